@@ -1,0 +1,113 @@
+# One door to everything. `make` alone lists what there is.
+#   PYTHON  the interpreter that makes the environments (3.11 or newer)
+#   VENV    where the development environment lives
+#   QUEUE   the queue that `queue-clear` empties
+
+PYTHON ?= python3
+VENV ?= .venv
+QUEUE ?= default
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := .venv-demo
+DEMO_READY := $(DEMO)/.ready
+PIP := -m pip --disable-pip-version-check -qq
+SOURCES := $(shell find qcore qctl -name '*.py' -o -name '*.lua' 2>/dev/null)
+
+# Make an environment at $(1), unless a whole one is there already.
+define venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is older than 3.11; name a newer one: make $@ PYTHON=python3.12" >&2; exit 1; }
+	@$(1)/bin/python -m pip --version >/dev/null 2>&1 || { echo "making $(1)"; $(PYTHON) -m venv --clear $(1); }
+endef
+
+##@ Begin
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z][a-z-]*:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+
+setup: $(READY) ## Make the development environment in .venv
+
+demo: $(DEMO_READY) ## See it work: fingerprint the standard library, one job a file
+	@cd examples && PATH="$(abspath $(DEMO))/bin:$$PATH" $(abspath $(DEMO))/bin/python -m fingerprint
+
+##@ Work on it
+test: $(READY) ## Every test, the slow ones too, on every store found here
+	@$(BIN)/python -m pytest -n auto
+
+check: lint types imports quick ## What must hold before a commit: format, lint, types, imports, the fast tests
+
+lint: $(READY) ## Format and lint, changing nothing
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+
+types: $(READY) ## mypy --strict: the engine, the tool, and the public API as users type it
+	@$(BIN)/mypy --strict
+	@$(BIN)/mypy --strict tests/typing/api.py
+	@cd examples && $(abspath $(BIN))/mypy --config-file ../pyproject.toml --strict -p fingerprint
+
+imports: $(READY) ## Who may import whom
+	@said=$$($(BIN)/lint-imports 2>&1) && grep '^Contracts:' <<<"$$said" || { echo "$$said"; exit 1; }
+
+quick: $(READY) ## The fast tests alone
+	@$(BIN)/python -m pytest -n auto -m "not slow"
+
+fmt: $(READY) ## Format, and mend what can be mended without thought
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+snapshots: $(READY) ## Write the golden files anew; review what changed
+	@SNAPSHOTS=renew $(BIN)/python -m pytest -q -n auto tests/cli
+	@git status --short snapshots
+
+picture: $(READY) ## Draw the README's picture anew from a real run
+	@$(BIN)/python docs/images/draw.py
+
+build: $(READY) ## The wheel and the source archive, in dist/
+	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@ls dist
+
+clean: ## Drop caches and built files; the environments stay
+	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	@find qcore qctl tests examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ The queue
+queue-work: $(READY) ## Start a worker on the default queue
+	@$(BIN)/qctl work
+
+queue-work-emails: $(READY) ## Start a worker on the queue "emails"
+	@$(BIN)/qctl work --queue=emails
+
+queue-stats: $(READY) ## How many jobs are where
+	@$(BIN)/qctl stats
+
+queue-failed: $(READY) ## List the failed jobs
+	@$(BIN)/qctl failed
+
+queue-retry-failed: $(READY) ## Put all failed jobs back
+	@$(BIN)/qctl failed --retry
+
+queue-clear: $(READY) ## Empty a queue, after asking (QUEUE=name, else "default")
+	@$(BIN)/qctl clear $(QUEUE)
+
+$(READY): pyproject.toml
+	$(call venv,$(VENV))
+	@echo "installing the project and its tools into $(VENV)"
+	@$(BIN)/python $(PIP) install --editable '.[dev]'
+	@touch $@
+
+$(DEMO_READY): pyproject.toml $(SOURCES)
+	$(call venv,$(DEMO))
+	@echo "installing the project into $(DEMO)"
+	@$(DEMO)/bin/python $(PIP) install .
+	@touch $@
+
+.PHONY: help setup demo test check lint types imports quick fmt snapshots picture build clean \
+  queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear

@@ -1,0 +1,1 @@
+"""Fingerprint every file of a folder, one job a file."""

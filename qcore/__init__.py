@@ -1,0 +1,119 @@
+"""A job queue that loses nothing. Every name is imported when first used, so `import qcore` costs next to nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from qcore import dispatcher as _dispatcher
+
+if TYPE_CHECKING:
+    from qcore.backoff import exponential
+    from qcore.dispatcher import deferring
+    from qcore.errors import (
+        ConfigurationError,
+        ConnectionFailed,
+        DecryptionError,
+        JobNotFound,
+        JobTimeout,
+        LeaseLost,
+        MaxAttemptsExceeded,
+        PayloadError,
+        PayloadTooLargeError,
+        PermissionDenied,
+        QueueError,
+        QueueFullError,
+        SignatureError,
+        UnknownJobClass,
+        WorkerCrashed,
+    )
+    from qcore.jobs.dispatch import dispatch_many
+    from qcore.jobs.function import JobFunction, job
+    from qcore.jobs.job import Job
+    from qcore.manager import QueueManager, define_queue
+    from qcore.monitor.records import JobRecord
+    from qcore.states import JobState
+    from qcore.worker import Worker
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "qcore.backoff": ("exponential",),
+    "qcore.dispatcher": ("deferring",),
+    "qcore.errors": (
+        "ConfigurationError",
+        "ConnectionFailed",
+        "DecryptionError",
+        "JobNotFound",
+        "JobTimeout",
+        "LeaseLost",
+        "MaxAttemptsExceeded",
+        "PayloadError",
+        "PayloadTooLargeError",
+        "PermissionDenied",
+        "QueueError",
+        "QueueFullError",
+        "SignatureError",
+        "UnknownJobClass",
+        "WorkerCrashed",
+    ),
+    "qcore.jobs.dispatch": ("dispatch_many",),
+    "qcore.jobs.function": ("JobFunction", "job"),
+    "qcore.jobs.job": ("Job",),
+    "qcore.manager": ("QueueManager", "define_queue"),
+    "qcore.monitor.records": ("JobRecord",),
+    "qcore.states": ("JobState",),
+    "qcore.worker": ("Worker",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ConfigurationError",
+    "ConnectionFailed",
+    "DecryptionError",
+    "Job",
+    "JobFunction",
+    "JobNotFound",
+    "JobRecord",
+    "JobState",
+    "JobTimeout",
+    "LeaseLost",
+    "MaxAttemptsExceeded",
+    "PayloadError",
+    "PayloadTooLargeError",
+    "PermissionDenied",
+    "QueueError",
+    "QueueFullError",
+    "QueueManager",
+    "SignatureError",
+    "UnknownJobClass",
+    "Worker",
+    "WorkerCrashed",
+    "deferring",
+    "define_queue",
+    "dispatch_many",
+    "exponential",
+    "job",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'qcore' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _manager() -> _dispatcher.Dispatcher:
+    from qcore.manager import QueueManager
+
+    return QueueManager.open()
+
+
+_dispatcher.install_factory(_manager)

@@ -1,0 +1,64 @@
+"""Settings as rows, for `qctl config`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from qcore.config.model import ConnectionSettings, Settings
+from qcore.config.urls import MASK, mask_url
+
+Row = tuple[str, Any, str]
+_SECRET = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
+
+
+def as_table(settings: Settings) -> list[Row]:
+    """List every setting: its dotted name, its value with secrets masked, and where it was said.
+
+    Origins read "flag --url", "environment QCTL_URL", a file's name, "app …" or "default".
+    """
+    return [(key, value, settings.origins.get(key, "default")) for key, value in _values(settings)]
+
+
+def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
+    yield "default", settings.default
+    yield "profile", settings.profile
+    yield "app", settings.app
+    yield "env", settings.env
+    yield "read_only", settings.read_only
+    yield "key", MASK if settings.key else None
+    yield "previous_keys", [MASK] * len(settings.previous_keys)
+    for connection in settings.connections.values():
+        yield from _connection(connection)
+    for name, url in settings.stores.items():
+        yield f"stores.{name}", mask_url(url)
+    for queue in settings.protected:
+        yield f"queues.{queue}.protected", True
+    for section in ("worker", "output"):
+        for key, value in msgspec.structs.asdict(getattr(settings, section)).items():
+            yield f"{section}.{key}", list(value) if isinstance(value, tuple) else value
+
+
+def _connection(connection: ConnectionSettings) -> Iterator[tuple[str, Any]]:
+    prefix = f"connections.{connection.name}"
+    for key, value in msgspec.structs.asdict(connection).items():
+        match key:
+            case "name":
+                continue
+            case "url":
+                yield f"{prefix}.url", mask_url(value)
+            case "store":
+                yield f"{prefix}.connection", value or None
+            case "options":
+                yield f"{prefix}.options", _masked(value)
+            case _:
+                yield f"{prefix}.{key}", value
+
+
+def _masked(options: Any) -> Any:
+    if isinstance(options, dict):
+        return {key: MASK if _SECRET.search(str(key)) else _masked(value) for key, value in options.items()}
+    return options

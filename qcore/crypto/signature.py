@@ -1,0 +1,96 @@
+"""Seals: a payload, who vouches for it, and in which way.
+
+    version (1) | scheme (1) | body                                   scheme 0: nobody vouches
+    version (1) | scheme (1) | key id (4) | HMAC-SHA256 (32) | body   scheme 1
+
+The code covers everything but itself. Scheme 2 is kept for Ed25519.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from qcore.crypto.keyring import KEY_ID_BYTES, Keyring
+from qcore.errors import PayloadError, SignatureError
+
+_UNSIGNED = b"\x01\x00"
+_SIGNED = b"\x01\x01"
+_VERSION = 1
+_START = len(_SIGNED)
+_MAC = _START + KEY_ID_BYTES
+_BODY = _MAC + 32
+
+
+def seal(body: bytes, keyring: Keyring | None) -> bytes:
+    """Close a payload; with keys it is signed by the one in force."""
+    if keyring is None:
+        return _UNSIGNED + body
+    head = _SIGNED + keyring.current_id
+    return head + hmac.digest(keyring.signing_key, head + body, "sha256") + body
+
+
+def unseal(sealed: bytes, keyring: Keyring | None) -> bytes:
+    """Open a sealed payload, if it is what somebody with a key of ours made.
+
+    With keys nothing unsigned is opened; without keys nothing signed is, since nobody could tell who made it.
+
+    Raises:
+        SignatureError: unsigned, altered, cut short, or signed with a key that is not at hand.
+        PayloadError: empty, or made by a newer version.
+    """
+    form = _form(sealed)
+    if form == _UNSIGNED:
+        if keyring is None:
+            return sealed[_START:]
+        raise SignatureError(
+            "the payload is not signed, and keys are configured here",
+            hint="it was dispatched without a key, or planted: dispatch it again with QCTL_KEY set",
+        )
+    if keyring is None:
+        raise SignatureError(
+            "the payload is signed, and no key is configured here to check it with",
+            hint="set QCTL_KEY to the key of whoever dispatches, or give the worker the database's key file",
+        )
+    return _verified(sealed, keyring)
+
+
+def peek(sealed: bytes) -> bytes:
+    """Open a sealed payload without asking who made it: to be shown, never to be run.
+
+    Raises:
+        PayloadError: empty, cut short, or made by a newer version.
+    """
+    return sealed[_START if _form(sealed) == _UNSIGNED else _BODY :]
+
+
+def _form(sealed: bytes) -> bytes:
+    """The version and scheme of a sealed payload, known ones alone."""
+    form = sealed[:_START]
+    if form == _UNSIGNED:
+        return form
+    if form != _SIGNED:
+        raise _unknown(form)
+    if len(sealed) < _BODY:
+        raise SignatureError("the payload is cut short in its signature", hint="it was damaged in the store")
+    return form
+
+
+def _verified(sealed: bytes, keyring: Keyring) -> bytes:
+    key = keyring.signing_key_of(sealed[_START:_MAC])
+    if key is None:
+        raise SignatureError(
+            f"the payload is signed with the key {sealed[_START:_MAC].hex()}, which is not at hand",
+            hint="if that key was replaced, put it into QCTL_PREVIOUS_KEYS",
+        )
+    body = sealed[_BODY:]
+    if not hmac.compare_digest(hmac.digest(key, sealed[:_MAC] + body, "sha256"), sealed[_MAC:_BODY]):
+        raise SignatureError("the payload does not fit its signature", hint="it was altered or damaged in the store")
+    return body
+
+
+def _unknown(form: bytes) -> PayloadError:
+    if len(form) < _START:
+        return PayloadError("the payload is empty or cut short", hint="it was damaged in the store")
+    version, scheme = form
+    what = f"version {version}" if version != _VERSION else f"signature scheme {scheme}"
+    return PayloadError(f"the payload has {what}, unknown here", hint="was it made by a newer version of qctl?")

@@ -1,0 +1,310 @@
+"""What a store must do, one verb at a time. Values go in, values come out; a job is never seen here.
+
+Promises that hold for every verb:
+
+* It takes many at once: the store is the limit, not the round trip.
+* It is atomic: all of it happened or none, whatever crashes.
+* It may be repeated. A `push` stores an id once; a `reserve` with the same request number gives the same leases;
+  a settlement whose token already ended the job in the same way counts as accepted. So a verb whose reply was
+  lost is sent again, and the client library's own retries are off.
+* Time is the store's. Due times, leases and windows compare with the store's clock, never with a worker's.
+* It raises `ConnectionFailed` when the store does not answer, and no other error of its library.
+
+A job that waits is ordered by priority (larger first), then by `due_us` (the instant it became due), then by id.
+A released job gets a new due time, one that was handed back or reclaimed keeps its old one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from qcore.envelope import Envelope, Lease
+from qcore.records import QueueDefinition, WorkerRecord
+from qcore.settlement import Settlement
+
+MAX_RESERVE = 1000
+"""Leases one `reserve` may ask for."""
+MAX_PUSH = 1000
+"""Envelopes one `push` may carry; `dispatch_many` splits by it, and by `MAX_PUSH_BYTES`."""
+MAX_PUSH_BYTES = 8 * 1024 * 1024
+COMPLETED_KEPT = 10_000
+"""Completed jobs kept for each queue, at the most."""
+COMPLETED_KEPT_S = 3600
+"""Seconds a completed job is kept, at the most."""
+COMPLETED_FRESH_S = 10
+"""A job that ended less long ago is never trimmed by count: an ambiguous push may still be repeated."""
+WORKER_KEPT_TERMS = 3
+"""Lease terms after which a worker that reports no more, or a command that nobody took, is forgotten."""
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What a driver can do beyond the protocol; nothing above asks for its name."""
+
+    durable: bool = True
+    """What was pushed survives every process."""
+    shared: bool = True
+    """Several processes may work on one store."""
+    transactional: bool = False
+    """`push` and `settle` take `within=`, the caller's own open transaction."""
+    immediate: bool = False
+    """A push is to be run at once by the process that pushed (the sync driver)."""
+    discards: bool = False
+    """Nothing is stored (the null driver)."""
+
+
+class Driver(Protocol):
+    """Where jobs live."""
+
+    capabilities: Capabilities
+
+    def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
+        """Store all the envelopes or none, each id once.
+
+        Args:
+            envelopes: at most 1,000.
+            within: the caller's own open transaction (`Capabilities.transactional`): an SQLAlchemy `Session` or
+                `Connection` on the same database. Nothing is committed here, and nothing is visible before its owner
+                commits.
+            repeat: this push may have been stored before, and its jobs may have ended since: look among the
+                ended ones too.
+
+        Returns:
+            For each envelope its id (also when it was there already), or None where a unique lock refused it.
+
+        Raises:
+            QueueFullError: a queue would hold more than its `max_jobs`; nothing was stored.
+            ConnectionFailed: the store did not answer; the push may or may not have been stored.
+        """
+        ...
+
+    def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
+        """Lease up to `limit` due jobs, in queue order, then priority, then due time.
+
+        Paused queues give none. A job is leased to one worker at a time. Jobs with attempts left or not are
+        given alike: what to do with them is the worker's to judge.
+
+        Args:
+            queues: names, most wanted first.
+            limit: jobs, 1 to 1,000; fewer come back when fewer are due.
+            worker: id under which the leases are kept alive; new at every start of a worker.
+            request: number of this request; the worker raises it each time. Repeating the last one gives
+                the same leases again.
+
+        Returns:
+            Leases in the order to run them; empty at once, never blocking (see `wait`).
+
+        Raises:
+            ConnectionFailed: the store did not answer; leases may have been taken (repeat the request).
+
+        Source: order as in Laravel's `queue:work --queue=a,b`.
+        """
+        ...
+
+    def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
+        """Apply the ends of many attempts, each with all that follows from it, in one step.
+
+        Args:
+            settlements: at most 1,000.
+            within: the caller's own open transaction, as in `push`.
+
+        Returns:
+            Those refused, because the lease was lost: they changed nothing.
+
+        Raises:
+            ConnectionFailed: the store did not answer; repeat the same settlements.
+        """
+        ...
+
+    def settle_and_reserve(
+        self, settlements: Sequence[Settlement], queues: Sequence[str], limit: int, worker: str, request: int
+    ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        """Do both in one step and one round trip: the hot loop of a busy worker."""
+        ...
+
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+        """Keep leases alive for another lease term, these and no others.
+
+        A lease that lapsed but that nobody took is revived.
+
+        Args:
+            worker: whose leases they are.
+            leases: jobs in hand.
+            started: ids among them whose `handle` has begun; `reclaim` charges a try for these.
+
+        Returns:
+            Ids among them that somebody asked to cancel.
+
+        Raises:
+            ConnectionFailed: nothing was extended.
+        """
+        ...
+
+    def reclaim(self) -> Sequence[str]:
+        """Give back jobs whose lease ran out, without reading a payload; at most 1,000 a call.
+
+        A try and a crash are charged to those that the last heartbeat named as started, one `reclaims` to the
+        rest. Their due time stays.
+
+        Returns:
+            Ids of the jobs given back.
+        """
+        ...
+
+    def forfeit(self, worker: str, charged: Mapping[str, str]) -> int:
+        """Give back every lease of a worker that is known to be dead, at once.
+
+        The due times stay, and nothing is counted as reclaimed.
+
+        Args:
+            worker: whose leases they are.
+            charged: ids among them whose attempt is charged (a try and a crash each), with the reason in one line,
+                which the next lease of the job carries as `crash_reason`. The rest is not charged.
+
+        Returns:
+            Jobs given back.
+        """
+        ...
+
+    def wait(self, queues: Sequence[str], timeout_s: float) -> bool:
+        """Return when there may be work in one of the queues, or after `timeout_s` seconds.
+
+        Never polls busily. A job that becomes due ends the wait in time, as does `wake`. May say yes wrongly.
+
+        Returns:
+            Whether there may be work.
+        """
+        ...
+
+    def wake(self) -> None:
+        """End this process's `wait` at once; may be called from a signal handler."""
+        ...
+
+    def migrate(self) -> Sequence[str]:
+        """Bring the store's schema up to date; returns the revisions applied, none where there is no schema."""
+        ...
+
+    def close(self) -> None:
+        """Let go of every connection; the driver opens them anew when used again."""
+        ...
+
+
+class Operator(Protocol):
+    """What a person, or code on their behalf, does to a store. In bounded steps that return counts."""
+
+    def define(self, definitions: Sequence[QueueDefinition]) -> None:
+        """Publish what `define_queue` says, for every process; fields an operator set (see `limit`) stay."""
+        ...
+
+    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
+        """Let the queue give no jobs, for ever or for `for_s` seconds; whether that changed anything."""
+        ...
+
+    def resume(self, queue: str) -> bool:
+        """Let the queue give jobs again; whether it had been paused."""
+        ...
+
+    def clear(self, queue: str, *, limit: int = 1000) -> int:
+        """Drop up to `limit` waiting jobs of the queue (pending, delayed, retrying; none that is leased).
+
+        Returns:
+            Jobs dropped; call again until it is 0.
+        """
+        ...
+
+    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+        """Put failed jobs back as pending: no tries charged, due now, their errors kept; past any capacity.
+
+        Returns:
+            Ids put back; those that are not in the failed store are left out.
+        """
+        ...
+
+    def forget(self, ids: Sequence[str]) -> Sequence[str]:
+        """Drop failed jobs for good; returns the ids dropped."""
+        ...
+
+    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
+        """Drop up to `limit` failed jobs, of a queue or all, that failed before an instant; returns how many."""
+        ...
+
+    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+        """Cancel jobs: one that waits ends as cancelled, a leased one is marked and its worker told.
+
+        Returns:
+            Ids that ended here and now, so that no worker will run them.
+        """
+        ...
+
+    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
+        """Register workers, or renew what is known of them (`beat_us` is the store's now).
+
+        One that has not reported for three lease terms is forgotten.
+
+        Returns:
+            Commands addressed to these workers, or to their supervisors, since their last report: by the id they
+            were addressed to. Each is given once.
+        """
+        ...
+
+    def dismiss(self, workers: Sequence[str]) -> None:
+        """Forget workers that have ended."""
+        ...
+
+    def command(self, address: str, command: str) -> int:
+        """Leave a command for workers.
+
+        Args:
+            address: a worker's id, a supervisor's, or `*` for all supervisors.
+            command: `pause`, `continue`, `restart` or `terminate`.
+
+        Returns:
+            How many known workers it concerns; 0 leaves none.
+        """
+        ...
+
+    def progress(self, job_id: str, percent: int, note: str | None) -> None:
+        """Note how far a running job has come; nothing happens if it runs no more."""
+        ...
+
+
+class Bell:
+    """A pipe that ends a blocking wait from elsewhere in the process, even from a signal handler."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+
+    def fileno(self) -> int:
+        """The descriptor to select on, beside the store's own."""
+        return self._read
+
+    def ring(self) -> None:
+        """End the wait under way, or the next one."""
+        with contextlib.suppress(BlockingIOError):  # full: it rings already
+            os.write(self._write, b"!")
+
+    def silence(self) -> None:
+        """Forget that it rang."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._read, 512):
+                pass
+
+    def wait(self, timeout_s: float, *others: Any) -> bool:
+        """Wait for the bell, or one of `others` (descriptors), to be readable; whether an other one was."""
+        ready, _, _ = select.select([self._read, *others], [], [], max(0.0, timeout_s))
+        if self._read in ready:
+            self.silence()
+            ready.remove(self._read)
+        return bool(ready)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        os.close(self._read)
+        os.close(self._write)

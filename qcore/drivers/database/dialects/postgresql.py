@@ -1,0 +1,348 @@
+"""PostgreSQL, through psycopg 3."""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import psycopg
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Engine,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    any_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    event,
+    exists,
+    extract,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.upsert import on_conflict
+from qcore.drivers.database.moves import Moves, encode_tags, ended_rows, in_order
+from qcore.drivers.database.notifications import NotificationWatch
+from qcore.drivers.database.schema import DELAYED, LEASED, READY
+from qcore.drivers.database.statements import KEPT_AT_THE_END, PUSHED, Statements, literally
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+
+    from sqlalchemy import URL, ColumnElement, Connection, FromClause, Insert, Table
+    from sqlalchemy.types import TypeEngine
+
+    from qcore.config import ConnectionSettings
+    from qcore.drivers.database.dialects.base import EndedRow, Source
+    from qcore.drivers.database.link import Link
+    from qcore.drivers.database.prepared import Prepared
+    from qcore.drivers.database.watch import Watch
+    from qcore.envelope import Envelope, Lease
+    from qcore.settlement import Settlement
+
+_AGAIN = frozenset({"40001", "40P01", "55P03"})
+_NO_TABLE = frozenset({"42P01", "42703", "3F000"})
+_CANCELLED = "57014"
+_STALE_PLAN = "0A000"
+"""A table was changed, and a connection goes by what it was."""
+_OFF = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+"""A plan made while a table was empty is kept, and must be good for a full one: by index, row by row."""
+_ROW_TYPES: dict[str, TypeEngine[Any]] = {
+    "id": Text(),
+    "token": Text(),
+    "attempts": Integer(),
+    "exceptions": Integer(),
+    "runtime_us": BigInteger(),
+    "kept": Integer(),
+}
+_GIVEN_TYPES: dict[str, TypeEngine[Any]] = {
+    "id": Text(),
+    "job": Text(),
+    "queue": Text(),
+    "rank": BigInteger(),
+    "due_us": BigInteger(),
+    "delay_us": BigInteger(),
+    "tags": Text(),
+    "payload": LargeBinary(),
+}
+
+
+class PostgreSQL(Dialect):
+    """A PostgreSQL server; its clock is the one of each statement."""
+
+    snapshot = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",)
+    id_type: ClassVar[TypeEngine[str]] = Text(collation="C")
+    name_type: ClassVar[TypeEngine[str]] = Text(collation="C")
+    text_type: ClassVar[TypeEngine[str]] = Text()
+    blob_type: ClassVar[TypeEngine[bytes]] = LargeBinary()
+    now = cast(extract("epoch", func.statement_timestamp()) * literally(1_000_000), BigInteger)
+    lease_now = now
+
+    def __init__(self, settings: ConnectionSettings, url: URL) -> None:
+        super().__init__(settings, url)
+        self.channel = f"{settings.table}_ready"
+
+    def _engine(self) -> Engine:
+        engine = super()._engine()
+        event.listen(engine, "do_connect", self._connect)
+        return engine
+
+    def connect_args(self) -> dict[str, Any]:
+        """Limit every wait for the server, and let the kernel find out when it is no more there."""
+        timeout_s = self.settings.timeout_s
+        given = self.url.query.get("options", "")
+        options = [f"-c {name}=off" for name in _OFF]
+        options.append(f"-c statement_timeout={round(timeout_s * 1000)}")
+        return {
+            "connect_timeout": max(2, math.ceil(timeout_s)),
+            "keepalives_idle": max(1, math.ceil(timeout_s)),
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
+            "tcp_user_timeout": round(timeout_s * 1000),
+            "application_name": "qcore",
+            "options": " ".join([*([given] if isinstance(given, str) else given), *options]),
+        }
+
+    def _connect(self, _: Any, __: Any, arguments: list[Any], values: dict[str, Any]) -> psycopg.Connection[Any]:
+        connection = _Connection.connect(*arguments, **values)
+        connection.limit_s = self.settings.timeout_s * 1.2  # the server's own limit comes first
+        return connection
+
+    def begin_exclusive(self) -> Sequence[str]:
+        """One migration at a time; the lock ends with the transaction, so a pooler may stand between."""
+        return ("BEGIN", f"SELECT pg_advisory_xact_lock(hashtext('qcore {self.settings.table}'))")
+
+    def statements(self, link: Link) -> Statements:
+        """The statements of one store."""
+        return PostgreSQLStatements(link.tables, self)
+
+    def moves(self, link: Link) -> Moves:
+        """How jobs move in one store."""
+        return PostgreSQLMoves(link)
+
+    def index(
+        self, table: Table, name: str, columns: Sequence[str], *, only: str = "", over: Sequence[str] = ()
+    ) -> Index:
+        """Add an index to a table, over the rows of a condition alone."""
+        del over
+        keys = [table.c[column] for column in columns]
+        return Index(f"{table.name}_{name}", *keys, postgresql_where=text(only) if only else None)
+
+    def among(self, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+        """Whether a column is one of an array."""
+        return column == any_(bindparam(name, type_=ARRAY(Text)))
+
+    def pack(self, values: Sequence[str]) -> list[str]:
+        """A list is an array."""
+        return list(values)
+
+    def rows(self) -> FromClause:
+        """The rows of several arrays."""
+        return unnested(_ROW_TYPES, "ending")
+
+    def pack_rows(self, rows: Sequence[EndedRow]) -> dict[str, Any]:
+        """An array for each column."""
+        return {f"{name}s": list(column) for name, column in zip(ENDED_ROW, zip(*rows, strict=True), strict=True)}
+
+    def upsert(self, table: Table, source: Source, setting: Sequence[str] = (), adding: Sequence[str] = ()) -> Insert:
+        """Insert, or change the row that is there."""
+        return on_conflict(insert(table), source, setting, adding)
+
+    def judge(self, error: BaseException) -> Trouble:
+        """Tell what an error of psycopg means."""
+        state = getattr(error, "sqlstate", None)
+        if state in _AGAIN:
+            return Trouble.BUSY
+        if state in _NO_TABLE:
+            return Trouble.NO_TABLE
+        if state == _STALE_PLAN:
+            return Trouble.GONE
+        is_broken = state is None or state.startswith(("08", "57P"))
+        return Trouble.GONE if is_broken and isinstance(error, psycopg.OperationalError) else Trouble.REFUSED
+
+    def explain(self, error: BaseException) -> str:
+        """Tell an error of psycopg in one line."""
+        if getattr(error, "sqlstate", None) == _CANCELLED:
+            return f"the server did not answer within {self.settings.timeout_s:g} s"
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return lines[0] if lines else type(error).__name__
+
+    def watch(self, link: Link) -> Watch:
+        """Listen to what the server tells."""
+        return NotificationWatch(link, self.channel)
+
+
+def unnested(types: Mapping[str, TypeEngine[Any]], name: str) -> FromClause:
+    """A table of several arrays: the parameters are its columns' names with an `s`."""
+    arrays: list[ColumnElement[Any]] = [bindparam(f"{column}s", type_=ARRAY(kind)) for column, kind in types.items()]
+    return func.unnest(*arrays).table_valued(*types, name=name).render_derived()
+
+
+class _Connection(psycopg.Connection[Any]):
+    """One that gives up on a server that has fallen silent: a frozen one keeps its sockets alive."""
+
+    limit_s = math.inf
+
+    def wait(self, gen: Generator[Any, Any, Any], *arguments: Any, **values: Any) -> Any:
+        """Drive one exchange with the server to its end, or to the end of our patience."""
+        return super().wait(_limited(gen, self.limit_s), *arguments, **values)
+
+
+def _limited(exchange: Generator[Any, Any, Any], limit_s: float) -> Generator[Any, Any, Any]:
+    until = time.monotonic() + limit_s
+    try:
+        wanted = next(exchange)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > until:
+                raise psycopg.OperationalError(f"the server has been silent for {limit_s:g} s")
+            wanted = exchange.send(ready)
+    except StopIteration as end:
+        return end.value
+
+
+class PostgreSQLStatements(Statements):
+    """Statements that change, answer and tell at once."""
+
+    @cached_property
+    def push_all(self) -> Prepared:
+        """Store the jobs of several arrays unless a queue among `entering` has a limit, and tell of the ready ones.
+
+        Gives how many such queues there are; where there is one, nothing was stored.
+        """
+        pushed = self._pushed()
+        limited = select(self.queues.c.name).where(
+            self.queues.c.max_jobs.is_not(None), self.dialect.among(self.queues.c.name, "entering")
+        )
+        limits = limited.cte("limits")
+        chosen = select(*(pushed.c[name] for name in PUSHED)).where(~exists(select(limits.c.name)))
+        stored = self.dialect.upsert(self.jobs, (list(PUSHED), chosen)).returning(self.jobs.c.queue, self.jobs.c.state)
+        ready = stored.cte("stored")
+        told = select(ready.c.queue).where(ready.c.state == literally(READY)).distinct().subquery("ready")
+        tell = func.pg_notify(bindparam("channel", type_=Text), told.c.queue)
+        return self.prepared(
+            select(
+                select(func.count()).select_from(limits).scalar_subquery(),
+                select(func.count(tell)).scalar_subquery(),
+            )
+        )
+
+    def _pushed(self) -> FromClause:
+        """The jobs of several arrays, as rows of `PUSHED`."""
+        given = unnested(_GIVEN_TYPES, "given")
+        now = select(self.dialect.now.label("now_us")).cte("moment")
+        due_us = func.coalesce(given.c.due_us, now.c.now_us + given.c.delay_us)
+        return select(
+            *(given.c[name] for name in ("id", "job", "queue", "rank", "tags", "payload")),
+            now.c.now_us.label("created_us"),
+            due_us.label("due_us"),
+            case((due_us > now.c.now_us, literally(DELAYED)), else_=literally(READY)).label("state"),
+        ).subquery("pushed")
+
+    @cached_property
+    def tell(self) -> Prepared:
+        """Tell those who listen that there is something in each of `queues`."""
+        queues = unnested({"queue": Text()}, "told")
+        return self.prepared(select(func.pg_notify(bindparam("channel", type_=Text), queues.c.queue)))
+
+    @cached_property
+    def take(self) -> Prepared:
+        """Lease the first `most` ready jobs of `queue`; gives the leases in no order."""
+        place: ColumnElement[Any] = literal_column("ctid")  # the shortest way to a row that this statement holds
+        first = self.dialect.locked(self._first_ready(select(place).select_from(self.jobs)), skip=True)
+        held = func.array(first.correlate(None).scalar_subquery())
+        taken = (
+            update(self.jobs)
+            .values(self._leased(self.dialect.now))
+            .where(literal_column(f"{self.jobs.name}.ctid") == any_(held))
+        )
+        return self.prepared(taken.returning(*self._of_lease(), self.jobs.c.token, self.jobs.c.reserved_us))
+
+    @cached_property
+    def finish_all(self) -> Prepared:
+        """Move the leased jobs of `Dialect.rows` to the finished ones, ended as `ended_as` says; gives their ids."""
+        rows, jobs = self.dialect.rows(), self.jobs.c
+        given = ("attempts", "exceptions", "runtime_us", "kept")
+        gone = (
+            delete(self.jobs)
+            .where(jobs.id == rows.c.id, jobs.token == rows.c.token, self.is_in(LEASED))
+            .returning(
+                *(jobs[name] for name in (*KEPT_AT_THE_END, "history")),
+                *(rows.c[name].label(name) for name in given),
+            )
+            .cte("gone")
+        )
+        values = {
+            **{name: gone.c[name] for name in (*KEPT_AT_THE_END, "history", *given)},
+            "state": bindparam("ended_as", type_=self.finished.c.state.type),
+            "ended_us": self.dialect.now,
+        }
+        moved = self.replacing(self.finished, values, select(*values.values()))
+        return self.prepared(moved.returning(self.finished.c.id))
+
+
+class PostgreSQLMoves(Moves):
+    """A server that answers from what it changes, and tells those who listen."""
+
+    say: PostgreSQLStatements
+    dialect: PostgreSQL
+    has_short_push = True
+
+    def push(self, connection: Connection, envelopes: Sequence[Envelope], *, bypass: bool = False) -> None:
+        """Store the envelopes that are not live yet; `bypass` lets all of them into a full queue."""
+        self.know(connection, envelopes)
+        if bypass:
+            self._store(connection, envelopes, [])
+        elif not self.push_at_once(connection, envelopes):
+            self.check_room(connection, envelopes)
+            self._store(connection, envelopes, [])
+
+    def push_at_once(self, connection: Connection, envelopes: Sequence[Envelope]) -> bool:
+        """Store the envelopes by one statement; not where a queue has a limit, for that is to be counted first."""
+        entering = {envelope.queue for envelope in envelopes if not envelope.bypass_capacity}
+        return self._store(connection, envelopes, sorted(entering))
+
+    def _store(self, connection: Connection, envelopes: Sequence[Envelope], entering: list[str]) -> bool:
+        limits, _ = self.say.push_all.run(
+            connection,
+            ids=[e.id for e in envelopes],
+            jobs=[e.job for e in envelopes],
+            queues=[e.queue for e in envelopes],
+            ranks=[-e.priority for e in envelopes],
+            due_uss=[e.due_us for e in envelopes],
+            delay_uss=[e.delay_us for e in envelopes],
+            tagss=[encode_tags(e.tags).decode() if e.tags else None for e in envelopes],
+            payloads=[e.payload for e in envelopes],
+            entering=entering,
+            channel=self.dialect.channel,
+        ).one()
+        return bool(limits == 0)
+
+    def take(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
+        """Lease the first ready jobs of a queue."""
+        taken = self.say.take.run(connection, queue=queue, most=limit, token=token, term_us=self.term_us)
+        return in_order(taken.all(), token)
+
+    def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
+        """Move jobs to the finished ones; returns the ids whose lease was still held."""
+        rows = self.dialect.pack_rows(ended_rows(settlements))
+        return set(self.say.finish_all.run(connection, ended_as=ended_as, **rows).scalars())
+
+    def announce(self, connection: Connection, queues: Iterable[str]) -> None:
+        """Tell those who listen, at the commit."""
+        names = sorted(set(queues))
+        if names:
+            self.say.tell.run(connection, queues=names, channel=self.dialect.channel)

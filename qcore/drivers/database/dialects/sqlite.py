@@ -1,0 +1,271 @@
+"""SQLite: one file, one writer at a time, no server."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+import zlib
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Index,
+    LargeBinary,
+    Text,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    tuple_,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert
+
+from qcore.clock import SystemClock
+from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.upsert import on_conflict
+from qcore.drivers.database.moves import Moves, ended_rows, in_order
+from qcore.drivers.database.prepared import Prepared
+from qcore.drivers.database.schema import DELAYED, LEASED, READY
+from qcore.drivers.database.statements import Statements, literally
+from qcore.drivers.database.watch import FileWatch, PollWatch
+from qcore.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import URL, ColumnElement, Connection, FromClause, Insert, Table
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.types import TypeEngine
+
+    from qcore.config import ConnectionSettings
+    from qcore.drivers.database.dialects.base import EndedRow, Source
+    from qcore.drivers.database.link import Link
+    from qcore.drivers.database.watch import Watch
+    from qcore.envelope import Lease
+    from qcore.settlement import Settlement
+
+_OLDEST = (3, 35, 0)
+"""The first version that answers from an update."""
+_BUSY_MS = 20
+"""How long SQLite itself waits for a lock, blind to signals; the link waits the rest of the time."""
+_CHECKPOINT_PAGES = 4000
+
+_BOOT_US = 2**50
+"""Leases are timed by the clock that never steps; it begins anew with each start of the host, which therefore
+has a number: 36 years of microseconds for each of 8192 starts."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+_PRIMARY = 0xFF
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+_GONE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR})
+_KNOWN = {
+    sqlite3.SQLITE_BUSY: ("another process kept the file locked all the time", "end it, or try again"),
+    sqlite3.SQLITE_NOTADB: ("the file is no SQLite database", "move it away, or name another file"),
+    sqlite3.SQLITE_CORRUPT: ("the database is damaged", "restore it from a backup, or move it away"),
+    sqlite3.SQLITE_READONLY: ("the file is not writable", "give this user the right to write it and its folder"),
+    sqlite3.SQLITE_PERM: ("the file is not this user's to open", "give this user the right to read and write it"),
+    sqlite3.SQLITE_FULL: ("the disk is full", "make room on the disk"),
+    sqlite3.SQLITE_IOERR: ("the disk does not answer", "look at the disk"),
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Sqlite(Dialect):
+    """A SQLite file in WAL mode, with the host's clock."""
+
+    begin = "BEGIN IMMEDIATE"  # a transaction that reads first and writes later cannot be made to wait
+    id_type: ClassVar[TypeEngine[str]] = Text()
+    name_type: ClassVar[TypeEngine[str]] = Text()
+    text_type: ClassVar[TypeEngine[str]] = Text()
+    blob_type: ClassVar[TypeEngine[bytes]] = LargeBinary()
+    now = bindparam("now_us", type_=BigInteger)
+    lease_now = bindparam("lease_now_us", type_=BigInteger)
+
+    def __init__(self, settings: ConnectionSettings, url: URL) -> None:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise ConfigurationError(
+                f'connection "{settings.name}": SQLite {sqlite3.sqlite_version} is too old, 3.35 is needed',
+                hint="use a newer Python, or another store",
+            )
+        if url.database in {None, "", ":memory:"}:
+            raise ConfigurationError(
+                f'connection "{settings.name}": a SQLite store is a file that processes share, not memory',
+                hint='name a file, as in sqlite:///queue.db, or use the driver "memory"',
+            )
+        self.path = Path(url.database or "").absolute()  # the working directory may change later
+        self._clock = SystemClock()
+        self._boot_us = _boot_number() * _BOOT_US
+        super().__init__(settings, url.set(database=str(self.path)))
+
+    def connect_args(self) -> dict[str, Any]:
+        """Let a connection be used by one thread after another."""
+        return {"check_same_thread": False, "timeout": _BUSY_MS / 1000}
+
+    def prepare(self, connection: DBAPIConnection) -> None:
+        """Choose WAL mode, and how much a commit waits for the disk."""
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode")
+        if cursor.fetchone() != ("wal",):
+            cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {'FULL' if self.settings.durability == 'full' else 'NORMAL'}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        cursor.close()
+
+    def stamp(self) -> dict[str, Any]:
+        """The host's clocks."""
+        return {
+            "now_us": self._clock.wall_us(),
+            "lease_now_us": self._boot_us + time.monotonic_ns() // 1000,
+            "boot_end_us": self._boot_us + _BOOT_US,
+        }
+
+    def statements(self, link: Link) -> Statements:
+        """The statements of one store."""
+        return SqliteStatements(link.tables, self)
+
+    def moves(self, link: Link) -> Moves:
+        """How jobs move in one store."""
+        return SqliteMoves(link)
+
+    def index(
+        self, table: Table, name: str, columns: Sequence[str], *, only: str = "", over: Sequence[str] = ()
+    ) -> Index:
+        """Add an index to a table, over the rows of a condition alone."""
+        del over
+        keys = [table.c[column] for column in columns]
+        return Index(f"{table.name}_{name}", *keys, sqlite_where=text(only) if only else None)
+
+    def among(self, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+        """Whether a column is one of a list, given as JSON."""
+        each = func.json_each(bindparam(name, type_=Text)).table_valued("value")
+        return column.in_(select(each.c.value))
+
+    def pack(self, values: Sequence[str]) -> str:
+        """Write a list as JSON."""
+        return _encode(values).decode()
+
+    def rows(self) -> FromClause:
+        """The rows of a list of lists, given as JSON."""
+        each = func.json_each(bindparam("rows", type_=Text)).table_valued("value")
+        columns = [
+            func.json_extract(each.c.value, literal_column(f"'$[{place}]'")).label(name)
+            for place, name in enumerate(ENDED_ROW)
+        ]
+        return select(*columns).subquery("ending")
+
+    def pack_rows(self, rows: Sequence[EndedRow]) -> dict[str, Any]:
+        """Write the rows as a list of lists."""
+        return {"rows": _encode(rows).decode()}
+
+    def has_lapsed(self, lease_until_us: ColumnElement[int]) -> ColumnElement[bool]:
+        """A lease is over at its end, or when the host was started anew since."""
+        return (lease_until_us <= self.lease_now) | (lease_until_us >= bindparam("boot_end_us", type_=BigInteger))
+
+    def upsert(self, table: Table, source: Source, setting: Sequence[str] = (), adding: Sequence[str] = ()) -> Insert:
+        """Insert, or change the row that is there."""
+        return on_conflict(insert(table), source, setting, adding)
+
+    def judge(self, error: BaseException) -> Trouble:
+        """Tell what an error of SQLite means."""
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+        if code in _BUSY:
+            return Trouble.BUSY
+        if code == sqlite3.SQLITE_ERROR and str(error).startswith(("no such table", "no such column")):
+            return Trouble.NO_TABLE
+        return Trouble.GONE if code in _GONE else Trouble.REFUSED
+
+    def explain(self, error: BaseException) -> str:
+        """Tell an error of SQLite in one line."""
+        return self._known(error)[0] or str(error).strip().partition("\n")[0]
+
+    def remedy(self, error: BaseException) -> str:
+        """What to do about it."""
+        return self._known(error)[1]
+
+    def _known(self, error: BaseException) -> tuple[str, str]:
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+        if code == sqlite3.SQLITE_CANTOPEN:
+            return self._unopened()
+        return _KNOWN.get(code, ("", ""))
+
+    def _unopened(self) -> tuple[str, str]:
+        folder = self.path.parent
+        if not folder.is_dir():
+            return f"there is no folder {folder}", "make the folder, or name another file"
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return (
+                f"the folder {folder} is not writable",
+                "SQLite writes beside its file: name one in a folder of yours",
+            )
+        return "the file cannot be opened", "see whether it is a file, and yours to read and write"
+
+    def watch(self, link: Link) -> Watch:
+        """Watch the file that every commit writes to."""
+        return FileWatch(Path(f"{self.path}-wal"), PollWatch(link))
+
+
+def _boot_number() -> int:
+    try:
+        return zlib.crc32(_BOOT_ID.read_bytes()) % 8192
+    except OSError:
+        return 0  # a host that does not number its starts: a lease may last longer after one
+
+
+class SqliteStatements(Statements):
+    """Updates and deletes that answer with what they changed."""
+
+    @cached_property
+    def take(self) -> Prepared:
+        """Lease the first `most` ready jobs of `queue`; gives the leases in no order."""
+        row: ColumnElement[Any] = literal_column("rowid")
+        first = self._first_ready(select(row).select_from(self.jobs)).correlate(None)
+        taken = update(self.jobs).values(self._leased(self.dialect.now)).where(row.in_(first))
+        return self.prepared(taken.returning(*self._of_lease(), self.jobs.c.token, self.jobs.c.reserved_us))
+
+    @cached_property
+    def any_due(self) -> Prepared:
+        """Whether a job of one of `queues` is ready, or is due to become so: one row, or none."""
+        jobs = self.jobs.c
+        due = self.is_in(DELAYED) & (jobs.due_us <= self.dialect.now)
+        named = self.dialect.among(jobs.queue, "queues")
+        found = [select(literally(1).label("one")).where(named, kind) for kind in (self.is_in(READY), due)]
+        return self.prepared(union_all(*found).limit(literally(1)))
+
+    @cached_property
+    def drop_leased(self) -> Prepared:
+        """Take the leased jobs of `Dialect.rows` off the live ones; gives their ids."""
+        rows = self.dialect.rows()
+        named = select(rows.c.id, rows.c.token)
+        leased = tuple_(self.jobs.c.id, self.jobs.c.token).in_(named) & self.is_in(LEASED)
+        return self.prepared(delete(self.jobs).where(leased).returning(self.jobs.c.id))
+
+
+class SqliteMoves(Moves):
+    """The writer is alone: nothing needs to be locked before it is changed."""
+
+    say: SqliteStatements
+    looks_first = True
+
+    def has_work(self, connection: Connection, queues: Sequence[str]) -> bool:
+        """Whether a job may be reserved: who finds none need not wait until he may write."""
+        return self.say.any_due.run(connection, queues=self.dialect.pack(queues)).first() is not None
+
+    def take(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
+        """Lease the first ready jobs of a queue."""
+        taken = self.say.take.run(connection, queue=queue, most=limit, token=token, term_us=self.term_us)
+        return in_order(taken.all(), token)
+
+    def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
+        """Move jobs to the finished ones; returns the ids whose lease was still held."""
+        rows = self.dialect.pack_rows(ended_rows(settlements))
+        self.say.finish.run(connection, ended_as=ended_as, **rows)
+        return set(self.say.drop_leased.run(connection, **rows).scalars())

@@ -1,0 +1,185 @@
+"""The verbs of producers and workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from qcore.drivers.base import MAX_RESERVE, Capabilities
+from qcore.drivers.database.moves import worker_of
+from qcore.drivers.database.settling import Settling
+from qcore.drivers.database.upkeep import Upkeep
+from qcore.drivers.database.waiting import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from qcore.drivers.database.link import Link
+    from qcore.envelope import Envelope, Lease
+    from qcore.settlement import Settlement
+
+_RECLAIMED_AT_ONCE = 1000
+
+
+class _Wanted(NamedTuple):
+    """What a request is for."""
+
+    token: str
+    queues: Sequence[str]
+    limit: int
+    is_new: bool
+    """Its worker has never made it before, as far as this process knows."""
+    is_answered: bool
+    """It was answered by this process: it gives what it gave, and no more."""
+
+
+class DatabaseDriver:
+    """The `Driver` face of a database."""
+
+    capabilities = Capabilities(transactional=True)
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._settling = Settling(link)
+        self._upkeep = Upkeep(link)
+        self._waiting = Waiting(link)
+        self._requests: dict[str, int] = {}
+
+    def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
+        """Store all the envelopes or none, each id once; see `Driver.push`."""
+        if envelopes and within is not None:
+            self._link.inside(lambda connection: self._push(connection, envelopes, repeat), within)
+        elif envelopes:
+            self._push_alone(envelopes, repeat)
+        return [envelope.id for envelope in envelopes]
+
+    def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
+        """Lease up to `limit` due jobs, in queue order; see `Driver.reserve`."""
+        return self.settle_and_reserve((), queues, limit, worker, request)[1]
+
+    def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
+        """Apply the ends of many attempts in one step; see `Driver.settle`."""
+        if not settlements:
+            return []
+        if within is not None:
+            return self._link.inside(
+                lambda connection: self._settling.apply(connection, settlements, is_own=False), within
+            )
+        refused = self._link.run(lambda connection: self._settling.apply(connection, settlements))
+        self._settled(settlements)
+        return refused
+
+    def settle_and_reserve(
+        self, settlements: Sequence[Settlement], queues: Sequence[str], limit: int, worker: str, request: int
+    ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        """Do both in one transaction; see `Driver.settle_and_reserve`."""
+        last = self._requests.pop(worker, None)
+        wanted = _Wanted(
+            token=f"{worker}/{request}",
+            queues=queues,
+            limit=min(limit, MAX_RESERVE),
+            is_new=last is not None and request > last,
+            is_answered=request == last,
+        )
+
+        def both(connection: Connection) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+            refused = self._settling.apply(connection, settlements) if settlements else []
+            return refused, self._reserve(connection, wanted)
+
+        is_worth_it = bool(settlements) or self._is_worth_it(wanted)
+        answer = self._link.run(both) if is_worth_it else ([], [])
+        self._requests[worker] = request  # not before: where it is unknown, leases are looked for
+        self._waiting.keep_up()
+        self._settled(settlements)
+        return answer
+
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+        """Keep leases alive for another term; see `Driver.heartbeat`."""
+        own = [lease for lease in leases if worker_of(lease.token) == worker]
+        if not own:
+            return []
+        return self._link.run(lambda connection: self._link.moves.extend(connection, own, frozenset(started)))
+
+    def reclaim(self) -> Sequence[str]:
+        """Give back jobs whose lease ran out; see `Driver.reclaim`."""
+        reclaimed = self._link.run(lambda connection: self._link.moves.reclaim(connection, _RECLAIMED_AT_ONCE))
+        self._upkeep.sweep()
+        return list(reclaimed)
+
+    def forfeit(self, worker: str, charged: Mapping[str, str]) -> int:
+        """Give back every lease of a worker that is dead; returns how many."""
+        return self._link.run(lambda connection: self._link.moves.forfeit(connection, worker, charged))
+
+    def wait(self, queues: Sequence[str], timeout_s: float) -> bool:
+        """Return when there may be work, or after `timeout_s` seconds; see `Driver.wait`."""
+        return self._waiting.wait(queues, timeout_s)
+
+    def wake(self) -> None:
+        """End this process's `wait` at once; see `Driver.wake`."""
+        self._waiting.wake()
+
+    def migrate(self) -> Sequence[str]:
+        """Bring the tables up to date; returns the revisions applied."""
+        return self._link.upgrade.migrate()
+
+    def close(self) -> None:
+        """Let go of every connection; see `Driver.close`."""
+        self._waiting.close()
+        self._link.close()
+
+    def _push(self, connection: Connection, envelopes: Sequence[Envelope], repeat: bool) -> None:
+        if repeat:
+            moves, ended_ids = self._link.moves, self._link.statements.ended_ids
+            ended = moves.among(connection, ended_ids, [envelope.id for envelope in envelopes])
+            envelopes = [envelope for envelope in envelopes if envelope.id not in ended]
+        if envelopes:
+            self._link.moves.push(connection, envelopes)
+
+    def _push_alone(self, envelopes: Sequence[Envelope], repeat: bool) -> None:
+        """Push in a transaction of its own, or by one statement that needs none."""
+        moves = self._link.moves
+        starts = 0
+
+        def at_once(connection: Connection) -> bool:
+            nonlocal starts
+            starts += 1
+            return starts == 1 and moves.push_at_once(connection, envelopes)
+
+        is_short = moves.has_short_push and not repeat and all(e.queue in moves.known for e in envelopes)
+        if is_short and self._link.run(at_once, begin=()):
+            return
+        may_be_stored = repeat or starts > 1  # a connection broke off, nobody knows how far the statement had come
+        self._link.run(lambda connection: self._push(connection, envelopes, may_be_stored))
+        moves.known.update(envelope.queue for envelope in envelopes)
+
+    def _is_worth_it(self, wanted: _Wanted) -> bool:
+        moves = self._link.moves
+        if not moves.looks_first:
+            return True
+        return self._link.run(
+            lambda connection: (
+                (not wanted.is_new and bool(moves.leases(connection, wanted.token, wanted.queues)))
+                or (bool(wanted.queues) and moves.has_work(connection, wanted.queues))
+            ),
+            begin=(),
+        )
+
+    def _reserve(self, connection: Connection, wanted: _Wanted) -> Sequence[Lease]:
+        moves = self._link.moves
+        if not wanted.is_new:
+            leases = moves.leases(connection, wanted.token, wanted.queues)
+            if leases or wanted.is_answered:
+                return leases
+        leases = []
+        has_more = bool(wanted.queues)
+        while has_more and len(leases) < wanted.limit:
+            has_more = moves.promote(connection, wanted.queues)
+            for queue in wanted.queues:
+                if len(leases) < wanted.limit:
+                    leases += moves.take(connection, queue, wanted.limit - len(leases), wanted.token)
+        return leases
+
+    def _settled(self, settlements: Sequence[Settlement]) -> None:
+        self._link.moves.known.update(envelope.queue for s in settlements for envelope in s.pushes)
+        self._upkeep.note(settlement.queue for settlement in settlements)

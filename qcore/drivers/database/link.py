@@ -1,0 +1,249 @@
+"""One driver's way to its database: connections, transactions, repeats, and errors in our words."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import uuid
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from qcore.drivers.database.dialects import dialect_for
+from qcore.drivers.database.dialects.base import Trouble
+from qcore.drivers.database.schema import Tables
+from qcore.drivers.database.upgrade import Upgrade
+from qcore.errors import ConfigurationError, ConnectionFailed, QueueError, SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry, Pool
+
+    from qcore.config import ConnectionSettings
+    from qcore.drivers.database.dialects.base import Dialect
+    from qcore.drivers.database.moves import Moves
+    from qcore.drivers.database.statements import Statements
+
+T = TypeVar("T")
+
+_PAUSE_S = (0.0005, 0.004)
+"""The first pause before a transaction that met others is repeated; the next are longer, up to 50 ms."""
+_LONGEST_PAUSE_S = 0.05
+_PROVEN = "qcore_proven"
+
+_inherited: list[Pool] = []
+"""Pools of the parent process: letting go of them here would end the parent's connections."""
+
+
+class Link:
+    """What the faces of one driver share."""
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self.settings = settings
+        self.dialect = dialect_for(settings)
+        self.tables = Tables(settings.table, self.dialect)
+        self.writer = uuid.uuid4().hex
+        """Under which name this process counts."""
+        self._pid = os.getpid()
+        event.listen(self.dialect.engine, "connect", self._prepare)
+
+    @cached_property
+    def statements(self) -> Statements:
+        """What is said to the tables."""
+        return self.dialect.statements(self)
+
+    @cached_property
+    def upgrade(self) -> Upgrade:
+        """What keeps the tables up to date."""
+        return Upgrade(self)
+
+    @cached_property
+    def moves(self) -> Moves:
+        """How jobs move."""
+        return self.dialect.moves(self)
+
+    def run(self, work: Callable[[Connection], T], begin: Sequence[str] | None = None) -> T:
+        """Run a piece of work on the store, whose tables are there and up to date, in its own transaction.
+
+        Args:
+            work: is given the connection; may be called several times, each time on a clean slate.
+            begin: statements that begin the transaction; empty for none at all, None for the usual one.
+
+        Raises:
+            ConnectionFailed: the database did not answer in time, or refused.
+            SchemaError: the tables are older or newer than this version knows, and may not be changed here.
+        """
+        self.upgrade.ensure()
+        return self.transact(work, begin)
+
+    def transact(self, work: Callable[[Connection], T], begin: Sequence[str] | None = None) -> T:
+        """Run a piece of work in a transaction of its own, whatever tables there are; see `run`."""
+        self._after_fork()
+        opening = (self.dialect.begin,) if begin is None else begin
+        deadline = time.monotonic() + self.settings.timeout_s
+        attempt = 0
+        while True:
+            try:
+                return self._once(work, opening)
+            except _Again as again:
+                self._pause(again, attempt, deadline)
+                attempt += 1
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run a piece of work that sees one instant of the store and changes nothing."""
+        return self.run(work, self.dialect.snapshot)
+
+    def inside(self, work: Callable[[Connection], T], within: Any) -> T:
+        """Run a piece of work in the caller's own open transaction, once; nothing is committed here."""
+        self.upgrade.ensure()
+        connection = self._connection_of(within)
+        try:
+            return work(connection)
+        except SQLAlchemyError as error:
+            raise self.failure(error) from error
+
+    def failure(self, error: BaseException) -> QueueError:
+        """Say in our words what an error of the client library means."""
+        cause = cause_of(error)
+        where = f'connection "{self.settings.name}" ({self.dialect.place})'
+        if self.dialect.judge(cause) is Trouble.NO_TABLE:
+            return SchemaError(
+                f"{where}: its tables are missing or of another version ({self.dialect.explain(cause)})",
+                hint="run: qctl migrate",
+            )
+        return ConnectionFailed(f"{where}: {self.dialect.explain(cause)}", hint=self.dialect.remedy(cause))
+
+    def close(self) -> None:
+        """Let go of every connection; the next piece of work opens new ones."""
+        self._after_fork()
+        self.dialect.engine.dispose()
+
+    def _once(self, work: Callable[[Connection], T], opening: Sequence[str]) -> T:
+        attempt = _Attempt(self.dialect, opening)
+        try:
+            with attempt as connection:
+                answer = work(connection)
+                attempt.commit()
+                return answer
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._verdict(error, attempt) from error
+
+    def _verdict(self, error: SQLAlchemyError, attempt: _Attempt) -> BaseException:
+        """Whether to try again: after a collision, or once where a connection had died while it lay idle."""
+        cause = cause_of(error)
+        trouble = self.dialect.judge(cause)
+        if trouble is Trouble.BUSY:
+            return _Again(self.failure(error), is_busy=True)
+        if trouble is Trouble.GONE:
+            self.dialect.engine.dispose()
+            if attempt.was_idle and not attempt.is_ambiguous:
+                return _Again(self.failure(error), is_busy=False)
+        return self.failure(error)
+
+    def _pause(self, again: _Again, attempt: int, deadline: float) -> None:
+        if time.monotonic() >= deadline:
+            raise again.failure from again
+        if again.is_busy:
+            growth = 1.5 ** min(attempt, 12)
+            time.sleep(min(_LONGEST_PAUSE_S, random.uniform(*_PAUSE_S) * growth))  # noqa: S311  no secret
+
+    def _after_fork(self) -> None:
+        if self._pid != os.getpid():
+            self._pid, self.writer = os.getpid(), uuid.uuid4().hex
+            _inherited.append(self.dialect.engine.pool)
+            self.dialect.engine.dispose(close=False)
+
+    def _prepare(self, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        self.dialect.prepare(connection)
+
+    def _connection_of(self, within: Any) -> Connection:
+        connection = within if isinstance(within, Connection) else _of_session(within)
+        if connection.dialect.driver != self.dialect.sqlalchemy.driver:
+            raise ConfigurationError(
+                f'connection "{self.settings.name}": the transaction given is one of {connection.dialect.name} '
+                f"through {connection.dialect.driver}, the store's is {self.dialect.url.drivername}",
+                hint="give a session or connection on the store's own database",
+            )
+        return connection
+
+
+class _Attempt:
+    """One try at a transaction, and how far it came."""
+
+    def __init__(self, dialect: Dialect, opening: Sequence[str]) -> None:
+        self._dialect = dialect
+        self._opening = opening
+        self._is_open = False
+        self.was_idle = False
+        """Whether the connection had served before: then it may have died since."""
+        self.is_ambiguous = False
+        """Whether the commit was sent."""
+
+    def __enter__(self) -> Connection:
+        self._connection = connection = self._dialect.engine.connect()
+        self.was_idle = bool(connection.info.get(_PROVEN))
+        try:
+            for statement in self._opening:
+                connection.exec_driver_sql(statement)
+                self._is_open = True
+        except BaseException as error:
+            self._give_back(error)
+            raise
+        return connection
+
+    def commit(self) -> None:
+        if self._is_open:
+            self.is_ambiguous = True
+            self._connection.exec_driver_sql("COMMIT")
+            self._is_open = False
+        self._connection.info[_PROVEN] = True
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._give_back(error)
+
+    def _give_back(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._undo(error)
+        self._connection.close()
+
+    def _undo(self, error: BaseException) -> None:
+        """Nobody else is to get a connection of which nobody knows what it is in the middle of."""
+        if not isinstance(error, Exception) or self._dialect.judge(cause_of(error)) is Trouble.GONE:
+            self._connection.invalidate()
+        elif self._is_open:
+            try:
+                self._connection.exec_driver_sql("ROLLBACK")
+            except SQLAlchemyError:
+                self._connection.invalidate()
+
+
+class _Again(Exception):  # noqa: N818  a request, no error
+    """The work may be tried again; `failure` is what to say when there is no time left for it."""
+
+    def __init__(self, failure: QueueError, *, is_busy: bool) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.is_busy = is_busy
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The client library's own error, where SQLAlchemy wrapped one."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def _of_session(within: Any) -> Connection:
+    connection: Any = within.connection() if hasattr(within, "connection") else None
+    if not isinstance(connection, Connection):
+        if hasattr(connection, "close"):
+            connection.close()  # a coroutine of an asynchronous session
+        raise ConfigurationError(
+            f"a transaction is a Session or a Connection of SQLAlchemy, not {type(within).__name__}",
+            hint="of an asynchronous session, run the dispatch by run_sync",
+        )
+    return connection

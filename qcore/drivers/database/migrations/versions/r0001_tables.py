@@ -1,0 +1,157 @@
+"""The first tables.
+
+Revision 0001, of nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alembic import context, op
+from sqlalchemy import BigInteger, Column, Integer, SmallInteger, Table
+
+if TYPE_CHECKING:
+    from qcore.drivers.database.dialects.base import Dialect
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make them, and their indexes."""
+    dialect: Dialect = context.config.attributes["dialect"]
+    prefix: str = context.config.attributes["tables"].prefix
+    jobs = _table(dialect, prefix, *_described(dialect), *_live(dialect), *_carried(dialect))
+    finished = _table(dialect, f"{prefix}_finished", *_described(dialect), *_finished(dialect), *_carried(dialect))
+    failed = _table(dialect, f"{prefix}_failed", *_described(dialect), *_failed(dialect), *_carried(dialect))
+    _table(dialect, f"{prefix}_queues", *_queue(dialect))
+    _table(dialect, f"{prefix}_counters", *_counter(dialect))
+    _table(dialect, f"{prefix}_workers", *_worker(dialect))
+    commands = _table(dialect, f"{prefix}_commands", *_command(dialect))
+    for index in (
+        dialect.index(jobs, "ready", ("queue", "rank", "due_us", "id"), only="state = 0", over=("state",)),
+        dialect.index(jobs, "delayed", ("queue", "due_us", "id"), only="state = 1", over=("state",)),
+        dialect.index(jobs, "leased", ("lease_until_us", "queue"), only="state = 2", over=("state",)),
+        dialect.index(
+            jobs,
+            "retrying",
+            ("queue", "due_us", "id", "state"),
+            only="attempts > 0 AND state < 2",
+            over=("state", "attempts"),
+        ),
+        dialect.index(finished, "window", ("queue", "state", "kept", "ended_us")),
+        dialect.index(finished, "results", ("result_until_us",), only="kept = 1", over=("kept",)),
+        dialect.index(failed, "ended_queue", ("queue", "ended_us", "id")),
+        dialect.index(failed, "ended", ("ended_us",)),
+        dialect.index(commands, "address", ("address", "left_us")),
+    ):
+        index.create(op.get_bind())
+
+
+def _table(dialect: Dialect, name: str, *columns: Column[Any]) -> Table:
+    return op.create_table(name, *columns, **dialect.table_options)
+
+
+def _number(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _flag(name: str) -> Column[Any]:
+    return Column(name, SmallInteger, nullable=False, server_default="0")
+
+
+def _described(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("id", dialect.id_type, primary_key=True),
+        Column("job", dialect.name_type, nullable=False),
+        Column("queue", dialect.name_type, nullable=False),
+        Column("rank", BigInteger, nullable=False),
+        Column("created_us", BigInteger, nullable=False),
+        Column("due_us", BigInteger, nullable=False),
+        _number("attempts"),
+        _number("exceptions"),
+        _number("crashes"),
+        Column("reserved_us", BigInteger),
+        Column("token", dialect.name_type),
+        Column("last_token", dialect.name_type),
+        Column("last_outcome", dialect.name_type),
+        Column("progress", SmallInteger),
+        Column("progress_note", dialect.text_type),
+    ]
+
+
+def _live(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("state", SmallInteger, nullable=False),
+        _number("reclaims"),
+        _flag("started"),
+        _flag("cancel_requested"),
+        Column("crash_reason", dialect.text_type),
+        Column("lease_until_us", BigInteger),
+    ]
+
+
+def _finished(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("ended_us", BigInteger, nullable=False),
+        Column("runtime_us", BigInteger),
+        Column("state", SmallInteger, nullable=False),
+        _flag("kept"),
+        Column("result_until_us", BigInteger),
+        Column("result", dialect.blob_type),
+    ]
+
+
+def _failed(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("ended_us", BigInteger, nullable=False),
+        Column("runtime_us", BigInteger),
+        Column("error", dialect.text_type),
+    ]
+
+
+def _carried(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("tags", dialect.text_type),
+        Column("history", dialect.blob_type),
+        Column("payload", dialect.blob_type, nullable=False),
+    ]
+
+
+def _queue(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("name", dialect.name_type, primary_key=True),
+        Column("max_jobs", Integer),
+        Column("definition", dialect.text_type),
+        Column("paused_until_us", BigInteger),
+        Column("pause_reason", dialect.text_type),
+    ]
+
+
+def _counter(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("writer", dialect.id_type, primary_key=True),
+        Column("queue", dialect.name_type, primary_key=True),
+        Column("completed", BigInteger, nullable=False, server_default="0"),
+        Column("cancelled", BigInteger, nullable=False, server_default="0"),
+    ]
+
+
+def _worker(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("id", dialect.name_type, primary_key=True),
+        Column("supervisor", dialect.name_type, nullable=False),
+        Column("beat_us", BigInteger, nullable=False),
+        Column("record", dialect.text_type, nullable=False),
+    ]
+
+
+def _command(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("id", dialect.id_type, primary_key=True),
+        Column("address", dialect.name_type, nullable=False),
+        Column("command", dialect.name_type, nullable=False),
+        Column("left_us", BigInteger, nullable=False),
+    ]

@@ -1,0 +1,137 @@
+"""The statements of operators, each built and compiled at its first use and kept."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, literal, null, select, update
+
+from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, READY
+from qcore.drivers.database.statements import KEPT_AT_THE_END, Statements, literally
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Select
+
+    from qcore.drivers.database.prepared import Prepared
+
+_RESTORED = ("id", "job", "queue", "rank", "tags", "payload", "history")
+
+
+class Operations(Statements):
+    """What a person may want of the tables of one store."""
+
+    @cached_property
+    def define(self) -> Prepared:
+        """Publish the definition of a queue."""
+        values: dict[str, Any] = {name: bindparam(name) for name in ("name", "max_jobs", "definition")}
+        return self.prepared(self.dialect.upsert(self.queues, values, setting=("max_jobs", "definition")))
+
+    @cached_property
+    def pause_of(self) -> Prepared:
+        """The instant, until when the queue `name` is paused, and why."""
+        queues = self.queues.c
+        chosen = select(self.dialect.now, queues.paused_until_us, queues.pause_reason)
+        return self.prepared(self.dialect.locked(chosen.where(queues.name == bindparam("name"))))
+
+    @cached_property
+    def pause(self) -> Prepared:
+        """Pause a queue."""
+        changed = ("paused_until_us", "pause_reason")
+        values: dict[str, Any] = {name: bindparam(name) for name in ("name", *changed)}
+        return self.prepared(self.dialect.upsert(self.queues, values, setting=changed))
+
+    @cached_property
+    def resume(self) -> Prepared:
+        """Let the queue `queue` give jobs, if it is paused."""
+        queues = self.queues.c
+        resumed = update(self.queues).values(paused_until_us=null(), pause_reason=null())
+        is_paused = queues.paused_until_us > self.dialect.now
+        return self.prepared(resumed.where(queues.name == bindparam("queue"), is_paused))
+
+    @cached_property
+    def ready(self) -> Prepared:
+        """Ids of `most` ready jobs of `queue`, held."""
+        return self.prepared(self._waiting(READY))
+
+    @cached_property
+    def delayed(self) -> Prepared:
+        """Ids of `most` delayed jobs of `queue`, held."""
+        return self.prepared(self._waiting(DELAYED))
+
+    def _waiting(self, state: int) -> Select[Any]:
+        chosen = select(self.jobs.c.id).where(self.is_in(state), self.jobs.c.queue == bindparam("queue"))
+        return self.dialect.locked(chosen.limit(bindparam("most")))
+
+    @cached_property
+    def failed_among(self) -> Prepared:
+        """Id and queue of those of `ids` that have failed, held."""
+        failed = self.failed.c
+        chosen = select(failed.id, failed.queue).where(self.dialect.among(failed.id, "ids"))
+        return self.prepared(self.dialect.locked(chosen.order_by(failed.id)))
+
+    @cached_property
+    def restore(self) -> Prepared:
+        """Store the failed jobs `ids` as new ones; what is known of them is how their last lease ended."""
+        failed = self.failed.c
+        values = {
+            **{name: failed[name] for name in _RESTORED},
+            "created_us": self.dialect.now,
+            "due_us": self.dialect.now,
+            "last_token": failed.token,
+            "last_outcome": literal("failed"),
+            "state": literally(READY),
+        }
+        chosen = select(*values.values()).where(self.dialect.among(failed.id, "ids"))
+        return self.prepared(self.dialect.upsert(self.jobs, (list(values), chosen)))
+
+    @cached_property
+    def forget(self) -> Prepared:
+        """Drop the failed jobs `ids`."""
+        return self.prepared(delete(self.failed).where(self.dialect.among(self.failed.c.id, "ids")))
+
+    @cached_property
+    def old_failed(self) -> Prepared:
+        """Ids of `most` jobs that failed before `before_us`, or at all where that is none."""
+        return self.prepared(self._old())
+
+    @cached_property
+    def old_failed_of(self) -> Prepared:
+        """The same of `queue` alone."""
+        return self.prepared(self._old(self.failed.c.queue == bindparam("queue")))
+
+    def _old(self, *conditions: ColumnElement[bool]) -> Select[Any]:
+        failed = self.failed.c
+        before = failed.ended_us < bindparam("before_us", type_=failed.ended_us.type)
+        chosen = select(failed.id).where(before, *conditions).order_by(failed.ended_us)
+        return self.dialect.locked(chosen.limit(bindparam("most")), skip=True)
+
+    @cached_property
+    def to_cancel(self) -> Prepared:
+        """Id, queue and state of those of `ids` that are live, held."""
+        jobs = self.jobs.c
+        chosen = select(jobs.id, jobs.queue, jobs.state).where(self.dialect.among(jobs.id, "ids"))
+        return self.prepared(self.dialect.locked(chosen.order_by(jobs.id)))
+
+    @cached_property
+    def mark(self) -> Prepared:
+        """Note that somebody wants the leased jobs `ids` cancelled."""
+        marked = update(self.jobs).values(cancel_requested=literally(1))
+        return self.prepared(marked.where(self.dialect.among(self.jobs.c.id, "ids"), self.is_in(LEASED)))
+
+    @cached_property
+    def cancel(self) -> Prepared:
+        """Copy the waiting jobs `ids` to the finished ones, as cancelled."""
+        values = {
+            **{name: self.jobs.c[name] for name in (*KEPT_AT_THE_END, "attempts", "exceptions", "history")},
+            "state": literally(CANCELLED),
+            "ended_us": self.dialect.now,
+        }
+        chosen = select(*values.values()).where(self.dialect.among(self.jobs.c.id, "ids"))
+        return self.prepared(self.replacing(self.finished, values, chosen))
+
+    @cached_property
+    def progress(self) -> Prepared:
+        """Note how far the job `job_id` has come, if it runs."""
+        noted = update(self.jobs).values(progress=bindparam("percent"), progress_note=bindparam("note"))
+        return self.prepared(noted.where(self.jobs.c.id == bindparam("job_id"), self.is_in(LEASED)))

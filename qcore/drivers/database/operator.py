@@ -1,0 +1,151 @@
+"""The verbs of an operator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qcore.drivers.database.operations import Operations
+from qcore.drivers.database.schema import FOREVER_US, LEASED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from qcore.drivers.database.link import Link
+    from qcore.records import QueueDefinition
+
+_encode = msgspec.json.Encoder().encode
+
+
+class DatabaseOperator:
+    """The `Operator` face of a database."""
+
+    _link: Link
+
+    @cached_property
+    def _operations(self) -> Operations:
+        return Operations(self._link.tables, self._link.dialect)
+
+    def define(self, definitions: Sequence[QueueDefinition]) -> None:
+        """Publish what `define_queue` says; see `Operator.define`."""
+        rows = [
+            {"name": d.name, "max_jobs": d.max_jobs, "definition": _encode(d).decode()}
+            for d in sorted(definitions, key=lambda definition: definition.name)
+        ]
+        if rows:
+            self._link.run(lambda connection: self._operations.define.many(connection, rows))
+
+    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
+        """Let the queue give no jobs; whether that changed anything."""
+        return self._link.run(lambda connection: self._pause(connection, queue, for_s, reason))
+
+    def resume(self, queue: str) -> bool:
+        """Let the queue give jobs again; whether it had been paused."""
+
+        def resume(connection: Connection) -> bool:
+            was_paused = bool(self._operations.resume.run(connection, queue=queue).rowcount)
+            if was_paused:
+                self._link.moves.announce(connection, [queue])
+            return was_paused
+
+        return self._link.run(resume)
+
+    def clear(self, queue: str, *, limit: int = 1000) -> int:
+        """Drop up to `limit` waiting jobs of the queue; returns how many."""
+
+        def clear(connection: Connection) -> int:
+            dropped = 0
+            for statement in (self._operations.ready, self._operations.delayed):
+                ids = statement.run(connection, queue=queue, most=limit - dropped).scalars().all()
+                if ids:
+                    self._link.statements.drop.run(connection, ids=self._link.dialect.pack(ids))
+                    dropped += len(ids)
+            return dropped
+
+        return self._link.run(clear)
+
+    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+        """Put failed jobs back as pending; returns the ids put back."""
+        if not ids:
+            return []
+
+        def retry(connection: Connection) -> Sequence[str]:
+            failed = self._failed(connection, ids)
+            if failed:
+                names = self._link.dialect.pack(list(failed))
+                self._operations.restore.run(connection, ids=names)
+                self._operations.forget.run(connection, ids=names)
+                self._link.moves.announce(connection, failed.values())
+            return [job_id for job_id in dict.fromkeys(ids) if job_id in failed]
+
+        return self._link.run(retry)
+
+    def forget(self, ids: Sequence[str]) -> Sequence[str]:
+        """Drop failed jobs for good; returns the ids dropped."""
+        if not ids:
+            return []
+
+        def forget(connection: Connection) -> Sequence[str]:
+            failed = self._failed(connection, ids)
+            if failed:
+                self._operations.forget.run(connection, ids=self._link.dialect.pack(list(failed)))
+            return [job_id for job_id in dict.fromkeys(ids) if job_id in failed]
+
+        return self._link.run(forget)
+
+    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
+        """Drop up to `limit` failed jobs that failed before an instant; returns how many."""
+        operations = self._operations
+        statement = operations.old_failed if queue is None else operations.old_failed_of
+        before = FOREVER_US if before_us is None else before_us
+        values = {"before_us": before, "most": limit, **({} if queue is None else {"queue": queue})}
+
+        def flush(connection: Connection) -> int:
+            ids = statement.run(connection, **values).scalars().all()
+            if ids:
+                self._operations.forget.run(connection, ids=self._link.dialect.pack(ids))
+            return len(ids)
+
+        return self._link.run(flush)
+
+    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+        """Cancel jobs: a waiting one ends, a leased one is marked; returns the ids that ended."""
+        if not ids:
+            return []
+        return self._link.run(lambda connection: self._cancel(connection, ids))
+
+    def progress(self, job_id: str, percent: int, note: str | None) -> None:
+        """Note how far a running job has come."""
+        values = {"job_id": job_id, "percent": percent, "note": note}
+        self._link.run(lambda connection: self._operations.progress.run(connection, **values))
+
+    def _pause(self, connection: Connection, queue: str, for_s: float | None, reason: str | None) -> bool:
+        self._link.statements.know_queue.run(connection, name=queue)  # then there is a row to hold
+        now_us, before_us, before = self._operations.pause_of.run(connection, name=queue).one()
+        until_us = FOREVER_US if for_s is None else now_us + round(for_s * 1_000_000)
+        self._operations.pause.run(connection, name=queue, paused_until_us=until_us, pause_reason=reason)
+        return (until_us, reason) != (before_us, before)
+
+    def _failed(self, connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+        """The queue of each of the ids that has failed."""
+        rows = self._operations.failed_among.run(connection, ids=self._link.dialect.pack(ids))
+        return {row[0]: row[1] for row in rows}
+
+    def _cancel(self, connection: Connection, ids: Sequence[str]) -> Sequence[str]:
+        pack, operations = self._link.dialect.pack, self._operations
+        live = operations.to_cancel.run(connection, ids=pack(ids)).all()
+        leased = [job_id for job_id, _, state in live if state == LEASED]
+        waiting = {job_id: queue for job_id, queue, state in live if state != LEASED}
+        if leased:
+            operations.mark.run(connection, ids=pack(leased))
+        if waiting:
+            operations.cancel.run(connection, ids=pack(list(waiting)))
+            self._link.statements.drop.run(connection, ids=pack(list(waiting)))
+            ends = {queue: (0, number) for queue, number in Counter(waiting.values()).items()}
+            self._link.moves.count(connection, self._link.writer, ends)
+        return [job_id for job_id in dict.fromkeys(ids) if job_id in waiting]

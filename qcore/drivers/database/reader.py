@@ -1,0 +1,189 @@
+"""The read side. Every reading sees one instant of the store."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qcore.drivers.database.moves import worker_of
+from qcore.drivers.database.readings import Readings
+from qcore.drivers.database.schema import FOREVER_US
+from qcore.errors import ConfigurationError
+from qcore.records import Page, QueueCounts, QueueDefinition, StoredJob
+from qcore.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from qcore.drivers.database.link import Link
+
+_MOST_RANKS = 64
+"""Priorities of one queue that are read apart, each by its index; where there are more, they are sorted."""
+_FIRST_RANK = -(2**63)
+_decode_definition = msgspec.json.Decoder(QueueDefinition).decode
+_decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
+_Row = tuple[Any, ...]
+
+
+class DatabaseReader:
+    """The `Reader` face of a database."""
+
+    _link: Link
+
+    @cached_property
+    def _readings(self) -> Readings:
+        return Readings(self._link.tables, self._link.dialect)
+
+    def counts(self, queues: Sequence[str] | None = None) -> Sequence[QueueCounts]:
+        """Count the jobs of the named queues, or of all, sorted by name; see `Reader.counts`."""
+        return self._link.read(lambda connection: self._counts(connection, queues))
+
+    def find(self, job_id: str) -> StoredJob | None:
+        """Read one job whole, wherever it is in its life."""
+
+        def find(connection: Connection) -> StoredJob | None:
+            at_us = self._instant(connection)
+            for statement in self._readings.find:
+                row = statement.run(connection, job_id=job_id, at_us=at_us).first()
+                if row is not None:
+                    return _stored(tuple(row))
+            return None
+
+        return self._link.read(find)
+
+    def page(
+        self,
+        view: str,
+        *,
+        queue: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        payloads: bool = False,
+    ) -> Page:
+        """List jobs of a view, newest first; see `Reader.page`."""
+        if view not in self._readings.views:
+            raise ConfigurationError(f'no view "{view}"', hint=f"views are: {', '.join(self._readings.views)}")
+        below_us, below = _bound(cursor)
+        values = {"below_us": below_us, "below": below, "most": limit + 1}
+
+        def page(connection: Connection) -> list[_Row]:
+            instant = {"at_us": self._instant(connection), **values}
+            names = [queue] if queue is not None else self._names(connection)
+            return [row for name in names for row in self._rows(connection, view, payloads, {"queue": name, **instant})]
+
+        rows = sorted(self._link.read(page), key=lambda row: (row[-1], row[0]), reverse=True)
+        shown = rows[:limit]
+        return Page(
+            tuple(_stored(row) for row in shown),
+            f"{shown[-1][-1]}:{shown[-1][0]}" if len(rows) > len(shown) else None,
+        )
+
+    def ping(self) -> float:
+        """Ask the store for an answer; returns the seconds it took."""
+        began = time.perf_counter()
+        self._link.run(self._instant, begin=())
+        return time.perf_counter() - began
+
+    def _instant(self, connection: Connection) -> int:
+        return int(self._readings.instant.run(connection).scalar_one())
+
+    def _names(self, connection: Connection) -> list[str]:
+        return [row[0] for row in self._readings.known_queues.run(connection)]
+
+    def _counts(self, connection: Connection, queues: Sequence[str] | None) -> Sequence[QueueCounts]:
+        at_us = self._instant(connection)
+        known = [row for row in self._readings.known_queues.run(connection) if queues is None or row[0] in queues]
+        if not known:
+            return []
+        names = self._link.dialect.pack([row[0] for row in known])
+        numbers: dict[str, defaultdict[str, _Row]] = {}
+        for what, statement in self._readings.counts.items():
+            rows = statement.run(connection, names=names, at_us=at_us)
+            numbers[what] = defaultdict(lambda: (0, 0, None), {row[0]: tuple(row)[1:] for row in rows})
+        return [_counted(tuple(row), {what: of[row[0]] for what, of in numbers.items()}, at_us) for row in known]
+
+    def _rows(self, connection: Connection, view: str, whole: bool, values: dict[str, Any]) -> Iterator[_Row]:
+        for place, branch in enumerate(self._readings.views[view]):
+            ranks = self._ranks(connection, values["queue"]) if branch.by_rank else None
+            statement = self._readings.page(view, place, whole, ranks is not None)
+            for rank in [None] if ranks is None else ranks:
+                extra = {} if rank is None else {"rank": rank}
+                yield from (tuple(row) for row in statement.run(connection, **values, **extra))
+
+    def _ranks(self, connection: Connection, queue: str) -> list[int] | None:
+        """The ranks of the queue's ready jobs, each found by one step of the index; None if they are many."""
+        ranks: list[int] = []
+        after = _FIRST_RANK
+        while len(ranks) < _MOST_RANKS:
+            found = self._readings.next_rank.run(connection, queue=queue, after=after).scalar()
+            if found is None:
+                return ranks
+            ranks.append(found)
+            after = found
+        return None
+
+
+def _bound(cursor: str | None) -> tuple[int, str]:
+    if cursor is None:
+        return FOREVER_US, ""
+    instant, _, job_id = cursor.partition(":")
+    try:
+        return int(instant), job_id
+    except ValueError as error:
+        raise ConfigurationError(f'"{cursor}" is no cursor of a page') from error
+
+
+def _stored(row: _Row) -> StoredJob:
+    state = JobState(row[10])
+    return StoredJob(
+        id=row[0],
+        job=row[1],
+        queue=row[2],
+        state=state,
+        priority=-row[3],
+        attempts=row[4],
+        crashes=row[5],
+        created_us=row[6],
+        due_us=row[7],
+        reserved_us=row[8],
+        worker=worker_of(row[9]) if row[9] else None,
+        ended_us=row[11],
+        runtime_s=row[12] / 1_000_000 if row[12] is not None else None,
+        cancel_requested=bool(row[13]),
+        progress=row[14],
+        progress_note=row[15],
+        tags=_decode_tags(row[16]) if row[16] else (),
+        payload=row[17] or b"",
+        history=row[18],
+        result=row[19],
+    )
+
+
+def _counted(queue: _Row, numbers: dict[str, _Row], at_us: int) -> QueueCounts:
+    name, definition, paused_until_us, reason = queue
+    ready, oldest_ready_us = numbers["ready"][0], numbers["ready"][-1]
+    waiting, due, first_us = numbers["delayed"]
+    retrying, retrying_due = (int(number) for number in numbers["retrying"][:2])
+    oldest = [us for us in (oldest_ready_us, first_us) if us is not None and us <= at_us]
+    is_paused = paused_until_us is not None and paused_until_us > at_us
+    return QueueCounts(
+        name=name,
+        pending=ready + int(due) - retrying_due,
+        delayed=waiting - int(due) - (retrying - retrying_due),
+        processing=numbers["leased"][0],
+        retrying=retrying,
+        failed=numbers["failed"][0],
+        completed=int(numbers["ended"][0]),
+        cancelled=int(numbers["ended"][1]),
+        oldest_due_us=min(oldest, default=None),
+        paused=is_paused,
+        paused_until_us=paused_until_us if is_paused and paused_until_us != FOREVER_US else None,
+        pause_reason=reason if is_paused else None,
+        definition=_decode_definition(definition) if definition else None,
+    )

@@ -1,0 +1,197 @@
+"""The tables of a store. A state is a table: the hot one holds live work alone.
+
+jobs            waiting and leased jobs; every index holds one kind of them and no other
+jobs_finished   completed and cancelled ones, a bounded window
+jobs_failed     what ended badly, until somebody retries or forgets it
+jobs_queues     what is known of a queue: its definition, its pause
+jobs_workers    workers as they last reported themselves
+jobs_commands   what is to be told to workers when they next report
+jobs_counters   ends since the store was made, a row per writer so that no two wait for one
+
+`jobs` stands for `ConnectionSettings.table`. Instants are microseconds since the epoch by the store's clock;
+`rank` is the priority negated, so that what comes first sorts first everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, SmallInteger, Table
+
+from qcore.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy.schema import SchemaItem
+
+    from qcore.drivers.database.dialects.base import Dialect
+
+REVISIONS = ("0001",)
+"""Every revision of the schema, oldest first; the last is what this version of qcore works with."""
+
+READY, DELAYED, LEASED = 0, 1, 2
+"""Where a live job is (`jobs.state`). READY: may be reserved. DELAYED: was not due when last looked at."""
+COMPLETED, CANCELLED = 0, 1
+"""How a finished job ended (`jobs_finished.state`)."""
+FOREVER_US = 2**63 - 1
+"""The end of a pause that has none."""
+
+_PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+
+
+def checked_prefix(prefix: str) -> str:
+    """Give the prefix back if it may begin a table's name.
+
+    Raises:
+        ConfigurationError: it may not.
+    """
+    if _PREFIX.fullmatch(prefix) is None:
+        raise ConfigurationError(
+            f'table: "{prefix}" cannot name a table',
+            hint="use letters, digits and underscores, 40 at the most, no digit first",
+        )
+    return prefix
+
+
+class Tables:
+    """The tables of one prefix, in the column types of one dialect."""
+
+    def __init__(self, prefix: str, dialect: Dialect) -> None:
+        self.prefix = checked_prefix(prefix)
+        self.metadata = MetaData()
+        self._dialect = dialect
+        self.jobs = self._table("", *_described(dialect), *_live(dialect), *_carried(dialect))
+        self.finished = self._table("_finished", *_described(dialect), *_finished(dialect), *_carried(dialect))
+        self.failed = self._table("_failed", *_described(dialect), *_failed(dialect), *_carried(dialect))
+        self.queues = self._table("_queues", *_queue(dialect))
+        self.counters = self._table("_counters", *_counter(dialect))
+        self.workers = self._table("_workers", *_worker(dialect))
+        self.commands = self._table("_commands", *_command(dialect))
+        self.version = self._table("_schema_version", Column("version_num", dialect.name_type, primary_key=True))
+        self._index_all()
+
+    def _table(self, suffix: str, *items: SchemaItem) -> Table:
+        return Table(self.prefix + suffix, self.metadata, *items, **self._dialect.table_options)
+
+    def _index_all(self) -> None:
+        index = self._dialect.index
+        state = ("state",)
+        index(self.jobs, "ready", ("queue", "rank", "due_us", "id"), only="state = 0", over=state)
+        index(self.jobs, "delayed", ("queue", "due_us", "id"), only="state = 1", over=state)
+        index(self.jobs, "leased", ("lease_until_us", "queue"), only="state = 2", over=state)
+        index(
+            self.jobs,
+            "retrying",
+            ("queue", "due_us", "id", "state"),
+            only="attempts > 0 AND state < 2",
+            over=("state", "attempts"),
+        )
+        index(self.finished, "window", ("queue", "state", "kept", "ended_us"))
+        index(self.finished, "results", ("result_until_us",), only="kept = 1", over=("kept",))
+        index(self.failed, "ended_queue", ("queue", "ended_us", "id"))
+        index(self.failed, "ended", ("ended_us",))
+        index(self.commands, "address", ("address", "left_us"))
+
+
+def _count(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _flag(name: str) -> Column[Any]:
+    return Column(name, SmallInteger, nullable=False, server_default="0")
+
+
+def _described(dialect: Dialect) -> list[SchemaItem]:
+    """What a job carries from table to table."""
+    return [
+        Column("id", dialect.id_type, primary_key=True),
+        Column("job", dialect.name_type, nullable=False),
+        Column("queue", dialect.name_type, nullable=False),
+        Column("rank", BigInteger, nullable=False),
+        Column("created_us", BigInteger, nullable=False),
+        Column("due_us", BigInteger, nullable=False),
+        _count("attempts"),
+        _count("exceptions"),
+        _count("crashes"),
+        Column("reserved_us", BigInteger),
+        Column("token", dialect.name_type),
+        Column("last_token", dialect.name_type),  # of the lease before, and how that one ended:
+        Column("last_outcome", dialect.name_type),  # so that a repeated settlement is known again
+        Column("progress", SmallInteger),
+        Column("progress_note", dialect.text_type),
+    ]
+
+
+def _carried(dialect: Dialect) -> list[SchemaItem]:
+    """What may be large comes last in a row, so that reading the rest stays cheap."""
+    return [
+        Column("tags", dialect.text_type),
+        Column("history", dialect.blob_type),
+        Column("payload", dialect.blob_type, nullable=False),
+    ]
+
+
+def _live(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("state", SmallInteger, nullable=False),
+        _count("reclaims"),
+        _flag("started"),
+        _flag("cancel_requested"),
+        Column("crash_reason", dialect.text_type),
+        Column("lease_until_us", BigInteger),
+    ]
+
+
+def _ended() -> list[SchemaItem]:
+    return [Column("ended_us", BigInteger, nullable=False), Column("runtime_us", BigInteger)]
+
+
+def _finished(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        *_ended(),
+        Column("state", SmallInteger, nullable=False),
+        _flag("kept"),  # 1 while its result is kept: the window passes it over
+        Column("result_until_us", BigInteger),
+        Column("result", dialect.blob_type),
+    ]
+
+
+def _failed(dialect: Dialect) -> list[SchemaItem]:
+    return [*_ended(), Column("error", dialect.text_type)]
+
+
+def _queue(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("name", dialect.name_type, primary_key=True),
+        Column("max_jobs", Integer),
+        Column("definition", dialect.text_type),
+        Column("paused_until_us", BigInteger),  # FOREVER_US: until resumed
+        Column("pause_reason", dialect.text_type),
+    ]
+
+
+def _counter(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("writer", dialect.id_type, primary_key=True),
+        Column("queue", dialect.name_type, primary_key=True),
+        Column("completed", BigInteger, nullable=False, server_default="0"),
+        Column("cancelled", BigInteger, nullable=False, server_default="0"),
+    ]
+
+
+def _worker(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("id", dialect.name_type, primary_key=True),
+        Column("supervisor", dialect.name_type, nullable=False),
+        Column("beat_us", BigInteger, nullable=False),
+        Column("record", dialect.text_type, nullable=False),
+    ]
+
+
+def _command(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("id", dialect.id_type, primary_key=True),
+        Column("address", dialect.name_type, nullable=False),
+        Column("command", dialect.name_type, nullable=False),
+        Column("left_us", BigInteger, nullable=False),
+    ]

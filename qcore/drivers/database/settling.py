@@ -1,0 +1,91 @@
+"""How settlements are applied: each whole, or not at all."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from qcore.drivers.database.schema import CANCELLED, COMPLETED
+from qcore.states import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import Connection
+
+    from qcore.drivers.database.link import Link
+    from qcore.settlement import Settlement
+
+_ENDED_AS = {Outcome.COMPLETED: COMPLETED, Outcome.CANCELLED: CANCELLED}
+
+
+class Settling:
+    """The ends of attempts, in transactions of the driver's or of its caller's."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def apply(
+        self, connection: Connection, settlements: Sequence[Settlement], *, is_own: bool = True
+    ) -> Sequence[Settlement]:
+        """Apply those whose lease is still held; returns those refused.
+
+        Args:
+            connection: in a transaction.
+            settlements: one at least.
+            is_own: the transaction ends with this verb. One of the caller's may last, and gets a row of counters
+                of its own, for which nobody else waits.
+        """
+        first: dict[str, Settlement] = {}
+        for settlement in settlements:
+            first.setdefault(settlement.id, settlement)
+        applied = self._end(connection, first)
+        self._push(connection, applied)
+        self._count(connection, applied, self._link.writer if is_own else uuid.uuid4().hex)
+        known = {id(settlement) for settlement in applied}
+        rest = [settlement for settlement in settlements if id(settlement) not in known]
+        return self._refused(connection, rest) if rest else []
+
+    def _end(self, connection: Connection, settlements: dict[str, Settlement]) -> list[Settlement]:
+        groups: defaultdict[Outcome, list[Settlement]] = defaultdict(list)
+        for job_id in sorted(settlements):  # all in one order, so that no two wait for each other
+            groups[settlements[job_id].outcome].append(settlements[job_id])
+        applied = []
+        for outcome, group in groups.items():
+            held = self._end_alike(connection, outcome, group)
+            applied += [settlement for settlement in group if settlement.id in held]
+        return applied
+
+    def _end_alike(self, connection: Connection, outcome: Outcome, group: Sequence[Settlement]) -> Collection[str]:
+        moves = self._link.moves
+        if outcome is Outcome.RELEASED:
+            return moves.release(connection, group)
+        if outcome is Outcome.FAILED:
+            return moves.fail(connection, group)
+        held = moves.finish(connection, group, _ENDED_AS[outcome])
+        moves.describe(connection, [settlement for settlement in group if settlement.id in held])
+        return held
+
+    def _push(self, connection: Connection, applied: Sequence[Settlement]) -> None:
+        following = [envelope for settlement in applied for envelope in settlement.pushes]
+        if following:
+            self._link.moves.push(connection, following, bypass=True)
+
+    def _count(self, connection: Connection, applied: Sequence[Settlement], writer: str) -> None:
+        ends = Counter((settlement.queue, settlement.outcome) for settlement in applied)
+        self._link.moves.count(
+            connection,
+            writer,
+            {
+                queue: (ends[queue, Outcome.COMPLETED], ends[queue, Outcome.CANCELLED])
+                for queue, outcome in ends
+                if outcome in _ENDED_AS
+            },
+        )
+
+    def _refused(self, connection: Connection, rest: Sequence[Settlement]) -> Sequence[Settlement]:
+        """One whose token ended that job in just this way is a repeat, and fine."""
+        ids = self._link.dialect.pack(sorted({settlement.id for settlement in rest}))
+        ends = {tuple(row) for row in self._link.statements.known_ends.run(connection, ids=ids)}
+        return [s for s in rest if (s.id, s.outcome.value, s.token) not in ends]

@@ -1,0 +1,122 @@
+"""Waiting for work without asking for it all the time."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from qcore.drivers.base import Bell
+from qcore.drivers.database.looks import Looks
+from qcore.drivers.database.watch import rest_on
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from qcore.drivers.database.link import Link
+    from qcore.drivers.database.watch import Watch
+
+_LONGEST_REST_S = 1.0
+"""A look at the store once a second costs nothing, and finds what a lost notification was about."""
+_PAUSE_S = 0.003
+"""After a false alarm: where others work without pause, every commit of theirs is one."""
+
+
+class Outlook(NamedTuple):
+    """What a look at the queues told."""
+
+    is_ready: bool
+    next_s: float
+    """Seconds until a job becomes due, or a pause ends."""
+    open: list[str]
+    """The queues that are not paused."""
+
+
+class Waiting:
+    """The waits of one driver, in whichever process it is now."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._looks = Looks(link.tables, link.dialect)
+        self._pid = 0
+        self._bell: Bell | None = None
+        self._watch: Watch | None = None
+
+    def wait(self, queues: Sequence[str], timeout_s: float) -> bool:
+        """Return when there may be work, or after the time; whether there may be."""
+        until = time.monotonic() + timeout_s
+        alarms = 0
+        while True:
+            if alarms > 1 and rest_on(self.bell, _PAUSE_S).rang:
+                return False
+            self.watch.arm()  # before the look, so that nothing falls between the two
+            outlook = self._look(queues)
+            left_s = until - time.monotonic()
+            if outlook.is_ready or left_s <= 0:
+                return outlook.is_ready
+            rest = self.watch.rest(self.bell, min(left_s, outlook.next_s, _LONGEST_REST_S), outlook.open)
+            if rest.rang:
+                return False
+            alarms = alarms + 1 if rest.stirred else 0
+
+    def keep_up(self) -> None:
+        """While nobody waits, let go of what the store has told meanwhile."""
+        if self._watch is not None and self._pid == os.getpid():
+            self._watch.keep_up()
+
+    def wake(self) -> None:
+        """End the wait under way, or the next one."""
+        self.bell.ring()
+
+    def close(self) -> None:
+        """Let go of what waits hold; the next one makes it anew."""
+        self._notice_fork()
+        self._drop()
+
+    @property
+    def bell(self) -> Bell:
+        """What `wake` rings."""
+        self._notice_fork()
+        if self._bell is None:
+            self._bell = Bell()
+        return self._bell
+
+    @property
+    def watch(self) -> Watch:
+        """What tells of the store."""
+        self._notice_fork()
+        if self._watch is None:
+            self._watch = self._link.dialect.watch(self._link)
+        return self._watch
+
+    def _look(self, queues: Sequence[str]) -> Outlook:
+        return self._link.run(lambda connection: self._looked(connection, queues), begin=())
+
+    def _looked(self, connection: Connection, queues: Sequence[str]) -> Outlook:
+        next_s, is_open = math.inf, []
+        for queue in queues:
+            now_us, ready, due_us, paused_until_us = self._looks.glance.run(connection, queue=queue).one()
+            if paused_until_us is not None and paused_until_us > now_us:
+                next_s = min(next_s, (paused_until_us - now_us) / 1_000_000)
+                continue
+            if ready or (due_us is not None and due_us <= now_us):
+                return Outlook(is_ready=True, next_s=0, open=[])
+            if due_us is not None:
+                next_s = min(next_s, (due_us - now_us) / 1_000_000)
+            is_open.append(queue)
+        return Outlook(is_ready=False, next_s=next_s, open=is_open)
+
+    def _notice_fork(self) -> None:
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._bell, self._watch = None, None  # the parent's: it has its own copies of their descriptors
+
+    def _drop(self) -> None:
+        bell, watch, self._bell, self._watch = self._bell, self._watch, None, None
+        if watch is not None:
+            watch.close()
+        if bell is not None:
+            bell.close()

@@ -1,0 +1,170 @@
+"""Where jobs go to be forgotten: every push succeeds, nothing is kept and nothing comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from qcore.drivers.base import Capabilities
+from qcore.records import Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
+
+if TYPE_CHECKING:
+    from qcore.config import ConnectionSettings
+    from qcore.envelope import Envelope, Lease
+    from qcore.settlement import Settlement
+
+
+class NullDriver:
+    """A driver without a store."""
+
+    capabilities = Capabilities(durable=False, shared=False, discards=True)
+
+    def __init__(self) -> None:
+        self._bell: SimpleQueue[None] = SimpleQueue()
+
+    def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
+        """Store nothing; returns the ids."""
+        del within, repeat
+        return [envelope.id for envelope in envelopes]
+
+    def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
+        """Lease nothing."""
+        del queues, limit, worker, request
+        return ()
+
+    def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
+        """Refuse all: no lease was ever given."""
+        del within
+        return settlements
+
+    def settle_and_reserve(
+        self, settlements: Sequence[Settlement], queues: Sequence[str], limit: int, worker: str, request: int
+    ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        """Refuse all and lease nothing."""
+        return self.settle(settlements), self.reserve(queues, limit, worker, request)
+
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+        """Extend nothing."""
+        del worker, leases, started
+        return ()
+
+    def reclaim(self) -> Sequence[str]:
+        """Give nothing back."""
+        return ()
+
+    def forfeit(self, worker: str, charged: Mapping[str, str]) -> int:
+        """Give nothing back."""
+        del worker, charged
+        return 0
+
+    def wait(self, queues: Sequence[str], timeout_s: float) -> bool:
+        """Wait for `wake` or the time to pass: there is never work."""
+        del queues
+        try:
+            self._bell.get(timeout=timeout_s)
+        except Empty:
+            return False
+        return False
+
+    def wake(self) -> None:
+        """End the wait under way, or the next one."""
+        self._bell.put(None)
+
+    def migrate(self) -> Sequence[str]:
+        """Apply nothing: there is no schema."""
+        return ()
+
+    def close(self) -> None:
+        """Hold nothing that could be let go."""
+
+    def define(self, definitions: Sequence[QueueDefinition]) -> None:
+        """Publish nothing."""
+
+    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
+        """Change nothing."""
+        del queue, for_s, reason
+        return False
+
+    def resume(self, queue: str) -> bool:
+        """Change nothing."""
+        del queue
+        return False
+
+    def clear(self, queue: str, *, limit: int = 1000) -> int:
+        """Drop nothing."""
+        del queue, limit
+        return 0
+
+    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+        """Put nothing back."""
+        del ids
+        return ()
+
+    def forget(self, ids: Sequence[str]) -> Sequence[str]:
+        """Drop nothing."""
+        del ids
+        return ()
+
+    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
+        """Drop nothing."""
+        del queue, before_us, limit
+        return 0
+
+    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+        """Cancel nothing."""
+        del ids
+        return ()
+
+    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
+        """Register nobody."""
+        del workers
+        return {}
+
+    def dismiss(self, workers: Sequence[str]) -> None:
+        """Forget nobody."""
+
+    def command(self, address: str, command: str) -> int:
+        """Leave nothing: nobody is known."""
+        del address, command
+        return 0
+
+    def progress(self, job_id: str, percent: int, note: str | None) -> None:
+        """Note nothing."""
+
+    def counts(self, queues: Sequence[str] | None = None) -> Sequence[QueueCounts]:
+        """Know no queue."""
+        del queues
+        return ()
+
+    def find(self, job_id: str) -> StoredJob | None:
+        """Find nothing."""
+        del job_id
+        return None
+
+    def page(
+        self,
+        view: str,
+        *,
+        queue: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        payloads: bool = False,
+    ) -> Page:
+        """List nothing."""
+        del view, queue, cursor, limit, payloads
+        return Page(())
+
+    def workers(self) -> Sequence[WorkerRecord]:
+        """Know no worker."""
+        return ()
+
+    def ping(self) -> float:
+        """Answer at once."""
+        return 0.0
+
+
+def open_null(settings: ConnectionSettings) -> NullDriver:
+    """Open nothing."""
+    del settings
+    return NullDriver()

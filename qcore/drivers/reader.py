@@ -1,0 +1,51 @@
+"""What a store can tell a person. Only the monitor reads; no worker needs any of it to run a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from qcore.records import Page, QueueCounts, StoredJob, WorkerRecord
+
+
+class Reader(Protocol):
+    """The read side of a store. Every answer is bounded, and costs the same however much is stored."""
+
+    def counts(self, queues: Sequence[str] | None = None) -> Sequence[QueueCounts]:
+        """Count the jobs of the named queues, or of all that were ever defined, paused or used, sorted by name.
+
+        A named queue that the store knows nothing of is left out.
+        """
+        ...
+
+    def find(self, job_id: str) -> StoredJob | None:
+        """Read one job whole, wherever it is in its life."""
+        ...
+
+    def page(
+        self,
+        view: str,
+        *,
+        queue: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        payloads: bool = False,
+    ) -> Page:
+        """List jobs of a view, newest first, in steps that neither skip nor repeat a job while others move.
+
+        Args:
+            view: `pending`, `delayed`, `processing`, `retrying`, `completed`, `failed` or `cancelled`.
+            queue: only this queue's.
+            cursor: `next_cursor` of the page before.
+            limit: jobs, 1 to 1,000.
+            payloads: read payloads, results and histories too.
+        """
+        ...
+
+    def workers(self) -> Sequence[WorkerRecord]:
+        """List the workers that reported within three lease terms, by supervisor and id."""
+        ...
+
+    def ping(self) -> float:
+        """Ask the store for an answer; returns the seconds it took, or raises `ConnectionFailed`."""
+        ...

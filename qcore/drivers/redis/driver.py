@@ -1,0 +1,128 @@
+"""What a producer and a worker ask of the store: one script a verb, one round trip a call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from qcore.drivers.base import MAX_RESERVE, Capabilities
+from qcore.drivers.redis.scripts import script
+from qcore.drivers.redis.server import Server
+from qcore.drivers.redis.wakeup import Wakeup
+from qcore.drivers.redis.wire import groups_of, leases_of, settlements_of
+from qcore.errors import ConfigurationError, QueueFullError
+
+if TYPE_CHECKING:
+    from qcore.config import ConnectionSettings
+    from qcore.drivers.redis.server import Argument
+    from qcore.envelope import Envelope, Lease
+    from qcore.settlement import Settlement
+
+_RECLAIMED_AT_ONCE = 1000
+
+
+class RedisDriver:
+    """The `Driver` face.
+
+    A lease's token is `{worker}/{request}`, so repeating a request can find what it gave.
+    """
+
+    capabilities = Capabilities(durable=True, shared=True, transactional=False)
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._settings = settings
+        self._server = Server(settings)
+        self._wakeup = Wakeup(self._server)
+        self._lease_us = round(settings.lease_s * 1_000_000)
+
+    def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
+        """Store all the envelopes or none, each id once; see `Driver.push`."""
+        del repeat  # the jobs that ended are looked among at no further cost
+        self._refuse_transaction(within)
+        full = self._server.run(script("push"), groups_of(envelopes)) if envelopes else None
+        if full:
+            queue, most, held = full[0].decode(), int(full[1]), int(full[2])
+            raise QueueFullError(
+                f'queue "{queue}" is full: it holds {held} of at most {most} jobs; nothing was stored',
+                hint="dispatch later, or raise the queue's max_jobs",
+            )
+        return [envelope.id for envelope in envelopes]
+
+    def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
+        """Lease up to `limit` due jobs; see `Driver.reserve`."""
+        reply = self._server.run(script("reserve"), self._request(queues, limit, worker, request))
+        return leases_of(reply, _token(worker, request))
+
+    def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
+        """Apply the ends of many attempts; see `Driver.settle`."""
+        self._refuse_transaction(within)
+        if not settlements:
+            return []
+        arguments, ordered = settlements_of(settlements)
+        refused = self._server.run(script("settle"), arguments)
+        return [ordered[position - 1] for position in refused]
+
+    def settle_and_reserve(
+        self, settlements: Sequence[Settlement], queues: Sequence[str], limit: int, worker: str, request: int
+    ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        """Do both in one step; see `Driver.settle_and_reserve`."""
+        arguments, ordered = settlements_of(settlements)
+        arguments += self._request(queues, limit, worker, request)
+        refused, reply = self._server.run(script("settle_and_reserve"), arguments)
+        return [ordered[position - 1] for position in refused], leases_of(reply, _token(worker, request))
+
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+        """Keep leases alive for another term; see `Driver.heartbeat`."""
+        arguments: list[Argument] = [self._lease_us]
+        for lease in leases:
+            if lease.token.rpartition("/")[0] == worker:
+                arguments += (lease.id, lease.token, "1" if lease.id in started else "0")
+        if len(arguments) == 1:
+            return []
+        return _ids(self._server.run(script("heartbeat"), arguments))
+
+    def reclaim(self) -> Sequence[str]:
+        """Give back jobs whose lease ran out; see `Driver.reclaim`."""
+        return _ids(self._server.run(script("reclaim"), [_RECLAIMED_AT_ONCE]))
+
+    def forfeit(self, worker: str, charged: Mapping[str, str]) -> int:
+        """Give back every lease of a dead worker at once; see `Driver.forfeit`."""
+        arguments: list[Argument] = [worker]
+        for job_id, reason in charged.items():
+            arguments += (job_id, reason)
+        return int(self._server.run(script("forfeit"), arguments))
+
+    def wait(self, queues: Sequence[str], timeout_s: float) -> bool:
+        """Return when there may be work, or after `timeout_s` seconds; see `Driver.wait`."""
+        return self._wakeup.wait(queues, timeout_s)
+
+    def wake(self) -> None:
+        """End this process's `wait` at once; see `Driver.wake`."""
+        self._wakeup.wake()
+
+    def migrate(self) -> Sequence[str]:
+        """Apply nothing: there is no schema."""
+        return ()
+
+    def close(self) -> None:
+        """Let go of every connection; the driver opens them anew when used again."""
+        self._wakeup.close()
+        self._server.close()
+
+    def _request(self, queues: Sequence[str], limit: int, worker: str, request: int) -> list[Argument]:
+        return [worker, request, max(1, min(limit, MAX_RESERVE)), self._lease_us, *queues]
+
+    def _refuse_transaction(self, within: Any) -> None:
+        if within is not None:
+            raise ConfigurationError(
+                f'connection "{self._settings.name}": only database connections take part in a transaction',
+                hint="dispatch without session=, or use a database connection",
+            )
+
+
+def _token(worker: str, request: int) -> str:
+    return f"{worker}/{request}"
+
+
+def _ids(reply: Sequence[bytes]) -> list[str]:
+    return [job_id.decode() for job_id in reply]

@@ -1,0 +1,71 @@
+"""Every key of a connection: what it holds, whose it is, and when it ends.
+
+All names begin with `{prefix}:`. The braces are the hash tag of Redis Cluster: one settlement touches several queues
+and lists in one step, so all keys of a connection live on one shard. `<q>` is a queue, `<p>` a priority, `<w>` a
+worker, `<a>` an address. The scripts build the names by themselves (`lua/lib/keys.lua`); a test compares what a full
+life leaves behind with this table.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """One kind of key."""
+
+    name: str
+    kind: str
+    """Redis type."""
+    holds: str
+    owner: str
+    end: str
+
+
+KEYS = (
+    Key("queues", "set", "names of all queues ever defined, paused or used", "connection", "never"),
+    Key("queue:<q>", "hash", "definition, max_jobs, pause, totals of ended jobs", "queue", "never"),
+    Key("priorities:<q>", "zset", "priorities with waiting jobs, larger first", "queue", "its last waiting job"),
+    Key("waiting:<q>:<p>", "zset", "ids by due time: due ones and later ones alike", "job", "reserve, cancel, clear"),
+    Key("retrying:<q>", "zset", "those of them that were tried before, by due time", "job", "reserve, cancel, clear"),
+    Key("running:<q>", "zset", "leased ids by when they were reserved", "lease", "settle, reclaim, forfeit"),
+    Key("completed:<q>", "zset", "ids by end", "job", "the window: 10,000 jobs or an hour"),
+    Key("cancelled:<q>", "zset", "ids by end", "job", "the window: 10,000 jobs or an hour"),
+    Key("failed:<q>", "zset", "ids by end", "job", "retry, forget, flush"),
+    Key("wake:<q>", "list", "one token while somebody should look for work", "queue", "whoever takes it, reserve"),
+    Key("jobs", "hash", "id → created, class, queue, priority, tags", "job", "with the job's last list"),
+    Key("payloads", "hash", "id → payload", "job", "with the job; above 64 KiB when it completed"),
+    Key("leases", "hash", "id → due, reserved, flags, token", "lease", "settle, reclaim, forfeit"),
+    Key("lapses", "zset", "leased ids by when the lease runs out", "lease", "settle, reclaim, forfeit"),
+    Key("ends", "hash", "id → ended, due, reserved, token, outcome, error", "job", "with the job, or its retry"),
+    Key("marks", "hash", "id → tries, crashes, last end; only where there are any", "job", "with the job, its retry"),
+    Key("history", "hash", "id → errors of its attempts", "job", "with the job"),
+    Key("progress", "hash", "id → percent and note", "job", "with the job, or when it waits again"),
+    Key("results", "hash", "id → until when, result", "job", "result_ttl, by settle and reclaim"),
+    Key("expiries", "zset", "ids with a result by when it ends", "job", "with the result"),
+    Key("request:<w>", "string", "number and ids of a worker's last reserve", "worker", "60 s, or an empty reserve"),
+    Key("workers", "hash", "worker → last report, record", "worker", "dismiss, or three lease terms of silence"),
+    Key("supervisors", "hash", "worker → its supervisor", "worker", "with the worker's record"),
+    Key("overdue", "zset", "workers by when their silence is too long", "worker", "with the worker's record"),
+    Key("commands:<a>", "list", "commands left for a worker or supervisor", "address", "report, or three lease terms"),
+)
+
+
+def root(prefix: str) -> str:
+    """What all keys of a connection begin with."""
+    return f"{{{prefix}}}:"
+
+
+def wake(prefix: str, queue: str) -> str:
+    """The list whose token says that there may be work in the queue."""
+    return f"{root(prefix)}wake:{queue}"
+
+
+def kind_of(prefix: str, name: str) -> Key | None:
+    """The row of the table that a key of the server belongs to; None for a stranger."""
+    for key in KEYS:
+        pattern = re.escape(root(prefix)) + re.sub(r"<\w>", ".+", key.name)
+        if re.fullmatch(pattern, name, re.DOTALL):
+            return key
+    return None

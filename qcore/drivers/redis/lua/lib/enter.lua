@@ -1,0 +1,87 @@
+-- Storing new jobs. A group of them is ARGV: class facts (header), queue, priority, "+" or "@", microseconds from
+-- now ("+") or since the epoch ("@"), "1" if no capacity binds it, number of jobs; then for each its id and payload.
+
+-- Read `count` groups that begin at ARGV[at]; returns them and where the next thing begins.
+local function read_groups(at, count)
+  local groups = {}
+  for n = 1, count do
+    local us = tonumber(ARGV[at + 4])
+    local first = at + 7
+    local after = first + 2 * tonumber(ARGV[at + 6])
+    groups[n] = {
+      header = NOW .. ARGV[at], queue = ARGV[at + 1], priority = ARGV[at + 2],
+      due = ARGV[at + 3] == '+' and now + us or us,
+      is_bound = ARGV[at + 5] ~= '1', first = first, last = after - 2,
+    }
+    at = after
+  end
+  return groups, at
+end
+
+-- Note for each group which of its ids are new; an id is stored once.
+local function mark_new(groups)
+  local ids = {}
+  for _, group in ipairs(groups) do
+    for at = group.first, group.last, 2 do
+      ids[#ids + 1] = ARGV[at]
+    end
+  end
+  local headers, n = read('HMGET', JOBS, ids), 0
+  for _, group in ipairs(groups) do
+    group.new = {}
+    for at = group.first, group.last, 2 do
+      n = n + 1
+      if not headers[n] then
+        group.new[#group.new + 1] = at
+      end
+    end
+  end
+end
+
+-- The first queue that has no room: its name, `max_jobs` and how many it holds; nil when all have.
+local function full_queue(groups)
+  local entering = {}
+  for _, group in ipairs(groups) do
+    if group.is_bound then
+      entering[group.queue] = (entering[group.queue] or 0) + #group.new
+    end
+  end
+  for queue, count in pairs(entering) do
+    local max = count > 0 and call('HGET', of_queue('queue', queue), 'max_jobs')
+    if max then
+      local held = held_by(queue)
+      if held + count > tonumber(max) then
+        return { queue, max, held }
+      end
+    end
+  end
+  return nil
+end
+
+-- Store the new jobs of groups that `mark_new` has seen.
+local function enter(groups)
+  local jobs, payloads, places, n = {}, {}, {}, 0
+  for _, group in ipairs(groups) do
+    local key = waiting_key(group.queue, group.priority)
+    local place = places[key] or { queue = group.queue, priority = group.priority, first = group.due }
+    local header, due, m = group.header, stamp(group.due), #place
+    for _, at in ipairs(group.new) do
+      local id = ARGV[at]
+      jobs[n + 1], jobs[n + 2] = id, header
+      payloads[n + 1], payloads[n + 2] = id, ARGV[at + 1]
+      place[m + 1], place[m + 2] = due, id
+      n, m = n + 2, m + 2
+    end
+    if m > 0 then
+      place.first = math.min(place.first, group.due)
+      places[key] = place
+    end
+  end
+  bulk('HSET', JOBS, jobs)
+  bulk('HSET', PAYLOADS, payloads)
+  for key, place in pairs(places) do
+    bulk('ZADD', key, place)
+    open_priority(place.queue, place.priority)
+    ring(place.queue, place.first)
+  end
+end

@@ -1,0 +1,30 @@
+-- How a job's values are laid out.
+--   jobs    created (16 digits) · msgpack [class, queue, priority as text, tags]
+--   leases  due (16) · reserved (16) · flags (1) · token
+--   ends    ended (16) · due (16) · reserved (16) · flags (1) · msgpack [token, outcome, attempts, exceptions, …]
+--   marks   msgpack [attempts, exceptions, crashes, reclaims, last token, last outcome, cancel requested,
+--           crash reason], only where one differs from 0, "" and false
+-- Flags are a digit: 1 the job has begun, 2 somebody asked to cancel it, 4 its payload goes at its end.
+local STARTED, CANCELLING, LARGE = 1, 2, 4
+local LEASE_TOKEN, END_BODY = 34, 50
+
+local function describe(header)
+  local facts = cmsgpack.unpack(string.sub(header, 17))
+  return { queue = facts[2], priority = facts[3] }
+end
+
+local function marks_of(packed)
+  return packed and cmsgpack.unpack(packed) or { 0, 0, 0, 0, '', '', false, '' }
+end
+
+local function has(flags, flag)
+  return math.floor(flags / flag) % 2 == 1
+end
+
+local function lease_of(value)
+  return {
+    due = tonumber(string.sub(value, 1, 16)),
+    flags = tonumber(string.sub(value, 33, 33)),
+    token = string.sub(value, LEASE_TOKEN),
+  }
+end

@@ -1,0 +1,17 @@
+-- Names of every key; what each holds, its owner and its end stand in keys.py.
+-- KEYS[1]: "{prefix}:", the one hash tag under which all keys of a connection live.
+local call = redis.call
+local root = KEYS[1]
+local QUEUES, JOBS, PAYLOADS = root .. 'queues', root .. 'jobs', root .. 'payloads'
+local LEASES, LAPSES, ENDS = root .. 'leases', root .. 'lapses', root .. 'ends'
+local MARKS, HISTORY, PROGRESS = root .. 'marks', root .. 'history', root .. 'progress'
+local RESULTS, EXPIRIES = root .. 'results', root .. 'expiries'
+local WORKERS, SUPERVISORS, OVERDUE = root .. 'workers', root .. 'supervisors', root .. 'overdue'
+
+local function of_queue(kind, queue)
+  return root .. kind .. ':' .. queue
+end
+
+local function waiting_key(queue, priority)
+  return root .. 'waiting:' .. queue .. ':' .. priority
+end

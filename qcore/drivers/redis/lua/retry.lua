@@ -1,0 +1,22 @@
+-- Put failed jobs back as pending: created and due now, nothing charged, their errors kept, past any capacity.
+-- Uses: keys clock bulk job bell waiting entries
+-- ARGV: ids.
+-- Returns: the ids put back.
+-- Changes: jobs (created), failed, ends, marks, progress, waiting, priorities, wake.
+local entries, ids, jobs = {}, {}, {}
+for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
+  local id = ARGV[n]
+  local facts = header and describe(header)
+  if facts and call('ZREM', of_queue('failed', facts.queue), id) == 1 then
+    ids[#ids + 1] = id
+    jobs[#jobs + 1] = id
+    jobs[#jobs + 1] = NOW .. string.sub(header, 17)
+    entries[#entries + 1] = { id = id, queue = facts.queue, priority = facts.priority, due = now }
+  end
+end
+bulk('HDEL', ENDS, ids)
+bulk('HDEL', MARKS, ids)
+bulk('HDEL', PROGRESS, ids)
+bulk('HSET', JOBS, jobs)
+wait_all(entries)
+return ids

@@ -1,0 +1,100 @@
+"""What a person, or code on their behalf, does to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from qcore.drivers.base import WORKER_KEPT_TERMS
+from qcore.drivers.redis.scripts import script
+from qcore.drivers.redis.wire import pack
+
+if TYPE_CHECKING:
+    from qcore.drivers.redis.server import Argument, Server
+    from qcore.records import QueueDefinition, WorkerRecord
+
+_AT_ONCE = 1000
+"""Ids a script is given: no step holds the server up."""
+
+
+class RedisOperator:
+    """The `Operator` face."""
+
+    _server: Server
+
+    def define(self, definitions: Sequence[QueueDefinition]) -> None:
+        """Publish what `define_queue` says, for every process."""
+        arguments: list[Argument] = []
+        for definition in definitions:
+            most = "" if definition.max_jobs is None else definition.max_jobs
+            arguments += (definition.name, pack(definition), most)
+        if arguments:
+            self._server.run(script("define"), arguments)
+
+    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
+        """Let the queue give no jobs, for ever or for `for_s` seconds; whether that changed anything."""
+        for_us = "" if for_s is None else round(for_s * 1_000_000)
+        told = ("0", "") if reason is None else ("1", reason)
+        return bool(self._server.run(script("pause"), [queue, for_us, *told]))
+
+    def resume(self, queue: str) -> bool:
+        """Let the queue give jobs again; whether it had been paused."""
+        return bool(self._server.run(script("resume"), [queue]))
+
+    def clear(self, queue: str, *, limit: int = 1000) -> int:
+        """Drop up to `limit` waiting jobs of the queue; returns how many."""
+        return int(self._server.run(script("clear"), [queue, limit]))
+
+    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+        """Put failed jobs back as pending; returns the ids put back."""
+        return self._each("retry", ids)
+
+    def forget(self, ids: Sequence[str]) -> Sequence[str]:
+        """Drop failed jobs for good; returns the ids dropped."""
+        return self._each("forget", ids)
+
+    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
+        """Drop up to `limit` failed jobs that failed before an instant; returns how many."""
+        before = "+inf" if before_us is None else f"({before_us}"
+        only = [] if queue is None else [queue]
+        return int(self._server.run(script("flush"), [limit, before, *only]))
+
+    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+        """Cancel jobs: waiting ones end, leased ones are marked; returns the ids that ended."""
+        return self._each("cancel", ids)
+
+    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
+        """Register workers or renew what is known of them; returns what was left for them, see `Operator.report`."""
+        arguments: list[Argument] = [self._kept_us]
+        for worker in workers:
+            arguments += (worker.id, worker.supervisor, pack(worker))
+        if len(arguments) == 1:
+            return {}
+        told = iter(self._server.run(script("report"), arguments))
+        return {address.decode(): command.decode() for address, command in zip(told, told, strict=True)}
+
+    def dismiss(self, workers: Sequence[str]) -> None:
+        """Forget workers that have ended."""
+        if workers:
+            self._server.run(script("dismiss"), workers)
+
+    def command(self, address: str, command: str) -> int:
+        """Leave a command for workers; returns how many known ones it concerns, see `Operator.command`."""
+        return int(self._server.run(script("command"), [address, command, self._kept_us]))
+
+    def progress(self, job_id: str, percent: int, note: str | None) -> None:
+        """Note how far a running job has come; nothing happens if it runs no more."""
+        self._server.run(script("progress"), [job_id, pack((percent, note))])
+
+    @property
+    def _kept_us(self) -> int:
+        """How long a worker may be silent before it is forgotten, and a command unheard."""
+        return round(WORKER_KEPT_TERMS * self._server.settings.lease_s * 1_000_000)
+
+    def _each(self, verb: str, ids: Sequence[str]) -> list[str]:
+        done: list[str] = []
+        distinct = list(dict.fromkeys(ids))
+        for first in range(0, len(distinct), _AT_ONCE):
+            reply = self._server.run(script(verb), distinct[first : first + _AT_ONCE])
+            done += [job_id.decode() for job_id in reply]
+        return done

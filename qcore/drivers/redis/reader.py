@@ -1,0 +1,150 @@
+"""What the store can tell a person."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qcore.drivers.redis.scripts import script
+from qcore.drivers.redis.wire import NO_MARKS, Ending, Marks, unpack_ending, unpack_header, unpack_marks
+from qcore.records import Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
+from qcore.states import JobState
+
+if TYPE_CHECKING:
+    from qcore.drivers.redis.server import Argument, Server
+
+VIEWS = ("pending", "delayed", "processing", "retrying", "completed", "failed", "cancelled")
+_unpack_definition = msgspec.msgpack.Decoder(QueueDefinition).decode
+_unpack_worker = msgspec.msgpack.Decoder(WorkerRecord).decode
+_unpack_progress = msgspec.msgpack.Decoder(tuple[int, str | None]).decode
+_DIGITS = 16  # of an instant in front of a value
+
+
+class RedisReader:
+    """The `Reader` face."""
+
+    _server: Server
+
+    def counts(self, queues: Sequence[str] | None = None) -> Sequence[QueueCounts]:
+        """Count the jobs of the named queues, or of all, sorted by name."""
+        if queues is not None and not queues:
+            return []
+        rows = self._server.run(script("counts"), sorted(set(queues or ())))
+        return sorted((_counts(row) for row in rows), key=lambda counts: counts.name)
+
+    def find(self, job_id: str) -> StoredJob | None:
+        """Read one job whole, wherever it is in its life."""
+        now, rows = self._server.run(script("find"), [job_id])
+        return _stored(rows[0], int(now)) if rows else None
+
+    def page(
+        self,
+        view: str,
+        *,
+        queue: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        payloads: bool = False,
+    ) -> Page:
+        """List jobs of a view, newest first; see `Reader.page`.
+
+        Jobs that wait are placed by when they are due, running ones by when they were reserved, others by their end.
+        A page may be short before the last one, where many jobs of another view lie between.
+        """
+        if view not in VIEWS:
+            raise ValueError(f'no view "{view}": views are {", ".join(VIEWS)}')
+        instant, _, after = cursor.partition(":") if cursor else ("", "", "")
+        only = [] if queue is None else [queue]
+        arguments: list[Argument] = [view, instant, after, limit, "1" if payloads else "0", *only]
+        now, rows, next_instant, next_after = self._server.run(script("page"), arguments)
+        jobs = tuple(_stored(row, int(now)) for row in rows)
+        return Page(jobs, f"{int(next_instant)}:{next_after.decode()}" if next_instant else None)
+
+    def workers(self) -> Sequence[WorkerRecord]:
+        """List the workers that reported within three lease terms, by supervisor and id."""
+        rows = self._server.run(script("workers"), [])
+        return sorted(map(_worker, rows), key=lambda worker: (worker.supervisor, worker.id))
+
+    def ping(self) -> float:
+        """Ask the store for an answer; returns the seconds it took, or raises `ConnectionFailed`."""
+        began = time.perf_counter()
+        self._server.call("PING")
+        return time.perf_counter() - began
+
+
+def _counts(row: Sequence[Any]) -> QueueCounts:
+    name, pending, delayed, processing, retrying, completed, failed, cancelled, oldest, pause, definition = row
+    ends_us = int(pause[:_DIGITS]) if pause else 0
+    has_reason = bool(pause) and pause[_DIGITS : _DIGITS + 1] == b"1"
+    return QueueCounts(
+        name=name.decode(),
+        pending=pending,
+        delayed=delayed,
+        processing=processing,
+        retrying=retrying,
+        completed=int(completed),
+        failed=failed,
+        cancelled=int(cancelled),
+        oldest_due_us=int(oldest) if oldest else None,
+        paused=bool(pause),
+        paused_until_us=ends_us or None,
+        pause_reason=pause[_DIGITS + 1 :].decode() if has_reason else None,
+        definition=_unpack_definition(definition) if definition else None,
+    )
+
+
+def _worker(row: bytes) -> WorkerRecord:
+    return msgspec.structs.replace(_unpack_worker(row[_DIGITS:]), beat_us=int(row[:_DIGITS]))
+
+
+def _stored(row: Sequence[Any], now_us: int) -> StoredJob:
+    job_id, packed, lease, end, due, packed_marks, progress, payload, history, result = row
+    header = unpack_header(packed[_DIGITS:])
+    marks = unpack_marks(packed_marks) if packed_marks else NO_MARKS
+    percent, note = _unpack_progress(progress) if progress else (None, None)
+    return StoredJob(
+        id=job_id.decode(),
+        job=header.job,
+        queue=header.queue,
+        priority=int(header.priority),
+        created_us=int(packed[:_DIGITS]),
+        crashes=marks.crashes,
+        tags=header.tags,
+        payload=payload or b"",
+        history=history,
+        result=result[_DIGITS:] if result and int(result[:_DIGITS]) > now_us else None,
+        progress=percent,
+        progress_note=note,
+        **_life(lease, end, due, marks),
+    )
+
+
+def _life(lease: bytes | None, end: bytes | None, due: bytes | None, marks: Marks) -> dict[str, Any]:
+    if end:
+        ending = unpack_ending(end[3 * _DIGITS + 1 :])
+        return {"ended_us": int(end[:_DIGITS]), **_leased(end[_DIGITS:], ending.token), **_ended(ending)}
+    if lease:
+        token = lease[2 * _DIGITS + 1 :].decode()
+        return {"state": JobState.PROCESSING, "attempts": marks.attempts, **_leased(lease, token)}
+    return {
+        "state": JobState.RETRYING if marks.attempts else JobState.PENDING,
+        "attempts": marks.attempts,
+        "due_us": int(due or 0),
+        "cancel_requested": marks.cancel_requested,
+    }
+
+
+def _leased(value: bytes, token: str) -> dict[str, Any]:
+    return {
+        "due_us": int(value[:_DIGITS]),
+        "reserved_us": int(value[_DIGITS : 2 * _DIGITS]) or None,
+        "cancel_requested": bool(int(value[2 * _DIGITS : 2 * _DIGITS + 1]) & 2),
+        "worker": token.rpartition("/")[0] or None,
+    }
+
+
+def _ended(ending: Ending) -> dict[str, Any]:
+    return {"state": JobState(ending.outcome), "attempts": ending.attempts, "runtime_s": ending.runtime_s}

@@ -1,0 +1,40 @@
+"""The Lua of each verb: read once, completed with the parts it uses, known to the server by its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import pkgutil
+import re
+from functools import cache
+from typing import NamedTuple
+
+from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S
+
+_BOUNDS = {"$KEPT_S": COMPLETED_KEPT_S, "$KEPT": COMPLETED_KEPT, "$FRESH_S": COMPLETED_FRESH_S}
+_USES = re.compile(r"^-- Uses: (.+)$", re.MULTILINE)
+
+
+class Script(NamedTuple):
+    """What the server runs in one step."""
+
+    name: str
+    text: str
+    digest: str
+    """SHA-1 of the text, by which `EVALSHA` calls it."""
+
+
+@cache
+def script(name: str) -> Script:
+    """The script of a verb, with the shared parts that its header names."""
+    body = _source(f"{name}.lua")
+    uses = _USES.search(body)
+    parts = [_source(f"lib/{part}.lua") for part in uses.group(1).split()] if uses else []
+    text = "\n".join([*parts, body])
+    for mark, number in _BOUNDS.items():
+        text = text.replace(mark, str(number))
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def _source(path: str) -> str:
+    data = pkgutil.get_data(__package__, f"lua/{path}")
+    return (data or b"").decode()

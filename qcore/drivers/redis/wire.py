@@ -1,0 +1,197 @@
+"""What goes over the wire to the scripts and back: envelopes, settlements and leases as flat lists of arguments.
+
+Jobs that share everything but id and payload travel as one group, so that class, queue and tags are written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qcore.envelope import Lease
+from qcore.states import Outcome
+
+if TYPE_CHECKING:
+    from qcore.drivers.redis.server import Argument
+    from qcore.envelope import Envelope
+    from qcore.settlement import Settlement
+
+LAST_US = (1 << 53) - 1
+"""The latest instant a score holds exactly: the year 2255."""
+
+
+class Header(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What a store tells of a job without opening its payload."""
+
+    job: str
+    queue: str
+    priority: str
+    """As text, since it is part of a key."""
+    tags: tuple[str, ...] = ()
+
+
+class Marks(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What happened to a job so far; `lua/lib/job.lua` writes it."""
+
+    attempts: int = 0
+    exceptions: int = 0
+    crashes: int = 0
+    reclaims: int = 0
+    last_token: str = ""
+    last_outcome: str = ""
+    cancel_requested: bool = False
+    crash_reason: str = ""
+
+
+class Ending(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """How a job's last attempt ended."""
+
+    token: str
+    outcome: str
+    attempts: int = 0
+    exceptions: int = 0
+    runtime_s: float | None = None
+    error: str | None = None
+
+
+NO_MARKS = Marks()
+pack = msgspec.msgpack.Encoder().encode
+unpack_header = msgspec.msgpack.Decoder(Header).decode
+unpack_marks = msgspec.msgpack.Decoder(Marks).decode
+unpack_ending = msgspec.msgpack.Decoder(Ending).decode
+_CREATED = 16  # digits in front of a header
+
+
+def groups_of(envelopes: Iterable[Envelope]) -> list[Argument]:
+    """Number of groups, then the groups, as `lua/lib/enter.lua` reads them."""
+    groups: dict[tuple[object, ...], list[Argument]] = {}
+    seen: set[str] = set()
+    for envelope in envelopes:
+        if envelope.id in seen:
+            continue
+        seen.add(envelope.id)
+        kind = (
+            envelope.job,
+            envelope.queue,
+            envelope.priority,
+            envelope.tags,
+            envelope.due_us,
+            envelope.delay_us,
+            envelope.bypass_capacity,
+        )
+        group = groups.get(kind)
+        if group is None:
+            group = groups[kind] = [*_group(envelope), 0]
+        group += (envelope.id, envelope.payload)
+    arguments: list[Argument] = [len(groups)]
+    for group in groups.values():
+        group[6] = (len(group) - 7) // 2
+        arguments += group
+    return arguments
+
+
+def settlements_of(settlements: Sequence[Settlement]) -> tuple[list[Argument], list[Settlement]]:
+    """The arguments that `lua/lib/settle.lua` reads, and the settlements in the order it numbers them."""
+    groups: dict[tuple[Outcome, str], list[Settlement]] = {}
+    for settlement in settlements:
+        groups.setdefault((settlement.outcome, settlement.queue), []).append(settlement)
+    arguments: list[Argument] = [len(groups)]
+    ordered: list[Settlement] = []
+    for (outcome, queue), group in groups.items():
+        arguments += (outcome.value, queue, len(group))
+        body = _release if outcome is Outcome.RELEASED else _ending
+        for settlement in group:
+            arguments += (settlement.id, settlement.token, pack(body(settlement)))
+        ordered += group
+    arguments += _companions(settlements)
+    return arguments, ordered
+
+
+def leases_of(reply: Sequence[Any], token: str) -> list[Lease]:
+    """The leases in what `lua/lib/reserve.lua` returns."""
+    reserved_us, jobs, rare = int(reply[0]), reply[1], reply[2]
+    marks = {rare[n]: (rare[n + 1], rare[n + 2]) for n in range(0, len(rare), 3)}
+    headers: dict[bytes, tuple[int, Header]] = {}
+    leases = []
+    fields = iter(jobs)
+    for job_id, due, packed, payload in zip(fields, fields, fields, fields, strict=True):
+        known = headers.get(packed)
+        if known is None:
+            known = headers[packed] = (int(packed[:_CREATED]), unpack_header(packed[_CREATED:]))
+        created_us, header = known
+        lease = Lease(
+            id=job_id.decode(),
+            job=header.job,
+            queue=header.queue,
+            payload=payload,
+            token=token,
+            created_us=created_us,
+            due_us=int(due),
+            reserved_us=reserved_us,
+        )
+        leases.append(_marked(lease, *marks[job_id]) if job_id in marks else lease)
+    return leases
+
+
+def _group(envelope: Envelope) -> tuple[Argument, ...]:
+    header = Header(envelope.job, envelope.queue, str(envelope.priority), envelope.tags)
+    sign, us = ("+", envelope.delay_us) if envelope.due_us is None else ("@", envelope.due_us)
+    unbound = "1" if envelope.bypass_capacity else "0"
+    return pack(header), envelope.queue, envelope.priority, sign, min(max(us, 0), LAST_US), unbound
+
+
+def _release(settlement: Settlement) -> tuple[object, ...]:
+    delay_us = min(settlement.delay_us, LAST_US)
+    return (
+        settlement.token,
+        settlement.outcome.value,
+        settlement.attempts,
+        settlement.exceptions,
+        delay_us,
+    )
+
+
+def _ending(settlement: Settlement) -> tuple[object, ...]:
+    return (
+        settlement.token,
+        settlement.outcome.value,
+        settlement.attempts,
+        settlement.exceptions,
+        settlement.runtime_s,
+        settlement.error,
+    )
+
+
+def _companions(settlements: Sequence[Settlement]) -> list[Argument]:
+    histories: list[Argument] = []
+    results: list[Argument] = []
+    pushes: list[Argument] = []
+    numbers = [0, 0, 0]
+    for settlement in settlements:
+        if settlement.history is not None:
+            numbers[0] += 1
+            histories += (settlement.id, settlement.history)
+        if settlement.result is not None and settlement.outcome is Outcome.COMPLETED:
+            numbers[1] += 1
+            kept_us = min(max(round(settlement.result_ttl_s * 1_000_000), 0), LAST_US)
+            results += (settlement.id, kept_us, settlement.result)
+        if settlement.pushes:
+            numbers[2] += 1
+            pushes += (settlement.id, *groups_of(settlement.pushes))
+    return [numbers[0], *histories, numbers[1], *results, numbers[2], *pushes]
+
+
+def _marked(lease: Lease, packed: bytes, history: bytes) -> Lease:
+    marks = unpack_marks(packed) if packed else NO_MARKS
+    return msgspec.structs.replace(
+        lease,
+        attempts=marks.attempts,
+        exceptions=marks.exceptions,
+        crashes=marks.crashes,
+        reclaims=marks.reclaims,
+        history=history or None,
+        cancel_requested=marks.cancel_requested,
+        crash_reason=marks.crash_reason or None,
+    )

@@ -1,0 +1,127 @@
+"""What a person, or code on their behalf, does to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from qcore.drivers.shelf.lane import FOR_EVER
+from qcore.states import JobState
+
+if TYPE_CHECKING:
+    from qcore.drivers.shelf.shelf import Shelf
+    from qcore.records import QueueDefinition, WorkerRecord
+
+
+class Operating:
+    """The `Operator` face."""
+
+    _shelf: Shelf
+
+    def define(self, definitions: Sequence[QueueDefinition]) -> None:
+        """Publish what `define_queue` says."""
+        with self._shelf.lock:
+            for definition in definitions:
+                self._shelf.lane(definition.name).definition = definition
+
+    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
+        """Let the queue give no jobs, for ever or for a while; whether that changed anything."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            lane = self._shelf.lane(queue)
+            before = (lane.paused_until_us, lane.pause_reason) if lane.is_paused(now_us) else None
+            until_us = FOR_EVER if for_s is None else now_us + round(for_s * 1_000_000)
+            lane.paused_until_us, lane.pause_reason = until_us, reason
+            self._shelf.ring()
+            return before != (until_us, reason)
+
+    def resume(self, queue: str) -> bool:
+        """Let the queue give jobs again; whether it had been paused."""
+        with self._shelf.lock:
+            lane = self._shelf.lanes.get(queue)
+            if lane is None or not lane.is_paused(self._shelf.now()):
+                return False
+            lane.paused_until_us, lane.pause_reason = 0, None
+            self._shelf.ring()
+            return True
+
+    def clear(self, queue: str, *, limit: int = 1000) -> int:
+        """Drop up to `limit` waiting jobs of the queue; returns how many."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            lane = self._shelf.lanes.get(queue)
+            waiting = lane.by_due.smallest(limit) if lane is not None else []
+            for _, _, job_id in waiting:
+                self._shelf.drop(self._shelf.entries[job_id], now_us)
+            return len(waiting)
+
+    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+        """Put failed jobs back as pending; returns the ids put back."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            failed = self._failed(ids)
+            for job_id in failed:
+                self._shelf.restore(self._shelf.entries[job_id], now_us)
+            self._shelf.ring()
+            return failed
+
+    def forget(self, ids: Sequence[str]) -> Sequence[str]:
+        """Drop failed jobs for good; returns the ids dropped."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            failed = self._failed(ids)
+            for job_id in failed:
+                self._shelf.drop(self._shelf.entries[job_id], now_us)
+            return failed
+
+    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
+        """Drop up to `limit` failed jobs that failed before an instant; returns how many."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            lanes = self._shelf.lanes.values() if queue is None else self._shelf.known([queue])
+            keys = chain.from_iterable(lane.views["failed"].smallest(limit) for lane in lanes)
+            old = [job_id for ended_us, _, job_id in keys if before_us is None or ended_us < before_us]
+            for job_id in islice(old, limit):
+                self._shelf.drop(self._shelf.entries[job_id], now_us)
+            return min(len(old), limit)
+
+    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+        """Cancel jobs: waiting ones end, leased ones are marked; returns the ids that ended."""
+        ended = []
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            for job_id in ids:
+                entry = self._shelf.entries.get(job_id)
+                if entry is not None and entry.is_waiting:
+                    self._shelf.end(entry, JobState.CANCELLED, now_us)
+                    ended.append(job_id)
+                elif entry is not None and entry.state is JobState.PROCESSING:
+                    entry.cancel_requested = True
+        return ended
+
+    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
+        """Register workers or renew what is known of them; returns what was left for them."""
+        with self._shelf.lock:
+            return self._shelf.registry.report(workers, self._shelf.now())
+
+    def dismiss(self, workers: Sequence[str]) -> None:
+        """Forget workers that have ended."""
+        with self._shelf.lock:
+            self._shelf.registry.dismiss(workers)
+
+    def command(self, address: str, command: str) -> int:
+        """Leave a command for workers; returns how many known ones it concerns."""
+        with self._shelf.lock:
+            return self._shelf.registry.command(address, command, self._shelf.now())
+
+    def progress(self, job_id: str, percent: int, note: str | None) -> None:
+        """Note how far a running job has come; nothing happens if it runs no more."""
+        with self._shelf.lock:
+            entry = self._shelf.entries.get(job_id)
+            if entry is not None and entry.state is JobState.PROCESSING:
+                entry.progress, entry.progress_note = percent, note
+
+    def _failed(self, ids: Sequence[str]) -> list[str]:
+        entries = self._shelf.entries
+        return [i for i in dict.fromkeys(ids) if i in entries and entries[i].state is JobState.FAILED]

@@ -1,0 +1,218 @@
+"""What a worker and a producer ask of the store."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from qcore.drivers.base import MAX_RESERVE
+from qcore.drivers.shelf.shelf import ended_state
+from qcore.errors import ConfigurationError, QueueFullError
+from qcore.states import JobState, Outcome
+
+if TYPE_CHECKING:
+    from qcore.drivers.shelf.entry import Entry
+    from qcore.drivers.shelf.shelf import Shelf
+    from qcore.envelope import Envelope, Lease
+    from qcore.settlement import Settlement
+
+_RECLAIMED_AT_ONCE = 1000
+
+
+class Working:
+    """The `Driver` face, apart from opening and closing."""
+
+    _shelf: Shelf
+    _is_awake = False  # `wake` came while nobody waited
+
+    def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
+        """Store all the envelopes or none, each id once; see `Driver.push`."""
+        del repeat  # ended jobs are always looked among
+        self._refuse_transaction(within)
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            self._check_room(envelopes)
+            self._shelf.enter(envelopes, now_us)
+            self._shelf.ring()
+        return [envelope.id for envelope in envelopes]
+
+    def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
+        """Lease up to `limit` due jobs; see `Driver.reserve`."""
+        with self._shelf.lock:
+            last, given = self._shelf.requests.get(worker, (None, []))
+            if last == request:
+                return [entry.lease() for entry in self._held(given)]
+            now_us = self._shelf.now()
+            entries = list(self._take(queues, min(limit, MAX_RESERVE), worker, now_us))
+            self._shelf.remember(worker, request, entries)
+            return [entry.lease() for entry in entries]
+
+    def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
+        """Apply the ends of many attempts; see `Driver.settle`."""
+        self._refuse_transaction(within)
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            refused = [settlement for settlement in settlements if not self._settle(settlement, now_us)]
+            self._shelf.ring()
+        return refused
+
+    def settle_and_reserve(
+        self, settlements: Sequence[Settlement], queues: Sequence[str], limit: int, worker: str, request: int
+    ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        """Do both in one step; see `Driver.settle_and_reserve`."""
+        with self._shelf.lock:
+            return self.settle(settlements), self.reserve(queues, limit, worker, request)
+
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+        """Keep leases alive for another term; see `Driver.heartbeat`."""
+        cancelled = []
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            for lease in leases:
+                entry = self._leased(lease.id, lease.token)
+                if entry is None or entry.worker != worker:
+                    continue
+                self._shelf.extend(entry, now_us)
+                entry.started = entry.id in started
+                if entry.cancel_requested:
+                    cancelled.append(entry.id)
+        return cancelled
+
+    def reclaim(self) -> Sequence[str]:
+        """Give back jobs whose lease ran out; see `Driver.reclaim`."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            lapsed = [
+                self._shelf.entries[job_id]
+                for until_us, _, job_id in self._shelf.leases.smallest(_RECLAIMED_AT_ONCE)
+                if until_us <= now_us
+            ]
+            for entry in lapsed:
+                _charge(entry)
+                self._shelf.give_back(entry, now_us)
+            self._shelf.ring()
+        return [entry.id for entry in lapsed]
+
+    def forfeit(self, worker: str, charged: Mapping[str, str]) -> int:
+        """Give back every lease of a dead worker at once; see `Driver.forfeit`."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            leased = [self._shelf.entries[key[-1]] for key in self._shelf.leases]
+            held = [entry for entry in leased if entry.worker == worker]
+            for entry in held:
+                if entry.id in charged:
+                    _charge_crash(entry, charged[entry.id])
+                self._shelf.give_back(entry, now_us)
+            self._shelf.ring()
+        return len(held)
+
+    def wait(self, queues: Sequence[str], timeout_s: float) -> bool:
+        """Return when there may be work, or after `timeout_s` seconds; see `Driver.wait`."""
+        bell: SimpleQueue[bool] = SimpleQueue()
+        until = time.monotonic() + timeout_s
+        self._shelf.listeners.add(bell)
+        try:
+            while (work_in_s := self._work_in_s(queues)) > 0 and not self._is_awake:
+                left_s = until - time.monotonic()
+                if left_s <= 0 or _rings(bell, min(work_in_s, left_s)):
+                    return False
+            return work_in_s <= 0
+        finally:
+            self._is_awake = False
+            self._shelf.listeners.discard(bell)
+
+    def wake(self) -> None:
+        """End this process's `wait` at once, or the next one; see `Driver.wake`."""
+        self._is_awake = True
+        self._shelf.ring(wake=True)
+
+    def _check_room(self, envelopes: Sequence[Envelope]) -> None:
+        new = {envelope.id: envelope for envelope in envelopes if envelope.id not in self._shelf.entries}
+        entering = Counter(envelope.queue for envelope in new.values() if not envelope.bypass_capacity)
+        for lane in self._shelf.known(entering):
+            if lane.room is not None and entering[lane.name] > lane.room:
+                raise QueueFullError(
+                    f'queue "{lane.name}" has room for {lane.room} more jobs, not for {entering[lane.name]}; '
+                    "nothing was stored",
+                    hint="dispatch later, or raise the queue's max_jobs",
+                )
+
+    def _take(self, queues: Sequence[str], limit: int, worker: str, now_us: int) -> Iterator[Entry]:
+        left = limit
+        for lane in self._shelf.known(queues):
+            if lane.is_paused(now_us):
+                continue
+            for _, _, job_id in lane.ready.smallest(left):
+                entry = self._shelf.entries[job_id]
+                self._shelf.lease(entry, worker, now_us)
+                left -= 1
+                yield entry
+
+    def _held(self, given: Sequence[tuple[str, str]]) -> Iterator[Entry]:
+        for job_id, token in given:
+            if (entry := self._leased(job_id, token)) is not None:
+                yield entry
+
+    def _leased(self, job_id: str, token: str) -> Entry | None:
+        entry = self._shelf.entries.get(job_id)
+        held = entry is not None and entry.state is JobState.PROCESSING and entry.token == token
+        return entry if held else None
+
+    def _settle(self, settlement: Settlement, now_us: int) -> bool:
+        entry = self._leased(settlement.id, settlement.token)
+        if entry is None:
+            return self._is_settled(settlement)
+        entry.attempts, entry.exceptions = settlement.attempts, settlement.exceptions
+        entry.history = entry.history if settlement.history is None else settlement.history
+        entry.outcome = settlement.outcome
+        if settlement.outcome is Outcome.RELEASED:
+            due_us = entry.due_us if settlement.delay_us < 0 else now_us + settlement.delay_us
+            self._shelf.give_back(entry, now_us, due_us)
+        else:
+            entry.runtime_s, entry.result = settlement.runtime_s, settlement.result
+            entry.result_until_us = now_us + round(settlement.result_ttl_s * 1_000_000)
+            self._shelf.end(entry, ended_state(settlement.outcome), now_us)
+        self._shelf.enter(settlement.pushes, now_us)
+        return True
+
+    def _is_settled(self, settlement: Settlement) -> bool:
+        entry = self._shelf.entries.get(settlement.id)
+        if entry is None or entry.token != settlement.token:
+            return False
+        return entry.outcome is settlement.outcome
+
+    def _work_in_s(self, queues: Sequence[str]) -> float:
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            nearest = min((lane.next_at_us(now_us) for lane in self._shelf.known(queues)), default=None)
+        return 3600.0 if nearest is None else (nearest - now_us) / 1_000_000
+
+    def _refuse_transaction(self, within: Any) -> None:
+        if within is not None:
+            raise ConfigurationError(
+                f'connection "{self._shelf.settings.name}": its driver has no transactions',
+                hint="dispatch without session=, or use a database connection",
+            )
+
+
+def _charge(entry: Entry) -> None:
+    if entry.started:
+        _charge_crash(entry, None)  # nobody saw why
+    else:
+        entry.reclaims += 1
+
+
+def _charge_crash(entry: Entry, reason: str | None) -> None:
+    entry.attempts += 1
+    entry.crashes += 1
+    entry.crash_reason = reason or None
+
+
+def _rings(bell: SimpleQueue[bool], timeout_s: float) -> bool:
+    try:
+        return bell.get(timeout=timeout_s)
+    except Empty:
+        return False

@@ -1,0 +1,150 @@
+"""Everything that can go wrong, in the words of the person who must mend it.
+
+QueueError
+├── ConfigurationError      settings that contradict or are missing
+│   └── SchemaError         tables older or newer than this version
+├── ConnectionFailed        the store did not answer
+├── PayloadError            arguments that cannot travel, or a payload that cannot be read
+│   ├── PayloadTooLargeError
+│   ├── UnknownJobClass
+│   ├── SignatureError
+│   └── DecryptionError
+├── QueueFullError          `max_jobs` reached; nothing was stored
+├── JobNotFound
+├── PermissionDenied
+├── LeaseLost               somebody else owns the job now
+└── AttemptEnded            why an attempt ended
+    ├── MaxAttemptsExceeded
+    ├── JobTimeout
+    └── WorkerCrashed
+"""
+
+from __future__ import annotations
+
+
+class QueueError(Exception):
+    """Base of every error a user can meet.
+
+    Args:
+        message: what was wrong and where, in one line.
+        hint: what to do about it, in one line; empty when the message says it all.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.stored_ids: tuple[str, ...] = ()
+        """What a dispatch of many had stored before it failed."""
+
+
+class ConfigurationError(QueueError):
+    """Settings that contradict each other, or one that is missing."""
+
+    code = "configuration"
+
+
+class ConnectionFailed(QueueError):  # noqa: N818  the public name is fixed
+    """The store did not answer, or refused; what remains stored is said in the message.
+
+    Args:
+        message: which connection, and the reason.
+        hint: what to do about it.
+        may_have_reached: the request was sent and its answer lost, so it may have taken effect.
+        is_refusal: the store answered, and said no (full, read-only, wrong password): repeating helps nobody.
+    """
+
+    code = "backend_unreachable"
+
+    def __init__(
+        self, message: str, *, hint: str = "", may_have_reached: bool = False, is_refusal: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.may_have_reached = may_have_reached
+        self.is_refusal = is_refusal
+
+
+class SchemaError(ConfigurationError):
+    """The store's tables are older or newer than this version of qcore knows."""
+
+    code = "schema"
+
+
+class PayloadError(QueueError):
+    """Arguments that cannot travel, or a stored payload that cannot be read."""
+
+    code = "payload"
+
+
+class PayloadTooLargeError(PayloadError):
+    """A payload above the limit; nothing was stored."""
+
+    code = "payload_too_large"
+
+
+class UnknownJobClass(PayloadError):  # noqa: N818  the public name is fixed
+    """A class path that leads to no `Job` here."""
+
+    code = "unknown_job_class"
+
+
+class SignatureError(PayloadError):
+    """A payload whose signature is missing or wrong; nothing of it was run."""
+
+    code = "signature"
+
+
+class DecryptionError(PayloadError):
+    """A payload that no key at hand opens."""
+
+    code = "decryption"
+
+
+class QueueFullError(QueueError):
+    """The queue holds `max_jobs` already; nothing was stored."""
+
+    code = "queue_full"
+
+
+class JobNotFound(QueueError):  # noqa: N818  the public name is fixed
+    """No job of that id in the store."""
+
+    code = "not_found"
+
+
+class PermissionDenied(QueueError):  # noqa: N818  the public name is fixed
+    """The worker or the dispatcher lacks a permission that the job requires."""
+
+    code = "permission_denied"
+
+
+class LeaseLost(QueueError):  # noqa: N818  the public name is fixed
+    """The lease ran out and another worker may own the job; this end was refused."""
+
+    code = "lease_lost"
+
+
+class AttemptEnded(QueueError):  # noqa: N818  base of the reasons below
+    """Why an attempt, or the job with it, ended without an error of its own."""
+
+    code = "attempt_ended"
+
+
+class MaxAttemptsExceeded(AttemptEnded):
+    """No tries are left; `__cause__` is the last real error."""
+
+    code = "max_attempts"
+
+
+class JobTimeout(AttemptEnded):
+    """The attempt ran longer than its `timeout`."""
+
+    code = "timeout"
+
+
+class WorkerCrashed(AttemptEnded):
+    """The process that ran the attempt died."""
+
+    code = "worker_crashed"

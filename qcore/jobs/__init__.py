@@ -1,0 +1,1 @@
+"""What users write: jobs, their options, and how they are packed for the way."""

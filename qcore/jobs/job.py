@@ -1,0 +1,256 @@
+"""A job: what a user writes, what it may ask for, and how it is sent on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self, overload
+
+from qcore import dispatcher
+from qcore.errors import ConfigurationError
+from qcore.ids import new_id
+from qcore.jobs.context import JobContext, Wish
+from qcore.jobs.options import BackoffLike, Seconds, When, due
+
+if TYPE_CHECKING:
+    from inspect import Signature
+
+
+class _Dispatch:
+    """`J.dispatch(...)` builds a job and dispatches it, `j.dispatch()` dispatches this one."""
+
+    @overload
+    def __get__(self, job: None, cls: type[Job]) -> Callable[..., str]: ...
+    @overload
+    def __get__(self, job: Job, cls: type[Job]) -> Callable[..., str]: ...
+
+    def __get__(self, job: Job | None, cls: type[Job]) -> Callable[..., str]:
+        return job.send if job is not None else cls.build_and_send
+
+
+class Job:
+    """Base of every job. Options are class attributes, set in `__init__`, or given by the fluent calls.
+
+    A job travels as class path, constructor arguments and options; the worker calls the constructor again.
+    """
+
+    connection: str | None = None
+    queue: str | None = None
+    delay: When = 0
+    """Seconds, a timedelta, or the datetime when the job is due."""
+    priority: int = 0
+    """Larger first."""
+    max_tries: int | None = None
+    """0: no limit. None: the queue's definition, the worker's `--tries`, the connection's, or 3."""
+    timeout: Seconds | None = None
+    """Seconds an attempt may take; 0: any. None: the worker's, 60."""
+    backoff: BackoffLike | None = None
+    """Seconds between tries, a list of them, or `exponential(...)`. None: the worker's, exponential from 5 s."""
+    retry_until: When | None = None
+    """Try again until this instant (or for so long), however many tries it takes."""
+    max_exceptions: int | None = None
+    """Attempts that may end by an exception; releases do not count."""
+    fail_on_timeout: bool = False
+    max_crashes: int | None = None
+    """Workers that may die under the job, 3 unless said, even with `max_tries = 0`."""
+    result_ttl: Seconds = 3600
+    """Seconds that what `handle` returned is kept; 0: not at all."""
+    tags: Sequence[str] = ()
+    tenant: str | None = None
+    after_commit: bool = False
+    """With a session: dispatch once its transaction is committed, and not at all if it is rolled back."""
+    middleware: Any = ()
+    """A list of objects with `handle(job, next)`, or a method that returns one."""
+
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    _context: JobContext | None = None
+    _id: str | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Remember the arguments, whether or not the subclass calls `super().__init__()`."""
+        job = object.__new__(cls)
+        job._arguments = (args, kwargs)
+        return job
+
+    def __init__(self) -> None:
+        pass  # so that `super().__init__()` may be called, and need not be
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._id or 'not dispatched'}>"
+
+    def handle(self) -> Any:
+        """Do the work; may be `async def`. What it returns is the job's result."""
+        raise ConfigurationError(
+            f"{type(self).__qualname__} has no handle()",
+            hint="define `def handle(self)` or `async def handle(self)`",
+        )
+
+    def failed(self, exception: Exception) -> None:
+        """Hear that the job failed for good. Called on a fresh instance, after the last attempt."""
+
+    # -- fluent options ------------------------------------------------------------------------------------------
+
+    def on_queue(self, queue: str) -> Self:
+        """Send it to this queue."""
+        self.queue = queue
+        return self
+
+    def on_connection(self, connection: str) -> Self:
+        """Send it over this connection."""
+        self.connection = connection
+        return self
+
+    def delay_until(self, when: When) -> Self:
+        """Keep it until then: seconds or a timedelta from now, or a datetime."""
+        self.delay = when
+        return self
+
+    def with_priority(self, priority: int) -> Self:
+        """Let it pass those of smaller priority; 0 is usual."""
+        self.priority = priority
+        return self
+
+    def with_tags(self, *tags: str) -> Self:
+        """Add words to find it by."""
+        self.tags = (*self.tags, *tags)
+        return self
+
+    def with_tries(self, tries: int) -> Self:
+        """Try it so often at the most; 0: no limit."""
+        self.max_tries = tries
+        return self
+
+    def with_timeout(self, timeout: Seconds) -> Self:
+        """Let an attempt take so many seconds; 0: any."""
+        self.timeout = timeout
+        return self
+
+    def with_backoff(self, backoff: BackoffLike) -> Self:
+        """Wait so long between tries: seconds, a list of them, or `exponential(...)`."""
+        self.backoff = backoff
+        return self
+
+    # -- dispatch ------------------------------------------------------------------------------------------------
+
+    dispatch = _Dispatch()
+
+    def send(self, *, session: Any = None) -> str:
+        """Dispatch this job (`dispatch()` on an instance).
+
+        Args:
+            session: an SQLAlchemy session on the job's own database: the job is stored in its transaction. With
+                `after_commit` any session: the job is dispatched once that has been committed.
+
+        Returns:
+            The job's id, a UUIDv7.
+
+        Raises:
+            PayloadError: an argument cannot travel; nothing was stored.
+            QueueFullError: the queue holds its `max_jobs`; nothing was stored.
+            ConnectionFailed: the store did not answer; the message says whether the job may have been stored.
+        """
+        return dispatcher.current().dispatch([self], session=session)[0]  # type: ignore[return-value]  # None: unique
+
+    @classmethod
+    def build_and_send(cls, *args: Any, **kwargs: Any) -> str:
+        """Build a job of these arguments and dispatch it (`dispatch(...)` on the class)."""
+        session = kwargs.pop("session", None) if "session" in kwargs and not _takes_session(cls) else None
+        return cls(*args, **kwargs).send(session=session)
+
+    @classmethod
+    def dispatch_if(cls, condition: object, *args: Any, **kwargs: Any) -> str | None:
+        """Dispatch a job of these arguments if the condition holds; returns its id or None."""
+        return cls.build_and_send(*args, **kwargs) if condition else None
+
+    @classmethod
+    def dispatch_unless(cls, condition: object, *args: Any, **kwargs: Any) -> str | None:
+        """Dispatch a job of these arguments unless the condition holds; returns its id or None."""
+        return None if condition else cls.build_and_send(*args, **kwargs)
+
+    @classmethod
+    def dispatch_now(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run a job of these arguments here and now, middleware included; returns what `handle` returns."""
+        return dispatcher.current().dispatch_now(cls(*args, **kwargs))
+
+    @classmethod
+    def dispatch_after_response(cls, *args: Any, **kwargs: Any) -> str:
+        """Dispatch once the response under way has been sent (`qcore.deferring`), at once where there is none.
+
+        Returns:
+            The id that the job will have.
+        """
+        job = cls(*args, **kwargs)
+        job._id = new_id()
+        if not dispatcher.defer(job.send):
+            job.send()
+        return job._id
+
+    # -- inside handle -------------------------------------------------------------------------------------------
+
+    @property
+    def job_id(self) -> str | None:
+        """The job's id, once it has been dispatched."""
+        return self._context.job_id if self._context is not None else self._id
+
+    @property
+    def attempts(self) -> int:
+        """Which attempt this is, from 1; 0 outside one."""
+        return self._context.attempt if self._context is not None else 0
+
+    def release(self, delay: When = 0) -> None:
+        """Let the job be tried again after `delay`, once `handle` returns. Costs a try, as in Laravel."""
+        self._wish(Wish("release", _delay_us(delay)))
+
+    def snooze(self, delay: When) -> None:
+        """Let the job run again after `delay`, once `handle` returns. Costs no try."""
+        self._wish(Wish("snooze", _delay_us(delay)))
+
+    def fail(self, exception: BaseException | str) -> None:
+        """Fail the job for good, once `handle` returns, whatever tries are left."""
+        error = exception if isinstance(exception, BaseException) else RuntimeError(exception)
+        self._wish(Wish("fail", error=error))
+
+    def delete(self) -> None:
+        """Let the job count as done, once `handle` returns, whatever it asked for before."""
+        self._wish(Wish("delete"))
+
+    def update_progress(self, percent: float, message: str | None = None) -> None:
+        """Say how far the job has come.
+
+        Args:
+            percent: 0 to 100; what lies outside is brought inside.
+            message: a few words for the screens.
+        """
+        if self._context is not None:
+            self._context.report(max(0, min(100, round(percent))), message)
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked to cancel this job while it runs."""
+        return self._context is not None and self._context.is_cancelled()
+
+    def _wish(self, wish: Wish) -> None:
+        if self._context is None:
+            raise ConfigurationError(
+                f"{wish.kind}() was called outside an attempt", hint="call it in handle(), run by a worker"
+            )
+        self._context.wish = wish
+
+
+_signatures: dict[type[Job], Signature] = {}
+
+
+def _takes_session(cls: type[Job]) -> bool:
+    """Whether the constructor has a `session` parameter of its own, which then is the job's."""
+    from inspect import signature
+
+    if cls not in _signatures:
+        _signatures[cls] = signature(cls.__init__)
+    return "session" in _signatures[cls].parameters
+
+
+def _delay_us(delay: When) -> int:
+    from_now, instant_us = due(delay, "delay")
+    if instant_us is None:
+        return from_now
+    from qcore.clock import SystemClock
+
+    return max(0, instant_us - SystemClock().wall_us())

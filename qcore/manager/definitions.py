@@ -1,0 +1,81 @@
+"""What code says about queues. Kept here until a store is first used, then published to it for every process."""
+
+from __future__ import annotations
+
+from qcore.records import QueueDefinition
+
+
+class Definitions:
+    """The queues that this process has defined, newest word last."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, QueueDefinition] = {}
+        self.version = 0
+        """Rises with every definition, so that a manager knows when to publish again."""
+
+    def add(self, definition: QueueDefinition) -> None:
+        """Define a queue, or define it anew."""
+        self._by_name[definition.name] = definition
+        self.version += 1
+
+    def get(self, name: str) -> QueueDefinition | None:
+        """Return what was said of a queue, or None."""
+        return self._by_name.get(name)
+
+    def all(self) -> list[QueueDefinition]:
+        """Return every definition, in the order they were first made."""
+        return list(self._by_name.values())
+
+    def clear(self) -> None:
+        """Forget them all (between tests)."""
+        self._by_name.clear()
+        self.version += 1
+
+
+defined = Definitions()
+
+
+def define_queue(
+    name: str,
+    *,
+    connection: str | None = None,
+    max_jobs: int | None = None,
+    priority_weight: int | None = None,
+    max_attempts: int | None = None,
+    retry_after: float | None = None,
+    rate_limit_enabled: bool | None = None,
+    rate_limit_max: int | None = None,
+    rate_limit_window: float | None = None,
+    encryption_enabled: bool | None = None,
+) -> QueueDefinition:
+    """Say how a queue behaves; published at the first push or worker start, and then true for every process.
+
+    Args:
+        name: of the queue.
+        connection: where its jobs live; the default connection if None.
+        max_jobs: waiting and running jobs at the most; a dispatch past it raises `QueueFullError`.
+        priority_weight: share of a worker that serves several queues with `--fair`.
+        max_attempts: tries of a job that says nothing itself.
+        retry_after: seconds; the last line behind heartbeats.
+        rate_limit_enabled: whether the limit below is in force.
+        rate_limit_max: jobs in a window.
+        rate_limit_window: seconds.
+        encryption_enabled: encrypt the arguments of every job on it.
+
+    Returns:
+        The definition. What an operator has set since beats it.
+    """
+    definition = QueueDefinition(
+        name=name,
+        connection=connection,
+        max_jobs=max_jobs,
+        priority_weight=priority_weight,
+        max_attempts=max_attempts,
+        retry_after=retry_after,
+        rate_limit_enabled=rate_limit_enabled,
+        rate_limit_max=rate_limit_max,
+        rate_limit_window=rate_limit_window,
+        encryption_enabled=encryption_enabled,
+    )
+    defined.add(definition)
+    return definition

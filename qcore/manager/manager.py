@@ -1,0 +1,344 @@
+"""The queue manager: configuration in, open connections out; the usual dispatcher of a process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from qcore import dispatcher
+from qcore.config import ConnectionSettings, Settings, load_settings
+from qcore.crypto.keyring import Keyring
+from qcore.drivers import Store, open_store
+from qcore.envelope import Envelope, Lease
+from qcore.errors import ConfigurationError, JobNotFound
+from qcore.jobs.job import Job
+from qcore.jobs.packing import build, pack, unpack
+from qcore.manager import app as application
+from qcore.manager.current import everywhere
+from qcore.manager.definitions import defined
+from qcore.manager.immediate import run_here, run_pushed
+from qcore.manager.keys import keyring_of
+from qcore.manager.pushing import push_all
+from qcore.records import QueueCounts
+from qcore.transactions import after_commit, load_entity
+
+
+class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one queue, as `QueueManager.get_stats` tells it."""
+
+    queue: str
+    pending: int
+    delayed: int
+    processing: int
+    retrying: int
+    failed: int
+    completed: int
+    oldest_pending_age: float | None
+    """Seconds since the job that waits longest became due."""
+
+
+class QueueManager:
+    """Opens connections by their settings, dispatches jobs to them, and answers simple questions about queues.
+
+    Called on the class, its methods act on the manager in force: that of a `using` block, else the process's.
+
+    Args:
+        settings: from `qcore.config.load_settings`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._stores: dict[str, Store] = {}
+        self._keyrings: dict[str, Keyring | None] = {}
+        self._published: dict[str, int] = {}
+        self._lock = threading.RLock()
+        self._sessions: Callable[[], Any] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        flags: Mapping[str, Any] | None = None,
+        *,
+        config_file: Path | None = None,
+        profile: str | None = None,
+    ) -> Self:
+        """Build a manager from flags, environment, files and the application module (imported here).
+
+        Raises:
+            ConfigurationError: a setting is wrong, or the module cannot be imported.
+        """
+        settings = load_settings(flags, config_file=config_file, profile=profile)
+        if settings.app:
+            found = application.settings_of(application.import_app(settings.app))
+            if found:
+                settings = load_settings(flags, config_file=config_file, profile=profile, app_config=found)
+        return cls(settings)
+
+    @classmethod
+    def configure(cls, source: Mapping[str, Any] | str | Path | None = None, **flags: Any) -> Self:
+        """Configure this process and make the manager its default.
+
+        Args:
+            source: a mapping in the form of `QUEUE_CONFIG`, or the path of a configuration file.
+            flags: single settings that beat it: `url="redis://…"`, `app="shop.queues"`.
+
+        Returns:
+            The manager, installed.
+        """
+        if isinstance(source, Mapping):
+            manager = cls(load_settings(flags, app_config={"QUEUE_CONFIG": source}))
+        else:
+            manager = cls.open(flags, config_file=Path(source) if source else None)
+        manager.install()
+        return manager
+
+    @classmethod
+    def current(cls) -> QueueManager:
+        """Return the manager in force."""
+        found = dispatcher.current()
+        if not isinstance(found, QueueManager):
+            raise ConfigurationError("queues are faked here: there is no QueueManager to ask")
+        return found
+
+    def install(self) -> dispatcher.Dispatcher | None:
+        """Make this the default of the process; returns the one before."""
+        return dispatcher.install(self)
+
+    @contextmanager
+    def using(self) -> Iterator[Self]:
+        """Use this manager for a block."""
+        with dispatcher.using(self):
+            yield self
+
+    def close(self) -> None:
+        """Close every store; they open anew when used again."""
+        with self._lock:
+            for store in self._stores.values():
+                store.close()
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    @everywhere
+    def connection(self, name: str | None = None) -> Store:
+        """Return the open store of a connection, found by its key or as the only one of that driver.
+
+        Raises:
+            ConfigurationError: there is no such connection, or its client library is missing.
+        """
+        settings = self.settings.connection(name)
+        store = self._stores.get(settings.name)
+        if store is None:
+            with self._lock:
+                store = self._stores.get(settings.name)
+                if store is None:
+                    store = self._stores[settings.name] = open_store(settings)
+        if self._published.get(settings.name) != defined.version:
+            self._publish(settings.name, store)
+        return store
+
+    def connections(self) -> list[str]:
+        """Name every configured connection, the default first."""
+        return sorted(self.settings.connections, key=lambda name: (name != self.settings.default, name))
+
+    def connection_of(self, queue: str | None) -> ConnectionSettings:
+        """Return the connection that a queue's jobs live on: its definition's, or the default."""
+        definition = defined.get(queue) if queue else None
+        return self.settings.connection(definition.connection if definition else None)
+
+    def keyring(self, connection: str) -> Keyring | None:
+        """Return the keys that sign a connection's payloads; None where none are set."""
+        if connection not in self._keyrings:
+            with self._lock:
+                self._keyrings[connection] = keyring_of(self.settings, self.settings.connection(connection))
+        return self._keyrings[connection]
+
+    @everywhere
+    def migrate(self, name: str | None = None) -> list[str]:
+        """Bring a connection's schema up to date; returns the revisions applied."""
+        settings = self.settings.connection(name)
+        with self._lock:
+            if settings.name not in self._stores:
+                self._stores[settings.name] = open_store(settings)
+        return list(self._stores[settings.name].migrate())
+
+    @everywhere
+    def sessions(self, factory: Callable[[], Any]) -> None:
+        """Say how a worker opens an SQLAlchemy session, to load entities that travelled by primary key."""
+        self._sessions = factory
+
+    def _publish(self, name: str, store: Store) -> None:
+        version = defined.version
+        mine = [one for one in defined.all() if self._lives_on(one.connection, name)]
+        if mine:
+            store.define(mine)
+        self._published[name] = version
+
+    def _lives_on(self, connection: str | None, name: str) -> bool:
+        """Whether a definition's connection is the one of this name; one that nobody can use yet is not."""
+        try:
+            return self.settings.connection(connection).name == name
+        except ConfigurationError:
+            return False
+
+    # -- dispatch ------------------------------------------------------------------------------------------------
+
+    def dispatch(self, jobs: Sequence[Job], *, session: Any = None) -> Sequence[str | None]:
+        """Store jobs, each on its own connection; returns their ids in order.
+
+        Args:
+            jobs: any number; every 1,000 of one connection are one atomic step.
+            session: an SQLAlchemy session in whose transaction they are stored; those with `after_commit` are
+                dispatched once it has been committed.
+        """
+        if len(jobs) == 1:
+            return self._dispatch_group(self._connection_of_job(jobs[0]), jobs, session)
+        groups: dict[str, list[int]] = {}
+        for index, job in enumerate(jobs):
+            groups.setdefault(self._connection_of_job(job).name, []).append(index)
+        ids: list[str | None] = [None] * len(jobs)
+        for name, indexes in groups.items():
+            stored = self._dispatch_group(self.settings.connection(name), [jobs[i] for i in indexes], session)
+            for index, job_id in zip(indexes, stored, strict=True):
+                ids[index] = job_id
+        return ids
+
+    def dispatch_now(self, job: Job) -> Any:
+        """Run one job here and now, middleware included; returns what `handle` returns."""
+        return run_here(job, job.queue or self._connection_of_job(job).queue)
+
+    def seal(self, job: Job, connection: ConnectionSettings) -> Envelope:
+        """Pack a job for a connection: its queue, signed with the connection's keys."""
+        return pack(job, queue=job.queue or connection.queue, keyring=self.keyring(connection.name))
+
+    def unseal(self, lease: Lease, connection: str) -> Job:
+        """Verify a lease's payload and build its job."""
+        payload = unpack(lease.payload, self.keyring(connection), job_id=lease.id, queue=lease.queue)
+        return build(payload, self.load_entity)
+
+    def load_entity(self, cls: type, key: tuple[Any, ...]) -> Any:
+        """Load an entity that travelled by primary key, through the factory given to `sessions`."""
+        return load_entity(self._sessions, cls, key)
+
+    def _connection_of_job(self, job: Job) -> ConnectionSettings:
+        return self.settings.connection(job.connection) if job.connection else self.connection_of(job.queue)
+
+    def _dispatch_group(
+        self, connection: ConnectionSettings, jobs: Sequence[Job], session: Any
+    ) -> Sequence[str | None]:
+        store = self.connection(connection.name)
+        envelopes = [self.seal(job, connection) for job in jobs]
+        if session is None:
+            return self._push(store, connection, envelopes)
+        waiting = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if job.after_commit]
+        direct = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if not job.after_commit]
+        if waiting:
+            after_commit(session, lambda: self._push(store, connection, waiting))
+        if direct:
+            push_all(store, direct, within=session)
+        return [envelope.id for envelope in envelopes]
+
+    def _push(
+        self, store: Store, connection: ConnectionSettings, envelopes: Sequence[Envelope]
+    ) -> Sequence[str | None]:
+        if not store.capabilities.immediate:
+            return push_all(store, envelopes)
+        now = [msgspec.structs.replace(envelope, delay_us=0, due_us=None) for envelope in envelopes]
+        ids = push_all(store, now)
+        for queue in dict.fromkeys(envelope.queue for envelope in now):
+            run_pushed(store, queue, lambda lease: self.unseal(lease, connection.name))
+        return ids
+
+    # -- queues --------------------------------------------------------------------------------------------------
+
+    @everywhere
+    def get_stats(self, queue: str = "default") -> QueueStats:
+        """Count a queue's jobs by state; zeros for a queue that has had none."""
+        counts = self._counts(queue) or QueueCounts(name=queue)
+        from qcore.clock import SystemClock
+
+        oldest = counts.oldest_due_us
+        return QueueStats(
+            queue=queue,
+            pending=counts.pending,
+            delayed=counts.delayed,
+            processing=counts.processing,
+            retrying=counts.retrying,
+            failed=counts.failed,
+            completed=counts.completed,
+            oldest_pending_age=None if oldest is None else max(0.0, (SystemClock().wall_us() - oldest) / 1e6),
+        )
+
+    @everywhere
+    def size(self, queue: str = "default") -> int:
+        """Count the jobs that wait: pending, delayed and retrying."""
+        counts = self._counts(queue)
+        return counts.pending + counts.delayed + counts.retrying if counts else 0
+
+    @everywhere
+    def queues(self, connection: str | None = None) -> list[str]:
+        """Name the queues that a connection knows."""
+        return [counts.name for counts in self.connection(connection).counts()]
+
+    @everywhere
+    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
+        """Let a queue give no jobs, for ever or for so many seconds; whether that changed anything."""
+        return self._store_of(queue).pause(queue, for_s=for_s, reason=reason)
+
+    @everywhere
+    def resume(self, queue: str) -> bool:
+        """Let a queue give jobs again; whether it had been paused."""
+        return self._store_of(queue).resume(queue)
+
+    @everywhere
+    def clear(self, queue: str) -> int:
+        """Drop every waiting job of a queue; returns how many."""
+        store = self._store_of(queue)
+        return _until_none(lambda: store.clear(queue))
+
+    @everywhere
+    def retry(self, which: str | Sequence[str]) -> int:
+        """Put failed jobs back: ids, "all", or those of one queue; returns how many.
+
+        Raises:
+            JobNotFound: an id was given that is not in the failed store.
+        """
+        if isinstance(which, str):
+            return self._retry_all(None if which == "all" else which)
+        done = self._store_of(None).retry(list(which))
+        if len(done) < len(which):
+            missing = next(job_id for job_id in which if job_id not in set(done))
+            raise JobNotFound(f"no failed job {missing}", hint="see: qctl failed")
+        return len(done)
+
+    @everywhere
+    def forget(self, job_id: str) -> bool:
+        """Drop one failed job for good; whether it was there."""
+        return bool(self._store_of(None).forget([job_id]))
+
+    @everywhere
+    def flush(self, queue: str | None = None) -> int:
+        """Drop every failed job, or a queue's; returns how many."""
+        store = self._store_of(queue)
+        return _until_none(lambda: store.flush(queue=queue))
+
+    def _retry_all(self, queue: str | None) -> int:
+        store = self._store_of(queue)
+        return _until_none(lambda: len(store.retry([job.id for job in store.page("failed", queue=queue).jobs])))
+
+    def _store_of(self, queue: str | None) -> Store:
+        return self.connection(self.connection_of(queue).name)
+
+    def _counts(self, queue: str) -> QueueCounts | None:
+        return next(iter(self._store_of(queue).counts([queue])), None)
+
+
+def _until_none(step: Callable[[], int]) -> int:
+    total = 0
+    while done := step():
+        total += done
+    return total

@@ -1,0 +1,98 @@
+"""Getting envelopes into a store: in pieces that are all or nothing, repeated while the answer is unsure."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from qcore.drivers import Store
+from qcore.drivers.base import MAX_PUSH, MAX_PUSH_BYTES
+from qcore.envelope import Envelope
+from qcore.errors import ConnectionFailed, QueueError
+
+REPEAT_FOR_S = 5.0
+"""An ambiguous push is repeated for so long; below the time for which ended jobs are surely remembered."""
+
+
+def push_all(store: Store, envelopes: Sequence[Envelope], *, within: Any = None) -> list[str | None]:
+    """Push any number of envelopes, 1,000 (or 8 MB) in each atomic step.
+
+    Returns:
+        The id of each, in order; None where a unique lock refused it.
+
+    Raises:
+        QueueError: as `push` raises; its `stored_ids` and its message name what the steps before have stored.
+    """
+    stored: list[str | None] = []
+    for piece in pieces(envelopes):
+        try:
+            stored += push_surely(store, piece, within=within)
+        except QueueError as error:
+            if stored and within is None:
+                _name_stored(error, [job_id for job_id in stored if job_id])
+            raise
+    return stored
+
+
+def push_surely(store: Store, envelopes: Sequence[Envelope], *, within: Any = None) -> Sequence[str | None]:
+    """Push one piece; where its answer is lost, repeat it for 5 s (an id is stored once).
+
+    Raises:
+        ConnectionFailed: no answer for so long; the message says whether the jobs may have been stored.
+    """
+    try:
+        return store.push(envelopes, within=within)
+    except ConnectionFailed as error:
+        if within is not None:
+            raise  # the caller's transaction is broken: only its owner can begin anew
+        return _repeat(store, envelopes, error)
+
+
+def pieces(envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
+    """Split by count and by bytes."""
+    if len(envelopes) <= 1:
+        yield envelopes
+        return
+    begin, held = 0, 0
+    for index, envelope in enumerate(envelopes):
+        size = len(envelope.payload)
+        if index > begin and (index - begin == MAX_PUSH or held + size > MAX_PUSH_BYTES):
+            yield envelopes[begin:index]
+            begin, held = index, 0
+        held += size
+    yield envelopes[begin:]
+
+
+def _repeat(store: Store, envelopes: Sequence[Envelope], error: ConnectionFailed) -> Sequence[str | None]:
+    """Push again: once after a failure that stored nothing, for 5 s after one that may have."""
+    until = time.monotonic() + (REPEAT_FOR_S if error.may_have_reached else 0.0)
+    ambiguous = error.may_have_reached
+    pause_s = 0.02
+    while not error.is_refusal:
+        time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  jitter is no secret
+        pause_s = min(pause_s * 2, 1.0)
+        try:
+            return store.push(envelopes, repeat=True)
+        except ConnectionFailed as again:
+            error = again
+            ambiguous = ambiguous or again.may_have_reached
+        if time.monotonic() + pause_s > until:
+            break
+    if ambiguous:
+        _say_may_be_stored(error, envelopes)
+    raise error
+
+
+def _say_may_be_stored(error: ConnectionFailed, envelopes: Sequence[Envelope]) -> None:
+    ids = ", ".join(envelope.id for envelope in envelopes[:3])
+    more = f" and {len(envelopes) - 3:,} more" if len(envelopes) > 3 else ""  # noqa: PLR2004  three are shown
+    error.message = f"{error.message}; the push may have been stored: {ids}{more}"
+    error.args = (error.message,)
+
+
+def _name_stored(error: QueueError, ids: list[str]) -> None:
+    error.stored_ids = tuple(ids)
+    error.message = f"{error.message} (stored before that: {len(ids):,} jobs, {ids[0]} to {ids[-1]})"
+    error.args = (error.message,)

@@ -1,0 +1,7 @@
+"""What a person may know of the queues, and do to them: the only door for commands and screens."""
+
+from qcore.monitor.actions import ActionResult, Actions
+from qcore.monitor.monitor import Monitor
+from qcore.monitor.records import JobRecord
+
+__all__ = ["ActionResult", "Actions", "JobRecord", "Monitor"]

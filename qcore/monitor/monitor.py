@@ -1,0 +1,150 @@
+"""The read side: what the queues, jobs and stores look like now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from qcore.clock import Clock, SystemClock, instant
+from qcore.config import mask_url
+from qcore.errors import ConfigurationError, JobNotFound, QueueError
+from qcore.monitor.reading import snapshot
+from qcore.monitor.snapshots import (
+    BackendSnapshot,
+    JobSnapshot,
+    JobsPage,
+    QueueSnapshot,
+    StatsSnapshot,
+    TotalsSnapshot,
+)
+
+if TYPE_CHECKING:
+    from qcore.manager import QueueManager
+    from qcore.records import QueueCounts, StoredJob
+
+VIEWS = ("pending", "delayed", "processing", "retrying", "completed", "failed", "cancelled")
+"""The lists of jobs there are."""
+
+
+class Monitor:
+    """Answers what a person asks about the queues; changes nothing.
+
+    Args:
+        manager: whose connections are read.
+        clock: tells ages; the host's if None.
+    """
+
+    def __init__(self, manager: QueueManager, clock: Clock | None = None) -> None:
+        self._manager = manager
+        self._clock = clock or SystemClock()
+
+    def stats(self, queues: Sequence[str] | None = None, connection: str | None = None) -> StatsSnapshot:
+        """Count jobs by queue and state.
+
+        Args:
+            queues: only these; all that the store knows if None.
+            connection: whose; the default connection's if None.
+
+        Raises:
+            ConnectionFailed: the store does not answer.
+        """
+        settings = self._manager.settings.connection(connection)
+        store = self._manager.connection(settings.name)
+        latency_s = store.ping()
+        found = [self._queue(counts, settings.name, settings.driver) for counts in store.counts(queues)]
+        unknown = sorted(set(queues or ()) - {queue.name for queue in found})
+        return StatsSnapshot(
+            generated_at=datetime.now(UTC),
+            backend=BackendSnapshot(
+                connection=settings.name,
+                driver=settings.driver,
+                url=mask_url(settings.url),
+                latency_ms=round(latency_s * 1000, 3),
+            ),
+            totals=_totals(found),
+            queues=tuple(found),
+            warnings=tuple(f"queue {name!r} has had no jobs here" for name in unknown),
+        )
+
+    def jobs(
+        self,
+        view: str,
+        *,
+        queue: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        connection: str | None = None,
+    ) -> JobsPage:
+        """List jobs of a view, newest first.
+
+        Args:
+            view: one of `VIEWS`.
+            queue: only this queue's.
+            cursor: `next_cursor` of the page before.
+            limit: jobs, 1 to 1,000.
+            connection: whose; the queue's own, or the default, if None.
+        """
+        if view not in VIEWS:
+            raise ConfigurationError(f"there is no list {view!r}", hint=f"lists are: {', '.join(VIEWS)}")
+        name = connection or self._manager.connection_of(queue).name
+        name = self._manager.settings.connection(name).name
+        page = self._manager.connection(name).page(view, queue=queue, cursor=cursor, limit=limit, payloads=True)
+        return JobsPage(
+            jobs=tuple(self._snapshot(job, name, full=False) for job in page.jobs),
+            next_cursor=page.next_cursor,
+        )
+
+    def job(self, job_id: str, connection: str | None = None) -> JobSnapshot:
+        """Show one job whole, looked for on the given connection or on all.
+
+        Raises:
+            JobNotFound: no store that answers knows it.
+        """
+        job, name = self.find(job_id, connection)
+        return self._snapshot(job, name, full=True)
+
+    def find(self, job_id: str, connection: str | None = None) -> tuple[StoredJob, str]:
+        """Find a job as stored, and the name of its connection; raises as `job` does."""
+        silent: QueueError | None = None
+        names = [self._manager.settings.connection(connection).name] if connection else self._manager.connections()
+        for name in names:
+            try:
+                job = self._manager.connection(name).find(job_id)
+            except QueueError as error:
+                silent = silent or error
+                continue
+            if job is not None:
+                return job, name
+        if silent is not None:
+            raise silent
+        raise JobNotFound(f"no job {job_id}", hint="it may have ended and left the window of completed jobs")
+
+    def _snapshot(self, job: StoredJob, connection: str, *, full: bool) -> JobSnapshot:
+        keyring = self._manager.keyring(connection) if full else None
+        return snapshot(job, connection, keyring, now_us=self._clock.wall_us(), full=full)
+
+    def _queue(self, counts: QueueCounts, connection: str, driver: str) -> QueueSnapshot:
+        oldest = counts.oldest_due_us
+        definition = counts.definition
+        return QueueSnapshot(
+            name=counts.name,
+            connection=connection,
+            driver=driver,
+            pending=counts.pending,
+            delayed=counts.delayed,
+            processing=counts.processing,
+            retrying=counts.retrying,
+            completed=counts.completed,
+            failed=counts.failed,
+            cancelled=counts.cancelled,
+            oldest_pending_s=None if oldest is None else max(0.0, (self._clock.wall_us() - oldest) / 1e6),
+            paused=counts.paused,
+            paused_until=None if counts.paused_until_us is None else instant(counts.paused_until_us),
+            pause_reason=counts.pause_reason,
+            max_jobs=definition.max_jobs if definition else None,
+        )
+
+
+def _totals(queues: Sequence[QueueSnapshot]) -> TotalsSnapshot:
+    return TotalsSnapshot(**{name: sum(getattr(queue, name) for queue in queues) for name in VIEWS})

@@ -1,0 +1,112 @@
+"""What the monitor tells: frozen values with their units in the names. Instants are aware, in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from qcore.states import JobState
+
+
+class BackendSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The store behind a connection."""
+
+    connection: str
+    driver: str
+    url: str
+    """Passwords masked."""
+    latency_ms: float
+
+
+class TotalsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs by state, over all queues."""
+
+    pending: int = 0
+    delayed: int = 0
+    processing: int = 0
+    retrying: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class QueueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue."""
+
+    name: str
+    connection: str
+    driver: str
+    pending: int
+    delayed: int
+    processing: int
+    retrying: int
+    completed: int
+    failed: int
+    cancelled: int
+    oldest_pending_s: float | None
+    paused: bool
+    paused_until: datetime | None
+    pause_reason: str | None
+    max_jobs: int | None
+
+
+class StatsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Every queue of the connections asked for."""
+
+    generated_at: datetime
+    backend: BackendSnapshot
+    totals: TotalsSnapshot
+    queues: tuple[QueueSnapshot, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class FailureSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The error of one attempt."""
+
+    attempt: int
+    kind: str
+    text: str
+    traceback: str
+    at: datetime
+    worker: str
+
+
+class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One job. What stands in its payload is read only where a single job is asked for."""
+
+    id: str
+    job: str
+    """Class path, `module:QualName`."""
+    name: str
+    """The class alone."""
+    queue: str
+    connection: str
+    state: JobState
+    delayed: bool
+    """It waits, and is not due yet."""
+    priority: int
+    attempts: int
+    crashes: int
+    created_at: datetime
+    due_at: datetime
+    reserved_at: datetime | None
+    ended_at: datetime | None
+    runtime_s: float | None
+    worker: str | None
+    tags: tuple[str, ...]
+    error: str | None
+    failures: tuple[FailureSnapshot, ...] = ()
+    arguments: str | None = None
+    payload: dict[str, Any] | None = None
+    result: Any = None
+    progress: int | None = None
+    progress_note: str | None = None
+
+
+class JobsPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some jobs, newest first."""
+
+    jobs: tuple[JobSnapshot, ...]
+    next_cursor: str | None

@@ -1,0 +1,156 @@
+"""What the store tells: values to read, without I/O. Instants are microseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qcore.states import JobState
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The error of one attempt, as text: never an object, so reading it can run nothing."""
+
+    attempt: int
+    """Which attempt, from 1."""
+    kind: str
+    """The exception's class, with its module unless builtin."""
+    message: str
+    traceback: str
+    at_us: int
+    worker: str = ""
+
+    @property
+    def summary(self) -> str:
+        """Kind and message in one line."""
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
+
+_HISTORY_KEPT = 50
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Failure]).decode
+
+
+def pack_history(failures: list[Failure]) -> bytes:
+    """Encode the errors of a job's attempts, oldest first; the newest 50 are kept."""
+    return _encode(failures[-_HISTORY_KEPT:])
+
+
+def unpack_history(data: bytes | None) -> list[Failure]:
+    """Decode what `pack_history` made; nothing gives an empty list."""
+    return _decode(data) if data else []
+
+
+class StoredJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One job as the store holds it."""
+
+    id: str
+    job: str
+    """Class path, `module:QualName`."""
+    queue: str
+    state: JobState
+    priority: int = 0
+    attempts: int = 0
+    """Tries charged so far; the one that runs is not among them yet."""
+    crashes: int = 0
+    created_us: int = 0
+    due_us: int = 0
+    reserved_us: int | None = None
+    ended_us: int | None = None
+    runtime_s: float | None = None
+    worker: str | None = None
+    tags: tuple[str, ...] = ()
+    payload: bytes = b""
+    """Empty in pages unless asked for."""
+    history: bytes | None = None
+    result: bytes | None = None
+    progress: int | None = None
+    """Percent, 0 to 100, as the job reported it."""
+    progress_note: str | None = None
+    cancel_requested: bool = False
+
+
+class QueueDefinition(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What `define_queue` says of a queue; None leaves a setting to its default."""
+
+    name: str
+    connection: str | None = None
+    max_jobs: int | None = None
+    """Waiting and leased jobs at the most; a dispatch past it is refused."""
+    priority_weight: int | None = None
+    max_attempts: int | None = None
+    retry_after: float | None = None
+    """Seconds after which a lease nobody renews is the last to be believed."""
+    rate_limit_enabled: bool | None = None
+    rate_limit_max: int | None = None
+    rate_limit_window: float | None = None
+    encryption_enabled: bool | None = None
+
+
+class QueueCounts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How many jobs of a queue are where."""
+
+    name: str
+    pending: int = 0
+    """Due now and never tried."""
+    delayed: int = 0
+    """Not due yet and never tried."""
+    processing: int = 0
+    retrying: int = 0
+    """Waiting for another try, due or not."""
+    completed: int = 0
+    """Since the store was made, not what the window still holds."""
+    failed: int = 0
+    """In the failed store now."""
+    cancelled: int = 0
+    """Since the store was made."""
+    oldest_due_us: int | None = None
+    """When the job that waits longest became due."""
+    paused: bool = False
+    paused_until_us: int | None = None
+    pause_reason: str | None = None
+    definition: QueueDefinition | None = None
+
+
+class Page(msgspec.Struct, frozen=True, gc=False):
+    """Some jobs, newest first, and where the next page begins."""
+
+    jobs: tuple[StoredJob, ...]
+    next_cursor: str | None = None
+
+
+class RunningRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A job in a worker's hands."""
+
+    id: str
+    job: str
+    queue: str
+    attempt: int
+    runtime_s: float
+    """Since it began, as of the worker's last report."""
+
+
+class WorkerRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A worker as it last reported itself."""
+
+    id: str
+    """Host, pid and chance: new at every start."""
+    supervisor: str
+    """Id of the process above it; its own where there is none."""
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    started_us: int
+    state: str
+    """`running`, `paused` or `stopping`."""
+    running: tuple[RunningRecord, ...] = ()
+    places: int = 1
+    """Jobs it runs at a time."""
+    jobs: int = 0
+    """Attempts since its start."""
+    failures: int = 0
+    busy_s: float = 0.0
+    """Seconds spent in jobs, all places together."""
+    cpu_percent: float = 0.0
+    rss_bytes: int = 0
+    beat_us: int = 0
+    """When it last reported, by the store's clock; filled in by the store."""

@@ -1,0 +1,37 @@
+"""The end of an attempt and all that follows from it, as one value that a store applies in one step."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qcore.envelope import Envelope
+from qcore.states import Outcome
+
+
+class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How one attempt ended.
+
+    A store applies it whole or, when the token is stale, not at all. One whose token already ended that job
+    in the same way counts as accepted, so that a settle whose reply was lost can be repeated.
+    """
+
+    id: str
+    queue: str
+    job: str
+    token: str
+    outcome: Outcome
+    attempts: int = 0
+    """Tries charged now, this one included if it was charged."""
+    exceptions: int = 0
+    delay_us: int = 0
+    """RELEASED: from the store's now until due again. A negative one keeps the old due time (handed back)."""
+    history: bytes | None = None
+    """The errors so far, newest last; None leaves what is stored."""
+    error: str | None = None
+    """FAILED: the last error in one line, for lists."""
+    result: bytes | None = None
+    """COMPLETED: what `handle` returned, encoded; None costs nothing."""
+    result_ttl_s: float = 3600.0
+    runtime_s: float = 0.0
+    pushes: tuple[Envelope, ...] = ()
+    """Jobs that exist because this one ended (next steps, callbacks); stored in the same step."""

@@ -1,0 +1,80 @@
+"""The two threads beside a worker's own: a timer that sends and hands back, a heartbeat that keeps leases alive."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from qcore.errors import QueueError
+from qcore.worker.lane import SEND_WITHIN_S, Lane
+
+_RECLAIM_EVERY = 2
+"""Heartbeats between two looks for the jobs of dead workers."""
+
+
+class Attendants:
+    """Keeps a worker's lanes in order while its own thread is inside a job.
+
+    Args:
+        lanes: of the worker.
+        trouble: told, in a line, what a store refused.
+        beats: keep the leases alive from here; no supervisor does.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], trouble: Callable[[str], None], *, beats: bool) -> None:
+        self._lanes = lanes
+        self._trouble = trouble
+        self._stop = threading.Event()
+        self._busy = threading.Event()
+        self._threads = [threading.Thread(target=self._tick, name="qcore-timer", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._beat, args=(lane,), name="qcore-heartbeat", daemon=True)
+            for lane in lanes
+            if beats
+        ]
+
+    def start(self) -> None:
+        """Begin; the worker has not leased anything yet."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End both threads; returns once they have."""
+        self._stop.set()
+        self._busy.set()
+        for thread in self._threads:
+            thread.join()
+
+    def busy(self) -> None:
+        """Let the timer tick: there are leases in hand."""
+        if not self._busy.is_set():
+            self._busy.set()
+
+    def idle(self) -> None:
+        """Let the timer rest: nothing is in hand."""
+        self._busy.clear()
+
+    def _tick(self) -> None:
+        while True:
+            self._busy.wait()
+            if self._stop.wait(SEND_WITHIN_S):
+                return
+            for lane in self._lanes:
+                self._attempt(lane, lane.attend)
+
+    def _beat(self, lane: Lane) -> None:
+        """Beat three times in a lease term; reclaim only after a whole term of beats that all arrived."""
+        every_s = lane.settings.lease_s / 3
+        unbroken = 0
+        while not self._stop.wait(every_s):
+            unbroken = unbroken + 1 if self._attempt(lane, lane.beat) else 0
+            if unbroken > _RECLAIM_EVERY and unbroken % _RECLAIM_EVERY == 0:
+                self._attempt(lane, lane.store.reclaim)
+
+    def _attempt(self, lane: Lane, act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except QueueError as error:
+            self._trouble(f'connection "{lane.settings.name}": {error.message}')
+            return False
+        return True

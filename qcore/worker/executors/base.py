@@ -1,0 +1,44 @@
+"""What a worker's loop asks of the place where attempts run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from qcore.envelope import Lease
+from qcore.settlement import Settlement
+from qcore.worker.lane import Lane
+from qcore.worker.runner import Runner
+
+Ended = Callable[[Lane, Lease, Settlement], None]
+
+
+class Executor(Protocol):
+    """Runs attempts, `capacity` at a time."""
+
+    capacity: int
+
+    @property
+    def running(self) -> int:
+        """Attempts under way."""
+        ...
+
+    def submit(self, lane: Lane, runner: Runner, lease: Lease) -> None:
+        """Run an attempt; there is room for it. May return before it has ended."""
+        ...
+
+    def wait_for_room(self, timeout_s: float) -> None:
+        """Return once an attempt can be submitted, or after so many seconds."""
+        ...
+
+    def stop_within(self, grace_s: float) -> None:
+        """Interrupt what still runs in so many seconds; may be called from a signal handler, again with less."""
+        ...
+
+    def drain(self) -> None:
+        """Return once nothing runs any more; `stop_within` limits how long that takes."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and loops; nothing runs any more."""
+        ...

@@ -1,0 +1,83 @@
+"""A group: the children of a supervisor that serve the same queues in the same way, and how many there should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qcore.worker.children import Child, Duty, Respawn, Serve
+from qcore.worker.slots import ChildSlots
+
+
+class Group:
+    """Keeps `wanted` children, but for those that have done what they came for.
+
+    Args:
+        duty: of each child.
+        serve: what a child does in its block; returns its exit code. Called after the fork.
+        wanted: children.
+        refills: one that has done enough has a successor, as in a pool; else it leaves its place empty.
+    """
+
+    def __init__(self, duty: Duty, serve: Serve, wanted: int, *, refills: bool = False) -> None:
+        self.duty = duty
+        self.wanted = wanted
+        self.children: list[Child] = []
+        self.respawn = Respawn()
+        self._serve = serve
+        self._refills = refills
+        self._past = (0, 0.0)
+
+    @property
+    def staying(self) -> list[Child]:
+        """The children that were not told to stop."""
+        return [child for child in self.children if not child.is_leaving]
+
+    @property
+    def missing(self) -> int:
+        """Children to make; below 0: to let go."""
+        return self.wanted - len(self.staying)
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether all that are wanted are there and reserve jobs."""
+        return self.missing <= 0 and all(child.slots.serves for child in self.staying)
+
+    def grow(self, index: int, slots: ChildSlots, fork: Callable[[ChildSlots, Serve], int]) -> Child:
+        """Make a child in a block that was cleared; returns it."""
+        child = Child(index, slots, fork(slots, self._serve), self.duty)
+        self.children.append(child)
+        return child
+
+    def shrink(self) -> None:
+        """Let go of those above the number wanted: idle ones first, then the youngest."""
+        for child in sorted(self.staying, key=lambda one: (bool(one.slots.running()), -one.began_at))[: -self.missing]:
+            child.leave()
+
+    def dismiss(self, child: Child, *, replaced: bool) -> None:
+        """Let one child stop; outside a pool its place stays empty, unless it is to be replaced."""
+        if not child.is_leaving and not replaced and not self._refills:
+            self.wanted -= 1
+        child.leave()
+
+    def bury(self, child: Child, code: int) -> float | None:
+        """Let go of a dead child.
+
+        Returns:
+            Seconds until its successor may come, where it ended out of turn; None where all is as it should be.
+        """
+        self.children.remove(child)
+        jobs, _, busy_s = child.slots.counters
+        self._past = (self._past[0] + jobs, self._past[1] + busy_s)
+        if child.ended_well(code) and not child.died_at_once:
+            self.respawn.calm()
+        elif not child.is_leaving and (self._refills or not child.ended_well(code)):
+            return self.respawn.note(child)
+        if code == 0 and not child.is_leaving and not self._refills:
+            self.wanted -= 1  # it found nothing more to do, has reached its limit, or somebody stopped it
+        return None
+
+    @property
+    def totals(self) -> tuple[int, float]:
+        """Attempts, and seconds spent in jobs, of all its children so far."""
+        counters = [child.slots.counters for child in self.children]
+        return self._past[0] + sum(one[0] for one in counters), self._past[1] + sum(one[2] for one in counters)

@@ -1,0 +1,181 @@
+"""One connection that a worker serves: the leases in hand, the settlements not yet sent, and the way to the store.
+
+The worker's own thread runs jobs; a timer thread sends what waits too long, and a heartbeat thread tells the
+store that the leases live. They share two deques, whose single steps are atomic, and a lock that no job touches.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from qcore.config import ConnectionSettings
+from qcore.drivers import Store
+from qcore.envelope import Lease
+from qcore.errors import ConnectionFailed
+from qcore.settlement import Settlement
+from qcore.states import Outcome
+from qcore.worker.slots import Holding
+
+SEND_WITHIN_S = 0.005
+"""A settlement leaves the process within so many seconds."""
+HAND_BACK_AFTER_S = 1.0
+"""A lease that has waited so long behind a running job is given back."""
+_GROUP = 1000
+
+
+class Lane:
+    """A connection, its queues, and what the worker holds of them.
+
+    Args:
+        store: the open driver.
+        settings: of the connection.
+        queues: most wanted first.
+        worker: id under which leases are held.
+    """
+
+    def __init__(self, store: Store, settings: ConnectionSettings, queues: Sequence[str], worker: str) -> None:
+        self.store = store
+        self.settings = settings
+        self.queues = list(queues)
+        self.worker = worker
+        self.leases: deque[Lease] = deque()
+        self.running: dict[str, Lease] = {}
+        self._begun_at = 0.0
+        self.cancelled: set[str] = set()
+        self.lost: deque[Settlement] = deque()
+        """Ends that the store refused, for the worker to tell of."""
+        self._unsent: deque[Settlement] = deque()
+        self._unsent_since = 0.0
+        self._sending = threading.Lock()
+        self._request = 1
+
+    # -- the worker's thread -------------------------------------------------------------------------------------
+
+    def add(self, settlement: Settlement, now: float) -> None:
+        """Keep a settlement until the next exchange; `now` is monotonic seconds."""
+        if not self._unsent:
+            self._unsent_since = now
+        self._unsent.append(settlement)
+
+    def is_due(self, now: float) -> bool:
+        """Whether the oldest unsent settlement should leave."""
+        return bool(self._unsent) and now - self._unsent_since >= SEND_WITHIN_S
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether settlements wait to be sent."""
+        return bool(self._unsent)
+
+    def exchange(self, want: int, queues: Sequence[str]) -> int:
+        """Send what is unsent and lease up to `want` jobs, in one round trip; returns the jobs leased.
+
+        Raises:
+            ConnectionFailed: nothing is lost; the next call sends the same again.
+        """
+        if not want:
+            self.send()
+            return 0
+        with self._sending:
+            batch = self._take()
+            try:
+                refused, leases = self._settle_and_reserve(batch, queues, want)
+            except ConnectionFailed:
+                self._restore(batch)
+                raise
+            self._request += 1
+        self.lost.extend(refused)
+        self._begun_at = time.monotonic()
+        self.leases.extend(leases)
+        return len(leases)
+
+    def begin(self, lease: Lease) -> None:
+        """Note that a job begins now."""
+        self._begun_at = time.monotonic()
+        self.running[lease.id] = lease
+
+    def end(self, lease: Lease) -> None:
+        """Note that a job has ended."""
+        self.running.pop(lease.id, None)
+
+    def holdings(self) -> list[Holding]:
+        """List the leases in hand, for the supervisor that keeps them alive."""
+        by_token: dict[str, list[str]] = {}
+        for lease in [*self.running.values(), *self.leases]:
+            by_token.setdefault(lease.token, []).append(lease.id)
+        return [Holding(self.settings.name, token, ids) for token, ids in by_token.items()]
+
+    def hand_back(self) -> int:
+        """Give every lease that has not started back to its queue, uncharged; returns how many."""
+        count = 0
+        now = time.monotonic()
+        while self.leases:
+            try:
+                lease = self.leases.pop()
+            except IndexError:
+                break  # the worker took the last one
+            self.add(handed_back(lease), now)
+            count += 1
+        return count
+
+    # -- any thread ----------------------------------------------------------------------------------------------
+
+    def send(self) -> None:
+        """Send what is unsent.
+
+        Raises:
+            ConnectionFailed: nothing is lost; the next call sends the same again.
+        """
+        with self._sending:
+            while batch := self._take():
+                try:
+                    refused = self.store.settle(batch)
+                except ConnectionFailed:
+                    self._restore(batch)
+                    raise
+                self.lost.extend(refused)
+
+    def attend(self) -> None:
+        """Do what the worker's thread cannot while jobs run: send settlements, hand back leases."""
+        now = time.monotonic()
+        if self.leases and now - self._begun_at > HAND_BACK_AFTER_S:
+            self.hand_back()
+        if self.is_due(now):
+            self.send()
+
+    def beat(self) -> None:
+        """Tell the store that the leases in hand live, and hear what was cancelled."""
+        running = dict(self.running)
+        held = [*running.values(), *self.leases]
+        if held:
+            self.cancelled.update(self.store.heartbeat(self.worker, held, running.keys()))
+
+    def _settle_and_reserve(
+        self, batch: Sequence[Settlement], queues: Sequence[str], want: int
+    ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        if not batch:
+            return (), self.store.reserve(queues, want, self.worker, self._request)
+        return self.store.settle_and_reserve(batch, queues, want, self.worker, self._request)
+
+    def _take(self) -> list[Settlement]:
+        unsent = self._unsent
+        return [unsent.popleft() for _ in range(min(len(unsent), _GROUP))]
+
+    def _restore(self, batch: Sequence[Settlement]) -> None:
+        self._unsent.extendleft(reversed(batch))
+
+
+def handed_back(lease: Lease) -> Settlement:
+    """Give a lease back as if it had never been taken: uncharged, with its old due time."""
+    return Settlement(
+        id=lease.id,
+        queue=lease.queue,
+        job=lease.job,
+        token=lease.token,
+        outcome=Outcome.RELEASED,
+        attempts=lease.attempts,
+        exceptions=lease.exceptions,
+        delay_us=-1,
+    )

@@ -1,0 +1,55 @@
+"""Who listens to a worker: the log line of each job, a test, a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Protocol
+
+from qcore.states import Outcome
+
+
+class StopReason(Enum):
+    """Why a worker stopped."""
+
+    SIGNAL = "signal"
+    EMPTY = "empty"
+    ONCE = "once"
+    MAX_JOBS = "max_jobs"
+    MAX_TIME = "max_time"
+    MEMORY = "memory"
+    RESTART = "restart"
+
+
+class WorkerObserver(Protocol):
+    """Told of a worker's life, from the thread that lives it; what it raises is the worker's end."""
+
+    def started(self, worker_id: str, queues: Sequence[str]) -> None:
+        """Hear that the worker serves these queues from now on."""
+        ...
+
+    def running(self, job_id: str, job: str, queue: str, attempt: int) -> None:
+        """Hear that an attempt begins."""
+        ...
+
+    def ended(
+        self,
+        job_id: str,
+        job: str,
+        queue: str,
+        attempt: int,
+        outcome: Outcome,
+        runtime_s: float,
+        error: str | None,
+        delay_s: float,
+    ) -> None:
+        """Hear how an attempt ended; with RELEASED, in how many seconds the job is due again."""
+        ...
+
+    def trouble(self, text: str) -> None:
+        """Hear of something that an operator should know: a store out of reach, a lost lease."""
+        ...
+
+    def stopped(self, reason: StopReason, jobs: int) -> None:
+        """Hear why the worker stopped, and how many attempts it ran."""
+        ...

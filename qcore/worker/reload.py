@@ -1,0 +1,124 @@
+"""A supervisor that becomes a new one: the same pid, the same children, new code.
+
+First its command line is tried by a process of its own, which goes as far as the first child and no further. If that
+ends well the supervisor re-executes the same line. What must not be lost goes along: the shared memory by its
+descriptor, the children by pid, block and duty, in one environment variable that the new supervisor takes and removes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import NoReturn
+
+import msgspec
+
+from qcore.worker.children import Child, Duty
+
+_STATE = "QCTL_SUPERVISOR_STATE"
+_TRIAL = "QCTL_SUPERVISOR_TRIAL"
+_TRIAL_WITHIN_S = 60.0
+
+
+class Survivor(msgspec.Struct, frozen=True, array_like=True):
+    """A child that lives on under the new supervisor."""
+
+    index: int
+    """Of its block."""
+    pid: int
+    duty: Duty
+    began_at: float
+    """Monotonic seconds."""
+    is_leaving: bool
+
+
+class Inheritance(msgspec.Struct, frozen=True, array_like=True):
+    """What a supervisor leaves to the one it becomes."""
+
+    id: str
+    descriptor: int
+    children: int
+    slots: int
+    is_paused: bool
+    living: tuple[Survivor, ...]
+
+
+def inherit() -> Inheritance | None:
+    """Take what the supervisor before left behind in this process, once; None at a first start."""
+    text = os.environ.pop(_STATE, "")
+    return msgspec.json.decode(text, type=Inheritance) if text else None
+
+
+def survivor(child: Child) -> Survivor:
+    """Describe a child for the supervisor to come."""
+    return Survivor(child.index, child.pid, child.duty, child.began_at, child.is_leaving)
+
+
+def is_trial() -> bool:
+    """Whether this process only finds out if the code would start."""
+    return _TRIAL in os.environ
+
+
+class Trial:
+    """Finds out whether the command line of this process would still start, in a process of its own."""
+
+    def __init__(self) -> None:
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed with the result
+        self._until = time.monotonic() + _TRIAL_WITHIN_S
+        self._process = subprocess.Popen(  # noqa: S603  our own command line, no shell
+            [sys.executable, *sys.orig_argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            env=os.environ | {_TRIAL: "1"},
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def result(self) -> str | None:
+        """Return what is wrong, empty if nothing is; None while that is not known."""
+        code = self._process.poll()
+        if code is None and time.monotonic() < self._until:
+            return None
+        if code is None:
+            self._end()
+            return f"it did not start within {_TRIAL_WITHIN_S:.0f} s"
+        with self._said:
+            self._said.seek(0)
+            said = self._said.read().decode(errors="replace")
+        return _complaint(said.strip().splitlines(), code) if code else ""
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._said.close()
+
+
+def become(state: Inheritance) -> NoReturn:
+    """Re-execute this process's command line, and leave everything to it.
+
+    Raises:
+        OSError: the interpreter could not be executed; this process goes on.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.set_inheritable(state.descriptor, True)  # noqa: FBT003  the call has no name for it
+    os.environ[_STATE] = msgspec.json.encode(state).decode()
+    try:
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606  itself
+    except OSError:
+        del os.environ[_STATE]
+        raise
+
+
+def _complaint(lines: Sequence[str], code: int) -> str:
+    """Find the line that says why: the first that is marked as an error, else the last, as in a traceback."""
+    marked = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return [*marked[:1], *lines[-1:], f"it ended with code {code}"][0]

@@ -1,0 +1,274 @@
+"""One attempt, from lease to settlement: verify, judge, build, run, judge again."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from typing import TYPE_CHECKING, Any, Protocol
+
+from qcore.codec import encode_value
+from qcore.config import ConnectionSettings
+from qcore.envelope import Lease
+from qcore.errors import AttemptEnded, WorkerCrashed
+from qcore.jobs.context import JobContext
+from qcore.jobs.job import Job
+from qcore.jobs.packing import Payload, build, unpack
+from qcore.jobs.running import run
+from qcore.manager.definitions import defined
+from qcore.records import Failure, pack_history, unpack_history
+from qcore.settlement import Settlement
+from qcore.states import Outcome
+from qcore.worker.deadline import Interrupted
+from qcore.worker.lane import Lane, handed_back
+from qcore.worker.options import WorkerOptions
+from qcore.worker.place import Place
+from qcore.worker.verdict import Rules, Verdict, after_error, refusal, rules
+
+if TYPE_CHECKING:
+    from qcore.manager import QueueManager
+
+_log = logging.getLogger("qcore.worker")
+_COMPLETED = Verdict(Outcome.COMPLETED)
+_DEFAULT = Rules()
+_TEXT_KEPT = 64 * 1024
+"""Characters of a message or traceback that are kept; the rest is cut with a mark."""
+
+
+class AnyDeadline(Protocol):
+    """Ends an attempt that takes too long, in whatever thread it runs."""
+
+    def begin(self, limit_s: float) -> None:
+        """Let an attempt begin that may take so many seconds; 0: any."""
+        ...
+
+    def end(self) -> None:
+        """Let the attempt be over."""
+        ...
+
+
+class Attempt:
+    """One attempt under way: what it was built from, and since when it runs."""
+
+    __slots__ = ("began", "context", "held", "job", "lease", "payload")
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.began = time.perf_counter()
+        self.payload: Payload | None = None
+        self.held = _DEFAULT
+        self.job: Job | None = None
+        self.context: JobContext | None = None
+
+    @property
+    def runtime_s(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self.began
+
+
+class Runner:
+    """Runs attempts of one lane.
+
+    An attempt is `prepare`, then its job run by whoever called, then `finish` or `fail`; `run` does them all.
+
+    Args:
+        manager: whose keys and entities they use.
+        lane: where the leases come from.
+        options: of the worker.
+    """
+
+    def __init__(self, manager: QueueManager, lane: Lane, options: WorkerOptions) -> None:
+        self._manager = manager
+        self._lane = lane
+        self._connection: ConnectionSettings = lane.settings
+        self._options = options
+        self._keyring = manager.keyring(lane.settings.name)
+        self._usual_timeout_s = rules(None, None, options, None).timeout_s
+        self._plain: dict[str, Rules] = {}
+        self._rules_version = -1
+
+    def run(self, lease: Lease, deadline: AnyDeadline, place: Place) -> Settlement:
+        """Run one attempt here; whatever the job does, this returns its end."""
+        attempt = Attempt(lease)
+        usual_s = self._usual_timeout_s
+        place.begin(lease, usual_s)  # before anything of the user's is imported or called
+        try:
+            ended = self.prepare(attempt)
+            if ended is not None:
+                return ended
+            if attempt.held.timeout_s != usual_s:
+                place.begin(lease, attempt.held.timeout_s)
+            return self.run_prepared(attempt, deadline)
+        except BaseException as error:  # noqa: BLE001  whatever a job raises is its own end, not the worker's
+            return self.fail(attempt, error)
+        finally:
+            place.end()
+
+    def run_prepared(self, attempt: Attempt, deadline: AnyDeadline) -> Settlement:
+        """Run an attempt's job in this thread and settle it."""
+        try:
+            deadline.begin(attempt.held.timeout_s)
+            try:
+                result = run(attempt.job, attempt.context, attempt.held.timeout_s)  # type: ignore[arg-type]  # prepared
+            finally:
+                deadline.end()
+            return self.finish(attempt, result)
+        except BaseException as error:  # noqa: BLE001  as above
+            return self.fail(attempt, error)
+
+    def prepare(self, attempt: Attempt) -> Settlement | None:
+        """Verify, judge and build; returns the attempt's end where its job must not run."""
+        lease = attempt.lease
+        payload = unpack(lease.payload, self._keyring, job_id=lease.id, queue=lease.queue)
+        attempt.payload = payload
+        attempt.held = held = self._rules(lease.queue, payload)
+        if lease.cancel_requested or lease.id in self._lane.cancelled:
+            return self._end(attempt, Verdict(Outcome.CANCELLED, charged=False))
+        refused = refusal(lease, held)
+        if refused is not None:
+            return self._refuse(attempt, refused)
+        attempt.job = build(payload, self._manager.load_entity)
+        attempt.context = JobContext(
+            lease.id, lease.attempts + 1, lease.queue, self._reporter(lease), self._asker(lease)
+        )
+        return None
+
+    def finish(self, attempt: Attempt, result: Any) -> Settlement:
+        """Settle an attempt whose job returned, as the job itself wished."""
+        wish = attempt.context.wish if attempt.context is not None else None
+        if wish is None or wish.kind == "delete":
+            return self._done(attempt, result)
+        if wish.error is not None:
+            return self._fail(attempt, wish.error)
+        charged = wish.kind == "release"
+        return self._end(attempt, Verdict(Outcome.RELEASED, charged=charged, delay_us=wish.delay_us))
+
+    def fail(self, attempt: Attempt, error: BaseException) -> Settlement:
+        """Settle an attempt whose job raised, or was interrupted for the worker's sake."""
+        lease = attempt.lease
+        if isinstance(error, Interrupted):
+            return handed_back(lease)
+        verdict = after_error(lease, attempt.held, error, attempt.runtime_s)
+        if verdict.outcome is Outcome.FAILED:
+            return self._fail(attempt, error)
+        failures = [*self._failures(lease), self._failure(lease, error)]
+        return self._end(attempt, verdict, failures=failures, exceptions=lease.exceptions + 1)
+
+    # -- ends ----------------------------------------------------------------------------------------------------
+
+    def _done(self, attempt: Attempt, result: Any) -> Settlement:
+        kept = attempt.held.options.result_ttl_s
+        if result is None or not kept:
+            return self._end(attempt, _COMPLETED)
+        encoded = encode_value(result, what=f"the result of {attempt.lease.job}")
+        return self._end(attempt, _COMPLETED, result=encoded, result_ttl_s=kept)
+
+    def _fail(self, attempt: Attempt, error: BaseException) -> Settlement:
+        lease = attempt.lease
+        failures = [*self._failures(lease), self._failure(lease, error)]
+        self._tell_job(attempt.payload, error)
+        return self._end(attempt, Verdict(Outcome.FAILED), failures=failures, exceptions=lease.exceptions + 1)
+
+    def _refuse(self, attempt: Attempt, reason: AttemptEnded) -> Settlement:
+        """Fail a job that must not run again; the record and `failed()` carry its last real error."""
+        lease = attempt.lease
+        failures = self._failures(lease)
+        if failures:
+            last = failures[-1].summary
+            reason = type(reason)(f"{reason.message}; the last error was {last}")
+            reason.__cause__ = RuntimeError(last)
+        failures = [*failures, self._failure(lease, reason, attempt=max(1, lease.attempts))]
+        self._tell_job(attempt.payload, reason)
+        return self._end(attempt, Verdict(Outcome.FAILED, charged=False), failures=failures)
+
+    def _end(
+        self, attempt: Attempt, verdict: Verdict, *, failures: list[Failure] | None = None, **more: Any
+    ) -> Settlement:
+        lease = attempt.lease
+        more.setdefault("exceptions", lease.exceptions)
+        return Settlement(
+            id=lease.id,
+            queue=lease.queue,
+            job=lease.job,
+            token=lease.token,
+            outcome=verdict.outcome,
+            attempts=lease.attempts + verdict.charged,
+            delay_us=verdict.delay_us,
+            runtime_s=time.perf_counter() - attempt.began,
+            history=pack_history(failures) if failures else None,
+            error=failures[-1].summary[:1000] if failures else None,
+            **more,
+        )
+
+    # -- errors --------------------------------------------------------------------------------------------------
+
+    def _failure(self, lease: Lease, error: BaseException, attempt: int | None = None) -> Failure:
+        module = type(error).__module__
+        name = type(error).__qualname__
+        return Failure(
+            attempt=lease.attempts + 1 if attempt is None else attempt,
+            kind=name if module == "builtins" else f"{module}.{name}",
+            message=_cut(_words(error)),
+            traceback=_cut("".join(traceback.format_exception(error))),
+            at_us=time.time_ns() // 1000,
+            worker=self._lane.worker,
+        )
+
+    def _failures(self, lease: Lease) -> list[Failure]:
+        """Read the errors so far; a crash, which nobody was left to describe, is described here."""
+        failures = unpack_history(lease.history)
+        if not lease.crashes:
+            return failures
+        kind = f"{WorkerCrashed.__module__}.{WorkerCrashed.__qualname__}"
+        told = sum(failure.kind == kind for failure in failures)
+        for number in range(told, lease.crashes):
+            said = f"the worker died under attempt {lease.attempts - lease.crashes + number + 1}"
+            failures.append(Failure(lease.attempts, kind, said, "", lease.reserved_us))
+        return failures
+
+    def _tell_job(self, payload: Payload | None, error: BaseException) -> None:
+        """Call `failed()` on a fresh instance; what it raises is logged and changes nothing."""
+        if payload is None or not isinstance(error, Exception):
+            return
+        try:
+            build(payload, self._manager.load_entity).failed(error)
+        except Exception:  # noqa: BLE001  failed() may raise anything
+            _log.exception("%s %s: failed() raised", payload.job, payload.id)
+
+    # -- what the job may ask ------------------------------------------------------------------------------------
+
+    def _reporter(self, lease: Lease) -> Any:
+        return lambda percent, note: self._lane.store.progress(lease.id, percent, note)
+
+    def _asker(self, lease: Lease) -> Any:
+        return lambda: lease.id in self._lane.cancelled
+
+    def _rules(self, queue: str, payload: Payload) -> Rules:
+        if self._rules_version != defined.version:
+            self._plain.clear()
+            self._rules_version = defined.version
+        if payload.options is not None:
+            return self._merged(queue, payload)
+        found = self._plain.get(queue)
+        if found is None:
+            found = self._plain[queue] = self._merged(queue, payload)
+        return found
+
+    def _merged(self, queue: str, payload: Payload) -> Rules:
+        definition = defined.get(queue)
+        of_queue = definition.max_attempts if definition else None
+        return rules(payload.options, of_queue, self._options, self._connection.max_attempts)
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001  an exception whose own text raises
+        return f"(its text cannot be read: {type(broken).__name__})"
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _TEXT_KEPT:
+        return text
+    half = _TEXT_KEPT // 2
+    return f"{text[:half]}\n… {len(text) - _TEXT_KEPT:,} characters cut …\n{text[-half:]}"

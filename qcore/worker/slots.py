@@ -1,0 +1,239 @@
+"""Shared memory between a supervisor and its children: what each child holds, which jobs it has begun, how it fares.
+
+A child writes, the supervisor reads, also after the child's death: so it knows at once which jobs had begun and
+which had only been prefetched. The memory belongs to a descriptor, which children inherit and a supervisor that
+re-executes itself keeps. A child has one block; a slot in it is a place where one job runs.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from qcore.envelope import Lease
+
+_HEADER = struct.Struct("<96sBdQQd")
+"""Worker id, whether it serves, when it last polled, attempts, failures, seconds spent in jobs."""
+_BEGAN = struct.Struct("<d")
+_SLOT = struct.Struct("<ddI40s40s160s64s")
+"""Begun at (0: free), ended hard at (0: never), attempt, id, reserved for alignment, class path, queue."""
+_HOLDINGS = struct.Struct("<QI")
+"""Changes so far (odd while one is under way), bytes that follow."""
+_HEADER_SIZE = 4096
+_SLOT_SIZE = 512
+_HOLDINGS_SIZE = 256 * 1024
+_PAUSED_AT = 1016
+_CANCELLED = struct.Struct("<I")
+_CANCELLED_AT = 1024
+_CANCELLED_MOST = 64
+_ID_SIZE = 40
+
+
+class Holding(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The leases of one connection that a child has in hand."""
+
+    connection: str
+    token: str
+    ids: list[str]
+
+
+class RunningJob(msgspec.Struct, frozen=True, gc=False):
+    """A job that has begun, as its slot tells."""
+
+    slot: int
+    id: str
+    job: str
+    queue: str
+    attempt: int
+    began_at: float
+    """Monotonic seconds."""
+    ends_hard_at: float
+    """When the child is ended for its sake; 0: never."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Holding]).decode
+
+
+class SlotMemory:
+    """The memory of one supervisor and all its children.
+
+    Args:
+        children: blocks.
+        slots: places in each where a job runs at a time.
+        descriptor: of the memory, where it exists already.
+    """
+
+    def __init__(self, children: int, slots: int, descriptor: int | None = None) -> None:
+        self.children = children
+        self.slots = slots
+        self._block = _HEADER_SIZE + slots * _SLOT_SIZE + _HOLDINGS_SIZE
+        size = self._block * children
+        self.descriptor = _anonymous(size) if descriptor is None else descriptor
+        self._memory = mmap.mmap(self.descriptor, size)
+
+    def child(self, index: int, places: int | None = None) -> ChildSlots:
+        """Return one child's block, of whose slots it uses `places`, or all."""
+        if not 0 <= index < self.children:
+            raise IndexError(f"there are {self.children} blocks, and none is number {index}")
+        return ChildSlots(self._memory, index * self._block, self.slots, places)
+
+    def close(self) -> None:
+        """Let go of the memory; it lives on in whoever else has it."""
+        self._memory.close()
+        os.close(self.descriptor)
+
+
+class ChildSlots:
+    """One child's block. The child's own threads write, each to its own slot; the supervisor reads."""
+
+    def __init__(self, memory: mmap.mmap, offset: int, slots: int, places: int | None = None) -> None:
+        self._memory = memory
+        self._header = offset
+        self._slots = offset + _HEADER_SIZE
+        self._holdings = self._slots + slots * _SLOT_SIZE
+        self.count = min(slots, places or slots)
+        self._worker = b""
+        self._changes = 0
+
+    # -- the child writes ----------------------------------------------------------------------------------------
+
+    def open(self, worker: str) -> None:
+        """Take the block, which the supervisor has cleared."""
+        self._worker = worker.encode()[:96]
+        self._changes = 0
+        self.tell(serves=False, jobs=0, failures=0, busy_s=0.0)
+
+    def tell(self, *, serves: bool, jobs: int, failures: int, busy_s: float) -> None:
+        """Say how the child fares; that it says so at all is the proof that it polls."""
+        _HEADER.pack_into(self._memory, self._header, self._worker, serves, time.monotonic(), jobs, failures, busy_s)
+
+    def begin(self, slot: int, lease: Lease, limit_s: float) -> None:
+        """Note that a job begins here, and when the child must be ended for its sake (seconds from now; 0: never)."""
+        now = time.monotonic()
+        offset = self._slots + slot * _SLOT_SIZE
+        _SLOT.pack_into(
+            self._memory,
+            offset,
+            0.0,
+            now + limit_s if limit_s else 0.0,
+            lease.attempts + 1,
+            lease.id.encode(),
+            b"",
+            lease.job.encode()[:160],
+            lease.queue.encode()[:64],
+        )
+        _BEGAN.pack_into(self._memory, offset, now)  # last: whoever reads a begun slot reads all of it
+
+    def end(self, slot: int) -> None:
+        """Note that nothing runs here."""
+        offset = self._slots + slot * _SLOT_SIZE
+        self._memory[offset : offset + 8] = b"\0" * 8
+
+    def hold(self, holdings: Sequence[Holding]) -> None:
+        """Publish the leases in hand."""
+        data = _encode(holdings)
+        if len(data) > _HOLDINGS_SIZE - _HOLDINGS.size:
+            data = _encode([])  # more than the block takes: the child's own threads keep them alive
+        start = self._holdings + _HOLDINGS.size
+        self._changes += 2
+        _HOLDINGS.pack_into(self._memory, self._holdings, self._changes - 1, len(data))
+        self._memory[start : start + len(data)] = data
+        _HOLDINGS.pack_into(self._memory, self._holdings, self._changes, len(data))
+
+    def cancelled(self) -> set[str]:
+        """Read which of the leases in hand somebody asked to cancel."""
+        at = self._header + _CANCELLED_AT
+        (count,) = _CANCELLED.unpack_from(self._memory, at)
+        at += _CANCELLED.size
+        ids = (self._memory[at + n * _ID_SIZE : at + (n + 1) * _ID_SIZE] for n in range(min(count, _CANCELLED_MOST)))
+        return {job_id.rstrip(b"\0").decode() for job_id in ids}
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the supervisor wants it to reserve nothing; a child that begins looks here, one that serves is told."""
+        return bool(self._memory[self._header + _PAUSED_AT])
+
+    # -- the supervisor reads, and says --------------------------------------------------------------------------
+
+    @property
+    def worker(self) -> str:
+        """The child's worker id; empty before it has one."""
+        return str(_HEADER.unpack_from(self._memory, self._header)[0].rstrip(b"\0").decode())
+
+    @property
+    def serves(self) -> bool:
+        """Whether it has registered and reserves jobs."""
+        return bool(_HEADER.unpack_from(self._memory, self._header)[1])
+
+    @property
+    def polled_at(self) -> float:
+        """When it last polled, in monotonic seconds; 0: never."""
+        return float(_HEADER.unpack_from(self._memory, self._header)[2])
+
+    @property
+    def counters(self) -> tuple[int, int, float]:
+        """Attempts, failures, and seconds spent in jobs."""
+        _, _, _, jobs, failures, busy_s = _HEADER.unpack_from(self._memory, self._header)
+        return jobs, failures, busy_s
+
+    def running(self) -> list[RunningJob]:
+        """Read which jobs have begun and not ended."""
+        found = []
+        for slot in range(self.count):
+            began_at, ends_hard_at, attempt, job_id, _, job, queue = _SLOT.unpack_from(
+                self._memory, self._slots + slot * _SLOT_SIZE
+            )
+            if began_at:
+                found.append(RunningJob(slot, _text(job_id), _text(job), _text(queue), attempt, began_at, ends_hard_at))
+        return found
+
+    def holdings(self) -> list[Holding]:
+        """Read the leases in hand; empty while the child rewrites them."""
+        for _ in range(20):
+            before, size = _HOLDINGS.unpack_from(self._memory, self._holdings)
+            start = self._holdings + _HOLDINGS.size
+            data = self._memory[start : start + size]
+            after, _ = _HOLDINGS.unpack_from(self._memory, self._holdings)
+            if before == after and not before % 2:
+                return _decode(data) if size else []
+        return []
+
+    def clear(self) -> None:
+        """Make the block ready for a new child: nothing begun, nothing held, nothing said."""
+        size = self._holdings + _HOLDINGS.size - self._header
+        self._memory[self._header : self._header + size] = bytes(size)
+
+    def pause(self, *, paused: bool) -> None:
+        """Note whether the child is to reserve nothing."""
+        self._memory[self._header + _PAUSED_AT] = paused
+
+    def cancel(self, ids: Sequence[str]) -> None:
+        """Tell the child which of its leases somebody asked to cancel."""
+        kept = list(ids)[-_CANCELLED_MOST:]
+        at = self._header + _CANCELLED_AT
+        data = b"".join(job_id.encode().ljust(_ID_SIZE, b"\0") for job_id in kept)
+        self._memory[at + _CANCELLED.size : at + _CANCELLED.size + len(data)] = data
+        _CANCELLED.pack_into(self._memory, at, len(kept))
+
+
+def _text(data: bytes) -> str:
+    return data.rstrip(b"\0").decode(errors="replace")
+
+
+def _anonymous(size: int) -> int:
+    """Open memory that has a descriptor and no name."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("qctl-slots")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    os.set_inheritable(descriptor, True)  # noqa: FBT003  the call has no name for it
+    return descriptor

@@ -1,0 +1,280 @@
+"""The supervisor: one light process that makes workers, watches them, and loses none of their jobs when they die.
+
+It runs no job and, but for the pulse, touches no store. It has no threads, so that it can fork at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from qcore.worker import reload
+from qcore.worker.children import Child, bury_strangers, describe, fork, signals_held
+from qcore.worker.codewatch import CodeWatch
+from qcore.worker.group import Group
+from qcore.worker.options import SupervisorOptions
+from qcore.worker.pulse import Pulse
+from qcore.worker.scaling import Scaler
+from qcore.worker.slots import SlotMemory
+from qcore.worker.watch import verdict
+
+_LOOK_EVERY_S = 0.25
+_COMMANDS = {"pause": signal.SIGUSR2, "continue": signal.SIGCONT, "terminate": signal.SIGTERM, "restart": signal.SIGHUP}
+_SIGNALS = (*_COMMANDS.values(), signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD)
+
+
+class Supervisor:
+    """Keeps its groups of children serving until it is told to stop, or all have done what they came for.
+
+    Args:
+        groups: of children.
+        pulse: makes the connection to the stores, once the first children are there.
+        options: how children are watched.
+        say: told what an operator should know, a line at a time.
+        scalers: change how many children groups should have.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        pulse: Callable[[str], Pulse],
+        options: SupervisorOptions,
+        say: Callable[[str], None],
+        scalers: Sequence[Scaler] = (),
+    ) -> None:
+        inherited = reload.inherit()
+        self.id = inherited.id if inherited else f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._groups = groups
+        self._open_pulse = pulse
+        self._pulse: Pulse | None = None
+        self._options = options
+        self._say = say
+        self._scalers = scalers
+        self._retired: list[Child] = []
+        """Children of the code before a reload, until those of the new one serve."""
+        self._stops = 0
+        self._is_paused = inherited is not None and inherited.is_paused
+        self._wants_reload = False
+        self._trial: reload.Trial | None = None
+        self._watch: CodeWatch | None = None
+        self._memory, self._owns_all = self._adopt(inherited)
+
+    def run(self) -> int:
+        """Supervise until the end; returns the exit code."""
+        if reload.is_trial():
+            return 0
+        with self._woken_by_signals() as wakes:
+            self._watch = CodeWatch(self._options.watched) if self._options.watched else None
+            try:
+                while self._goes_on():
+                    self._fill()
+                    self._look()
+                    select.select([wakes], [], [], _LOOK_EVERY_S)
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(wakes, 4096)
+            finally:
+                if self._watch is not None:
+                    self._watch.close()
+                if self._pulse is not None:
+                    self._pulse.close()
+        return 0
+
+    @contextlib.contextmanager
+    def _woken_by_signals(self) -> Iterator[int]:
+        """Handle signals in this block; gives the descriptor that becomes readable when one came."""
+        reading, writing = os.pipe()
+        for end in (reading, writing):
+            os.set_blocking(end, False)
+        before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        handlers = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        try:
+            yield reading
+        finally:
+            signal.set_wakeup_fd(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            os.close(reading)
+            os.close(writing)
+
+    # -- children ------------------------------------------------------------------------------------------------
+
+    @property
+    def _living(self) -> list[Child]:
+        return [child for group in self._groups for child in group.children] + self._retired
+
+    def _goes_on(self) -> bool:
+        if self._living:
+            return True
+        return not self._stops and any(group.missing > 0 for group in self._groups)
+
+    def _fill(self) -> None:
+        """Make the children that are missing, and let those go that are too many."""
+        for group in self._groups:
+            if group.missing < 0:
+                group.shrink()
+            while self._may_grow(group):
+                self._grow(group)
+        if self._pulse is None:
+            self._pulse = self._open_pulse(self.id)
+
+    def _may_grow(self, group: Group) -> bool:
+        return group.missing > 0 and not self._stops and time.monotonic() >= group.respawn.not_before
+
+    def _grow(self, group: Group) -> None:
+        """Make a child, unless a stop came between; no signal is handled before it is known."""
+        index = self._free_block()
+        if index is None:
+            group.respawn.not_before = time.monotonic() + 1.0  # children that leave hold all blocks
+            return
+        if self._pulse is not None:
+            self._pulse.close()
+        with signals_held():
+            if not self._stops:
+                slots = self._memory.child(index, group.duty.places)
+                slots.clear()
+                slots.pause(paused=self._is_paused)
+                group.grow(index, slots, fork)
+
+    def _free_block(self) -> int | None:
+        used = {child.index for child in self._living}
+        return next((index for index in range(self._memory.children) if index not in used), None)
+
+    def _look(self) -> None:
+        """Take note of the dead, judge the living, and tell the stores."""
+        for child in self._living:
+            status = child.status()
+            if status is not None:
+                self._bury(child, status)
+            elif self._options.judges:
+                self._judge(child)
+        if self._retired and all(group.is_serving for group in self._groups):
+            for child in self._retired:  # those of the new code serve
+                child.leave()
+        if self._pulse is not None:
+            for address, command in self._pulse.beat(self._living).items():
+                self._obey(address, command)
+            for scaler in self._scalers if not self._stops and not self._is_paused else ():
+                scaler.scale(self._pulse, time.monotonic())
+        bury_strangers({one.pid for one in (*self._living, self._trial, self._watch) if one})
+        self._advance_reload()
+
+    def _bury(self, child: Child, status: int) -> None:
+        """Let go of a dead child: its jobs go back, its successor is due."""
+        code = os.waitstatus_to_exitcode(status)
+        if self._pulse is not None:
+            if not child.ended_well(code):
+                self._pulse.forfeit(child.slots.worker, self._charges(child, status))
+            self._pulse.dismiss(child)
+        if child in self._retired:
+            self._retired.remove(child)
+            return
+        group = next(group for group in self._groups if child in group.children)
+        pause_s = group.bury(child, code)
+        if pause_s is not None and not self._stops and (child.charge is None or pause_s):
+            after = f"; the next one comes in {pause_s:g} s" if pause_s else ""
+            self._say(f"worker process {child.pid} {describe(status)}{after}")
+
+    def _charges(self, child: Child, status: int) -> dict[str, str]:
+        if child.charge is not None:
+            return child.charge
+        reason = f"WorkerCrashed: the worker process {describe(status)}"
+        return {job.id: reason for job in child.slots.running()}
+
+    def _judge(self, child: Child) -> None:
+        hard_mb = self._options.memory_hard_mb
+        rss_mb = self._pulse.rss_mb(child) if hard_mb and self._pulse else None
+        found = verdict(child, memory_hard_mb=hard_mb, rss_mb=rss_mb)
+        if found is not None and child.charge is None:
+            text, charge = found
+            self._say(f"worker process {child.pid} is ended: {text}")
+            child.end(charge)
+
+    # -- orders --------------------------------------------------------------------------------------------------
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if number in {signal.SIGTERM, signal.SIGINT}:
+            self._stop()
+        elif number == signal.SIGQUIT:
+            self._stop()
+            self._stop()
+        elif number in {signal.SIGUSR2, signal.SIGCONT}:
+            self._is_paused = number == signal.SIGUSR2
+            for child in self._living:
+                child.pause(paused=self._is_paused)
+        elif number == signal.SIGHUP:
+            self._wants_reload = True
+
+    def _stop(self) -> None:
+        """Pass a stop on: the first lets running jobs end, the second does not."""
+        self._stops += 1
+        for child in self._living:
+            if self._stops == 1:
+                child.leave()
+            else:
+                child.send(signal.SIGTERM)
+
+    def _obey(self, address: str, command: str) -> None:
+        """Do what somebody left in the registry for this supervisor, or for one of its children."""
+        number = _COMMANDS.get(command)
+        found = [(group, child) for group in self._groups for child in group.children if child.slots.worker == address]
+        if number is None:
+            return
+        if not found:
+            self._on_signal(number, None)
+        elif command in {"terminate", "restart"}:
+            group, child = found[0]
+            group.dismiss(child, replaced=command == "restart")
+        else:
+            found[0][1].pause(paused=command == "pause")
+
+    # -- reload --------------------------------------------------------------------------------------------------
+
+    def _adopt(self, inherited: reload.Inheritance | None) -> tuple[SlotMemory, bool]:
+        """Take over memory and children; whether the memory is the one in which all of them are."""
+        own = SlotMemory(self._options.blocks, self._options.slots) if inherited is None else None
+        if inherited is None or own is not None:
+            return own or SlotMemory(self._options.blocks, self._options.slots), True
+        memory = SlotMemory(inherited.children, inherited.slots, inherited.descriptor)
+        for one in inherited.living:
+            child = Child(one.index, memory.child(one.index, one.duty.places), one.pid, one.duty, one.began_at)
+            child.is_leaving = one.is_leaving
+            self._retired.append(child)
+        if inherited.children >= self._options.blocks and inherited.slots >= self._options.slots:
+            return memory, True
+        return SlotMemory(self._options.blocks, self._options.slots), False
+
+    def _advance_reload(self) -> None:
+        """Go a step further towards the code that was asked for: try it, then become it."""
+        if self._stops:
+            return
+        if self._trial is None:
+            if self._wants_reload and (self._owns_all or not self._retired):
+                self._wants_reload = False
+                self._trial = reload.Trial()
+            return
+        trouble = self._trial.result()
+        if trouble is None:
+            return
+        self._trial = None
+        if trouble:
+            self._say(f"not reloaded, the old code goes on: {trouble}")
+        else:
+            self._say("reloading")
+            self._become()
+
+    def _become(self) -> None:
+        """Re-execute this process; the children stay its own."""
+        living = tuple(reload.survivor(child) for child in self._living)
+        memory = self._memory
+        try:
+            reload.become(
+                reload.Inheritance(self.id, memory.descriptor, memory.children, memory.slots, self._is_paused, living)
+            )
+        except OSError as error:
+            self._say(f"not reloaded, the old code goes on: {error}")

@@ -1,0 +1,42 @@
+"""What a supervisor looks for in its living children: jobs past their time, too much memory, no more polling."""
+
+from __future__ import annotations
+
+import time
+
+from qcore.worker.children import Child
+
+SILENT_S = 30.0
+"""A child with a free slot that has not polled for so long has lost its way, and is replaced."""
+
+
+def verdict(child: Child, *, memory_hard_mb: float | None, rss_mb: float | None) -> tuple[str, dict[str, str]] | None:
+    """Say whether a child must be ended now.
+
+    Args:
+        child: to judge by its slots.
+        memory_hard_mb: what a job may make its process grow to.
+        rss_mb: what it has now, where that was measured.
+
+    Returns:
+        What to tell the operator, and the jobs that are charged for it with the reason; None lets it live.
+    """
+    now = time.monotonic()
+    running = child.slots.running()
+    late = [job for job in running if job.ends_hard_at and now > job.ends_hard_at]
+    if late:
+        reasons = {
+            job.id: f"JobTimeout: the attempt did not end {now - job.began_at:.1f} s after it began" for job in late
+        }
+        return f"{late[0].job} {late[0].id} did not heed its timeout", reasons
+    if memory_hard_mb is not None and rss_mb is not None and rss_mb > memory_hard_mb and running:
+        text = f"the process outgrew its memory: {rss_mb:.0f} MB of {memory_hard_mb:.0f}"
+        return text, {job.id: f"WorkerCrashed: {text}" for job in running}
+    if len(running) < child.slots.count and _is_silent(child, now):
+        return f"it has not polled for {SILENT_S:.0f} s", {}
+    return None
+
+
+def _is_silent(child: Child, now: float) -> bool:
+    polled_at = child.slots.polled_at
+    return child.slots.serves and now - polled_at > SILENT_S

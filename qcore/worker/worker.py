@@ -1,0 +1,286 @@
+"""The worker: reserve, run, settle, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Sequence
+
+from qcore.envelope import Lease
+from qcore.errors import ConnectionFailed
+from qcore.manager import QueueManager
+from qcore.manager.definitions import defined
+from qcore.records import unpack_history
+from qcore.settlement import Settlement
+from qcore.states import Outcome
+from qcore.worker.attendants import Attendants
+from qcore.worker.executors import Executor, open_executor
+from qcore.worker.lane import Lane
+from qcore.worker.limits import Limits
+from qcore.worker.observer import StopReason, WorkerObserver
+from qcore.worker.options import WorkerOptions
+from qcore.worker.outage import Outage
+from qcore.worker.prefetch import Prefetch
+from qcore.worker.runner import Runner
+from qcore.worker.signals import Signals
+from qcore.worker.slots import ChildSlots
+from qcore.worker.waiting import wait_for_work
+
+_ROOM_WITHIN_S = 0.25
+"""Seconds that a full worker waits before it looks around again."""
+
+
+class Worker:
+    """Serves queues in this process.
+
+    Args:
+        queues: names, most wanted first, as a list or `"high,default"`; the default connection's queue if None.
+        connection: serve the queues on this connection alone; otherwise each on its own.
+        manager: whose connections to use; the one in force if None.
+        options: how to behave.
+        observer: told of everything that happens.
+        slots: shared with a supervisor, which then keeps the leases alive; None where there is none.
+    """
+
+    def __init__(
+        self,
+        queues: Sequence[str] | str | None = None,
+        *,
+        connection: str | None = None,
+        manager: QueueManager | None = None,
+        options: WorkerOptions | None = None,
+        observer: WorkerObserver | None = None,
+        slots: ChildSlots | None = None,
+    ) -> None:
+        self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._manager = manager or QueueManager.current()
+        self._options = options or WorkerOptions()
+        self._observer = observer
+        self._slots = slots
+        self._prefetch = Prefetch()
+        self._limits = Limits(self._options)
+        self._outage = Outage(self._trouble)
+        self._executor: Executor | None = None
+        self._failures = 0
+        self._busy_s = 0.0
+        self._is_paused = False
+        self._is_waiting = False
+        self._stops = 0
+        names = queues.split(",") if isinstance(queues, str) else list(queues or ())
+        self._lanes = self._open([name.strip() for name in names if name.strip()], connection)
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues served, in order."""
+        return [queue for lane in self._lanes for queue in lane.queues]
+
+    def run(self) -> StopReason:
+        """Work until told to stop; hands back what has not begun and returns why it stopped.
+
+        In the main thread TERM and INT let running jobs end (a second one does not), USR2 pauses, CONT goes on.
+        """
+        self._executor = executor = open_executor(self._options, self._ended, self._slots)
+        attendants = Attendants(self._lanes, self._trouble, beats=self._slots is None)
+        self._limits.start()
+        if self._slots is not None:
+            self._slots.open(self.id)
+        with Signals(self._on_stop, self._on_pause, self._on_resume):
+            self._is_paused = self._is_paused or (self._slots is not None and self._slots.is_paused)
+            attendants.start()
+            if self._observer:
+                self._observer.started(self.id, self.queues)
+            try:
+                reason = self._work(executor, attendants)
+                executor.drain()
+            finally:
+                attendants.stop()
+                self._leave()
+                executor.close()
+        if self._observer:
+            self._observer.stopped(reason, self._limits.jobs)
+        return reason
+
+    def stop(self) -> None:
+        """Ask the worker to stop after the jobs that run; may be called from any thread."""
+        self._stops += 1
+        for lane in self._lanes:
+            lane.store.wake()
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def _work(self, executor: Executor, attendants: Attendants) -> StopReason:
+        runners = [Runner(self._manager, lane, self._options) for lane in self._lanes]
+        while (reason := self._reason()) is None:
+            for lane, runner in zip(self._lanes, runners, strict=True):
+                if self._exchange(lane):
+                    attendants.busy()
+                    self._feed(lane, runner, executor)
+                    break
+            else:
+                if not executor.running:
+                    attendants.idle()
+                    if self._is_done():
+                        return StopReason.ONCE if self._options.once and self._limits.jobs else StopReason.EMPTY
+                self._wait()
+        return reason
+
+    def _feed(self, lane: Lane, runner: Runner, executor: Executor) -> None:
+        """Run what is in hand, asking for more in time, until nothing is left or the worker must stop."""
+        while self._reason() is None:
+            if executor.running >= executor.capacity:
+                executor.wait_for_room(_ROOM_WITHIN_S)
+                self._tell_slots()
+                continue
+            try:
+                lease = lane.leases.popleft()
+            except IndexError:
+                return
+            if lane.has_unsent and self._prefetch.is_long(lease.job):
+                self._send(lane)
+            if self._observer:
+                self._observer.running(lease.id, lease.job, lease.queue, lease.attempts + 1)
+            self._limits.count()
+            executor.submit(lane, runner, lease)
+            if self._options.rest_s:
+                time.sleep(self._options.rest_s)
+            if lane.is_due(time.monotonic()) or not lane.leases:
+                self._exchange(lane)
+
+    def _ended(self, lane: Lane, lease: Lease, settlement: Settlement) -> None:
+        """Take an attempt's end; called one at a time, from the thread that ran it."""
+        lane.add(settlement, time.monotonic())
+        self._prefetch.learn(lease.job, settlement.runtime_s)
+        self._busy_s += settlement.runtime_s
+        self._failures += settlement.outcome is Outcome.FAILED
+        if self._observer:
+            self._tell(self._observer, lease, settlement)
+        if self._is_waiting:
+            lane.store.wake()
+        while lane.lost:
+            lost = lane.lost.popleft()
+            self._trouble(f"{lost.job} {lost.id}: its lease was lost, and its end ({lost.outcome.value}) refused")
+
+    def _reason(self) -> StopReason | None:
+        return StopReason.SIGNAL if self._stops else self._limits.reached()
+
+    def _is_done(self) -> bool:
+        """Whether a worker that found nothing to do stops for that."""
+        return self._limits.ends_when_empty and not self._is_paused and not self._outage.is_on
+
+    def _exchange(self, lane: Lane) -> bool:
+        """Send what is unsent and top up the leases; whether there are any in hand."""
+        want = self._wanted(lane)
+        try:
+            lane.exchange(want, self._order(lane))
+        except ConnectionFailed as error:
+            self._outage.failed(lane.settings.name, error)
+        else:
+            self._outage.answered(lane.settings.name)
+        if self._slots is not None:
+            self._slots.hold([holding for one in self._lanes for holding in one.holdings()])
+            self._tell_slots()
+        return bool(lane.leases)
+
+    def _send(self, lane: Lane) -> None:
+        try:
+            lane.send()
+        except ConnectionFailed as error:
+            self._outage.failed(lane.settings.name, error)
+
+    def _wanted(self, lane: Lane) -> int:
+        """How many more jobs to lease: none while half of the target is still in hand."""
+        assert self._executor is not None  # noqa: S101  made before the loop
+        free = self._executor.capacity - self._executor.running
+        target = max(free, self._prefetch.target(self._executor.capacity))
+        held = len(lane.leases)
+        if self._stops or self._is_paused or held > target // 2:
+            return 0
+        return max(0, min(target - held, self._limits.left - held))
+
+    def _order(self, lane: Lane) -> Sequence[str]:
+        """Return the queues in the order to serve them: as given, or drawn by weight when the worker is fair."""
+        if not self._options.fair or len(lane.queues) == 1:
+            return lane.queues
+        return sorted(lane.queues, key=lambda queue: random.random() ** (1 / _weight(queue)), reverse=True)  # noqa: S311
+
+    def _wait(self) -> None:
+        """Sleep until there may be work, the pause between two looks is over, or a signal comes."""
+        self._tell_slots()
+        timeout_s = self._outage.pause_s or self._options.sleep_s
+        if self._outage.is_on or self._is_paused:
+            self._limits.sleep(timeout_s, lambda: bool(self._stops))
+            return
+        self._is_waiting = True
+        try:
+            wait_for_work(self._lanes, timeout_s)
+        except ConnectionFailed as error:
+            self._outage.failed(self._lanes[0].settings.name, error)
+        finally:
+            self._is_waiting = False
+
+    # -- begin and end -------------------------------------------------------------------------------------------
+
+    def _open(self, queues: Sequence[str], connection: str | None) -> list[Lane]:
+        settings = self._manager.settings
+        names: dict[str, list[str]] = {}
+        for queue in queues or [settings.connection(connection).queue]:
+            own = settings.connection(connection) if connection else self._manager.connection_of(queue)
+            names.setdefault(own.name, []).append(queue)
+        return [
+            Lane(self._manager.connection(name), settings.connection(name), mine, self.id)
+            for name, mine in names.items()
+        ]
+
+    def _leave(self) -> None:
+        """Give back what has not begun, and send every settlement; a store that is down gets a few more tries."""
+        for lane in self._lanes:
+            lane.hand_back()
+            for pause_s in (0.1, 0.5, 1.0, 0.0):
+                try:
+                    lane.send()
+                    break
+                except ConnectionFailed as error:
+                    self._outage.failed(lane.settings.name, error)
+                    time.sleep(pause_s)
+
+    def _on_stop(self) -> None:
+        self.stop()
+        if self._executor is not None:
+            self._executor.stop_within(self._options.grace_s if self._stops == 1 else 0.0)
+
+    def _on_pause(self) -> None:
+        self._is_paused = True
+
+    def _on_resume(self) -> None:
+        self._is_paused = False
+        for lane in self._lanes:
+            lane.store.wake()
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    def _tell_slots(self) -> None:
+        if self._slots is not None:
+            self._slots.tell(serves=True, jobs=self._limits.jobs, failures=self._failures, busy_s=self._busy_s)
+            cancelled = self._slots.cancelled()
+            for lane in self._lanes if cancelled else ():
+                lane.cancelled.update(cancelled)
+
+    def _trouble(self, text: str) -> None:
+        if self._observer:
+            self._observer.trouble(text)
+
+    def _tell(self, observer: WorkerObserver, lease: Lease, end: Settlement) -> None:
+        error = end.error
+        if error is None and end.history and end.exceptions > lease.exceptions:
+            error = unpack_history(end.history)[-1].summary
+        delay_s = max(0, end.delay_us) / 1e6
+        attempt = lease.attempts + 1
+        observer.ended(lease.id, lease.job, lease.queue, attempt, end.outcome, end.runtime_s, error, delay_s)
+
+
+def _weight(queue: str) -> float:
+    definition = defined.get(queue)
+    return float(max(1, (definition.priority_weight if definition else None) or 1))

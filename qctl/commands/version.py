@@ -1,0 +1,42 @@
+"""`qctl version`."""
+
+import platform
+from importlib import metadata
+
+import typer
+
+from qctl import __version__, output
+from qctl.context import Invocation
+from qctl.exits import Exit
+
+EXAMPLES = ("qctl version", "qctl version --json")
+EXITS = (Exit.USAGE,)
+_LIBRARIES = ("sqlalchemy", "alembic", "redis", "psycopg", "pymysql", "textual", "typer", "rich", "msgspec")
+_COLUMNS = (output.Column("NAME", "name"), output.Column("VERSION", "version"))
+
+
+def run(ctx: typer.Context) -> None:
+    """Show versions.
+
+    Of qctl, of Python and SQLite, and of the libraries that are installed here.
+    """
+    import sqlite3
+
+    versions = {"qctl": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    versions |= {name: version for name in _LIBRARIES if (version := _installed(name))}
+    report = output.Report(
+        schema="qctl.version/1",
+        data=versions,
+        items=[{"name": name, "version": version} for name, version in versions.items()],
+        item_schema="qctl.version.item/1",
+        columns=_COLUMNS,
+        name="version",
+    )
+    output.show(Invocation.of(ctx), report)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

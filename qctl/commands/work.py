@@ -1,0 +1,191 @@
+"""`qctl work`."""
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qctl import output
+from qctl.commands.choosing import require_writable
+from qctl.commands.values import parts_of, seconds, split
+from qctl.context import Invocation
+from qctl.exits import Exit, WrongUsage
+
+if TYPE_CHECKING:
+    from qcore.backoff import Backoff
+    from qcore.worker import SupervisorOptions, WorkerOptions
+
+EXAMPLES = (
+    "qctl work",
+    "qctl work --queue high,default --timeout 60 --memory 256",
+    "qctl work --processes auto --threads 4",
+    "qctl work --stop-when-empty --quiet",
+)
+EXITS = (Exit.USAGE, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT, Exit.MEMORY)
+_LOGS = ("pretty", "json")
+_FIELDS = {
+    "timeout": "timeout_s",
+    "sleep": "sleep_s",
+    "rest": "rest_s",
+    "memory": "memory_mb",
+    "max_time": "max_time_s",
+    "grace": "grace_s",
+    "grant": "grants",
+    "async_": "async_jobs",
+}
+"""The worker's names of what flags and configuration call by shorter ones."""
+
+_TIMES = ("timeout", "sleep", "rest", "max_time", "grace")
+_PLAIN = ("tries", "memory", "max_jobs", "name", "processes", "threads", "async_", "memory_hard")
+
+_Names = list[str] | None
+_Time = str | None
+_Queue = Annotated[_Names, typer.Option("--queue", metavar="QUEUE,...", help="Which, the most wanted first.")]
+_Tries = Annotated[int | None, typer.Option("--tries", min=0, metavar="N", help="Of a job that says nothing; 0: any.")]
+_Timeout = Annotated[_Time, typer.Option("--timeout", metavar="TIME", help="An attempt may take; 0: any.")]
+_Backoff = Annotated[_Time, typer.Option("--backoff", metavar="TIME,...", help="Between tries, such as 5,30,2m.")]
+_Sleep = Annotated[_Time, typer.Option("--sleep", metavar="TIME", help="When idle, between two looks; else 1s.")]
+_Rest = Annotated[_Time, typer.Option("--rest", metavar="TIME", help="Between two jobs.")]
+_Memory = Annotated[float | None, typer.Option("--memory", min=1, metavar="MB", help="Replace a process above it.")]
+_MaxJobs = Annotated[int | None, typer.Option("--max-jobs", min=1, metavar="N", help="Stop after so many.")]
+_MaxTime = Annotated[_Time, typer.Option("--max-time", metavar="TIME", help="Stop after so long.")]
+_Once = Annotated[bool, typer.Option("--once", help="Run one job, if there is one.")]
+_StopWhenEmpty = Annotated[bool, typer.Option("--stop-when-empty", help="Stop when none is due.")]
+_Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Shown beside the worker's id.")]
+_Grant = Annotated[_Names, typer.Option("--grant", metavar="PERMISSION,...", help="What jobs here may do.")]
+_Fair = Annotated[bool, typer.Option("--fair", help="Share by weight, not strictly in order.")]
+_Processes = Annotated[str | None, typer.Option("--processes", "-p", metavar="N", help="Worker processes, or auto.")]
+_Threads = Annotated[int | None, typer.Option("--threads", min=1, metavar="N", help="Jobs at a time in each.")]
+_Async = Annotated[int | None, typer.Option("--async", min=1, metavar="N", help="The same, on an event loop.")]
+_MemoryHard = Annotated[int | None, typer.Option("--memory-hard", min=1, metavar="MB", help="End a job above it.")]
+_Grace = Annotated[_Time, typer.Option("--grace", metavar="TIME", help="For running jobs at a stop; else 25s.")]
+_InProcess = Annotated[bool, typer.Option("--in-process", help="No supervisor: for debuggers.")]
+_Log = Annotated[str | None, typer.Option("--log", metavar="FORMAT", help="pretty or json.")]
+
+
+def run(  # noqa: PLR0913, PLR0917  each flag is a parameter, read by `_flags`
+    ctx: typer.Context,
+    queue: _Queue = None,
+    tries: _Tries = None,
+    timeout: _Timeout = None,
+    backoff: _Backoff = None,
+    sleep: _Sleep = None,
+    rest: _Rest = None,
+    memory: _Memory = None,
+    max_jobs: _MaxJobs = None,
+    max_time: _MaxTime = None,
+    once: _Once = False,
+    stop_when_empty: _StopWhenEmpty = False,
+    name: _Name = None,
+    grant: _Grant = None,
+    fair: _Fair = False,
+    processes: _Processes = None,
+    threads: _Threads = None,
+    async_: _Async = None,
+    memory_hard: _MemoryHard = None,
+    grace: _Grace = None,
+    in_process: _InProcess = False,
+    log: _Log = None,
+) -> Exit:
+    """Run workers under a supervisor.
+
+    On a terminal it prints a line a job, elsewhere a line of JSON a job; --quiet prints none. TERM or Ctrl-C lets
+    running jobs end, hands the rest back and exits 0; a second one does not wait, nor does QUIT. USR2 pauses, CONT
+    goes on, HUP reloads the code. [worker] in qctl.toml says what no flag says.
+    """
+    call = Invocation.of(ctx)
+    log_format = _format(call, log)
+    require_writable(call)
+    queues = split(queue) or list(call.settings.worker.queue or ())
+    options, supervision = _options(call, _flags(ctx.params))
+    _reach(call, queues)
+    if in_process or options.once:
+        return _work_here(call, queues, options, log_format)
+    return _supervise(call, queues, options, supervision, log_format)
+
+
+def _flags(given: dict[str, Any]) -> dict[str, Any]:
+    """Read the flags that describe a worker; those not given are None."""
+    times = {name: seconds(f"--{name.replace('_', '-')}", given[name]) for name in _TIMES}
+    switches = {name: given[name] or None for name in ("fair", "once", "stop_when_empty")}
+    plain = {name: given[name] for name in _PLAIN}
+    words = {"backoff": _pauses(given["backoff"]), "grant": tuple(split(given["grant"])) or None}
+    return times | switches | plain | words
+
+
+def _options(call: Invocation, flags: dict[str, Any]) -> "tuple[WorkerOptions, SupervisorOptions]":
+    """What the flags say, else the configuration, else the worker's own defaults."""
+    import msgspec
+
+    from qcore.worker import SupervisorOptions, WorkerOptions
+
+    chosen = msgspec.structs.asdict(call.settings.worker)
+    chosen |= {name: value for name, value in flags.items() if value is not None}
+    del chosen["queue"]
+    processes, memory_hard = _count(chosen.pop("processes")), chosen.pop("memory_hard")
+    if chosen["threads"] and chosen["async_"]:
+        raise WrongUsage("--threads and --async exclude each other", hint="sync jobs of an async worker have threads")
+    given = {_FIELDS.get(name, name): value for name, value in chosen.items() if value is not None}
+    options = WorkerOptions(**given)
+    slots = options.async_jobs or options.threads
+    return options, SupervisorOptions(processes=processes, slots=slots, memory_hard_mb=memory_hard)
+
+
+def _count(text: str | None) -> int:
+    """Read `--processes`: a number from 1 up, or auto for one a core."""
+    if text == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if text is None or (text.isdecimal() and int(text) > 0):
+        return int(text or 1)
+    raise WrongUsage(f"--processes: {text!r} is no number of processes", hint="write a number from 1 up, or auto")
+
+
+def _work_here(call: Invocation, queues: list[str], options: "WorkerOptions", log: str) -> Exit:
+    from qcore.worker import StopReason, Worker
+    from qctl.commands.worklog import observer_of
+
+    observer = observer_of(call, log)
+    worker = Worker(queues, connection=call.flags.connection, manager=call.manager, options=options, observer=observer)
+    return Exit.MEMORY if worker.run() is StopReason.MEMORY else Exit.OK
+
+
+def _supervise(
+    call: Invocation, queues: list[str], options: "WorkerOptions", supervision: "SupervisorOptions", log: str
+) -> Exit:
+    from qcore.worker.pool import run_pool
+    from qctl.commands.worklog import observer_of
+
+    code = run_pool(
+        queues,
+        manager=call.manager,
+        connection=call.flags.connection,
+        options=options,
+        supervision=supervision,
+        observer=lambda: observer_of(call, log),
+        say=observer_of(call, log).trouble,
+    )
+    return Exit(code)
+
+
+def _format(call: Invocation, log: str | None) -> str:
+    if log is not None and log not in _LOGS:
+        raise WrongUsage(f"--log: {log!r} is none of {', '.join(_LOGS)}")
+    if log is None and call.flags.output in {"json", "ndjson"}:
+        return "json"
+    return log or ("pretty" if output.is_terminal() else "json")
+
+
+def _pauses(text: str | None) -> "Backoff | None":
+    if text is None:
+        return None
+    pauses = tuple(seconds("--backoff", part) or 0.0 for part in parts_of(text))
+    if not pauses:
+        raise WrongUsage("--backoff names no time", hint="write --backoff 5,30,2m")
+    return pauses if len(pauses) > 1 else pauses[0]
+
+
+def _reach(call: Invocation, queues: list[str]) -> None:
+    """See that the stores answer: at the start a silent store is a wrong setting, later it is an outage."""
+    names = {call.connection_of(name).name for name in queues} or {call.connection.name}
+    for name in sorted(names):
+        call.manager.connection(name).ping()

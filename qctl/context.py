@@ -1,0 +1,189 @@
+"""What one call of `qctl` works with: its flags and, from the moment they are asked for, manager and monitor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import typer
+
+    from qcore.config import ConnectionSettings, OutputSettings, Settings
+    from qcore.manager import QueueManager
+    from qcore.monitor import Monitor
+    from qcore.monitor.actions import Actions
+
+FORMATS = ("table", "json", "ndjson", "csv", "plain", "name")
+COLORS = ("auto", "always", "never")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """The global options, as given; None or empty where a call gave none."""
+
+    url: str | None = None
+    connection: str | None = None
+    app: str | None = None
+    config: str | None = None
+    profile: str | None = None
+    output: str | None = None
+    format: str | None = None
+    color: str | None = None
+    ascii: bool | None = None
+    quiet: bool = False
+    verbose: int = 0
+    debug: bool = False
+    yes: bool = False
+
+
+class GlobalOption(NamedTuple):
+    """One global option: accepted before and after the command."""
+
+    names: tuple[str, ...]
+    field: str
+    """The field of `Flags` that it sets."""
+    help: str
+    metavar: str | None = None
+    """None for a flag."""
+    constant: Any = True
+    """What a flag sets."""
+    choices: tuple[str, ...] = ()
+    counts: bool = False
+    """How often it is given is its value."""
+
+
+GLOBAL_OPTIONS = (
+    GlobalOption(("--url",), "url", "The store: sqlite:///queue.db, redis://..., postgresql+psycopg://...", "URL"),
+    GlobalOption(("--connection", "-c"), "connection", "The configured connection to use.", "NAME"),
+    GlobalOption(("--app",), "app", "The module that holds jobs and queues.", "MODULE"),
+    GlobalOption(("--config",), "config", "A configuration file instead of qctl.toml.", "FILE"),
+    GlobalOption(("--profile", "-P"), "profile", "A [profile.NAME] of the configuration file.", "NAME"),
+    GlobalOption(("--json",), "output", "The same as -o json.", constant="json"),
+    GlobalOption(("--output", "-o"), "output", "How to print: " + ", ".join(FORMATS) + ".", "FORMAT", choices=FORMATS),
+    GlobalOption(("--format",), "format", "A line for each item, such as '{id} {queue}'.", "TEMPLATE"),
+    GlobalOption(("--color",), "color", "auto, always or never.", "WHEN", choices=COLORS),
+    GlobalOption(("--no-color",), "color", "The same as --color never.", constant="never"),
+    GlobalOption(("--ascii",), "ascii", "Draw with ASCII alone."),
+    GlobalOption(("--quiet", "-q"), "quiet", "Data and errors, nothing else."),
+    GlobalOption(("--verbose", "-v"), "verbose", "Say more on stderr; twice for still more.", counts=True),
+    GlobalOption(("--debug",), "debug", "Show the traceback of an error."),
+    GlobalOption(("--yes", "-y"), "yes", "Confirm what would be asked."),
+)
+
+
+class Invocation:
+    """One call of `qctl`. Opens nothing until asked, so that a light command stays light.
+
+    Args:
+        on_open: called before the configuration is read, when all flags are known.
+        flags: what the command line said; `note` adds to it while the line is parsed.
+    """
+
+    def __init__(self, on_open: Callable[[Invocation], None] | None = None, flags: Flags | None = None) -> None:
+        self.flags = flags or Flags()
+        self._on_open = on_open
+
+    @staticmethod
+    def of(ctx: typer.Context) -> Invocation:
+        """The call that a command belongs to."""
+        call = ctx.obj
+        assert isinstance(call, Invocation)  # noqa: S101  main puts nothing else there
+        return call
+
+    def note(self, field: str, value: Any) -> None:
+        """Remember a global option; one that comes later on the line wins."""
+        self.flags = replace(self.flags, **{field: value})
+
+    @cached_property
+    def manager(self) -> QueueManager:
+        """The queue manager of the configuration that the flags lead to, installed as the process default.
+
+        Raises:
+            ConfigurationError: the configuration contradicts itself or cannot be read.
+        """
+        from pathlib import Path
+
+        from qcore.manager import QueueManager
+        from qcore.manager.app import make_here_importable
+
+        if self._on_open is not None:
+            self._on_open(self)
+        make_here_importable()
+        given = {"url": self.flags.url, "connection": self.flags.connection, "app": self.flags.app}
+        manager = QueueManager.open(
+            {name: value for name, value in given.items() if value},
+            config_file=Path(self.flags.config) if self.flags.config else None,
+            profile=self.flags.profile,
+        )
+        manager.install()
+        self._fill(manager.settings.output)
+        return manager
+
+    def _fill(self, output: OutputSettings) -> None:
+        """Let the configuration say how to print, where no flag did."""
+        flags = self.flags
+        is_asked = flags.output is not None or flags.format is not None
+        self.flags = replace(
+            flags,
+            output=flags.output if is_asked else output.format,
+            color=flags.color or output.color,
+            ascii=output.ascii if flags.ascii is None else flags.ascii,
+        )
+
+    @cached_property
+    def monitor(self) -> Monitor:
+        """The read side."""
+        from qcore.monitor import Monitor
+
+        return Monitor(self.manager)
+
+    @cached_property
+    def actions(self) -> Actions:
+        """What an operator may do."""
+        from qcore.monitor.actions import Actions
+
+        return Actions(self.manager, self.flags.connection)
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force."""
+        return self.manager.settings
+
+    @property
+    def connection(self) -> ConnectionSettings:
+        """The connection in force: the one asked for, or the default."""
+        return self.settings.connection(self.flags.connection)
+
+    def connection_of(self, queue: str) -> ConnectionSettings:
+        """The connection of a queue: the one asked for, else the queue's own."""
+        return self.connection if self.flags.connection else self.manager.connection_of(queue)
+
+    def connections_in_use(self) -> list[str]:
+        """The one asked for; else the default, and those that the definitions of queues name."""
+        first = self.connection.name
+        if self.flags.connection:
+            return [first]
+        from qcore.manager.definitions import defined
+
+        named = (self.manager.connection_of(definition.name).name for definition in defined.all())
+        return list(dict.fromkeys([first, *named]))
+
+    def backend(self) -> dict[str, Any]:
+        """The store in force, for reports; no password in its URL."""
+        from qcore.config import mask_url
+
+        found = self.connection
+        return {"connection": found.name, "driver": found.driver, "url": mask_url(found.url), "latency_ms": None}
+
+    @property
+    def profile(self) -> str:
+        """The profile in force, as far as it is known yet."""
+        return self.settings.profile if "manager" in self.__dict__ else self.flags.profile or "default"
+
+    def close(self) -> None:
+        """Let go of every connection that was opened."""
+        if "manager" in self.__dict__:
+            self.manager.close()

@@ -1,0 +1,248 @@
+"""The command line: a table of commands, of which only the one called is imported."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.exceptions import TyperException
+
+from qctl import __version__, exits, output
+from qctl.context import GLOBAL_OPTIONS, GlobalOption, Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typer._click import Context
+    from typer.models import CallbackParam
+
+
+class Entry(NamedTuple):
+    """One command: the module in `qctl.commands` whose `run` it is, and its line in the list."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "work": Entry("work", "Run a worker."),
+    "stats": Entry("stats", "Show how many jobs are where."),
+    "jobs": Entry("jobs", "List jobs by state."),
+    "show": Entry("show", "Show all that is known of one job."),
+    "dispatch": Entry("dispatch", "Dispatch a job from the shell."),
+    "failed": Entry("failed", "List failed jobs, or act on all that match."),
+    "retry": Entry("retry", "Put failed jobs back in their queues."),
+    "forget": Entry("forget", "Drop failed jobs for good."),
+    "flush": Entry("flush", "Drop all failed jobs, or those of a queue or an age."),
+    "clear": Entry("clear", "Drop the waiting jobs of queues."),
+    "pause": Entry("pause", "Let a queue give no jobs."),
+    "resume": Entry("resume", "Let a paused queue give jobs again."),
+    "migrate": Entry("migrate", "Make or update the tables of the store."),
+    "key:generate": Entry("key_generate", "Make an app key."),
+    "config": Entry("config", "Show the settings in force and where each comes from."),
+    "help": Entry("help", "Explain a command, or exit-codes or config."),
+    "version": Entry("version", "Show versions."),
+}
+
+ALIASES = {
+    "queue:work": "work",
+    "queue:stats": "stats",
+    "queue:jobs": "jobs",
+    "queue:show": "show",
+    "queue:dispatch": "dispatch",
+    "queue:failed": "failed",
+    "queue:retry": "retry",
+    "queue:forget": "forget",
+    "queue:flush": "flush",
+    "queue:clear": "clear",
+    "queue:pause": "pause",
+    "queue:resume": "resume",
+    "queue:continue": "resume",
+    "db:migrate": "migrate",
+    "queue:migrate": "migrate",
+    "key-generate": "key:generate",
+}
+
+
+class LazyGroup(TyperGroup):
+    """The commands of the table, each built at the moment it is called."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        self.params.extend(_global_options(TyperOption))
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002  the group's own signature
+        """Every command by name, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002  as above
+        """Import and build one command, under its own name or an alias."""
+        name = ALIASES.get(cmd_name, cmd_name)
+        entry = COMMANDS.get(name)
+        return _build(name, entry) if entry else None
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str, TyperCommand | None, list[str]]:
+        """Find the command that the first argument names, or say what was probably meant."""
+        command = self.get_command(ctx, args[0])
+        if command is None and not ctx.resilient_parsing:
+            raise exits.WrongUsage(f"no command {args[0]!r}", hint=_nearest(args[0]))
+        return ALIASES.get(args[0], args[0]), command, args[1:]
+
+    def format_commands(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002  as above
+        """List the commands from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[Any]:
+        """Complete a command's name from the table alone, or an option."""
+        from typer._click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return names + super(TyperGroup, self).shell_complete(ctx, incomplete)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run one call and leave with its exit code; the only place where an error ends."""
+        del standalone_mode, windows_expand_args, extra  # this is no library: it always runs by itself
+        words = list(sys.argv[1:] if args is None else args)
+        self._main_shell_completion({}, prog_name or "qctl", complete_var)
+        call = Invocation(output.show_logs)
+        try:
+            code = self._run(call, words)
+        except BrokenPipeError:  # the reader has seen enough
+            output.let_go()
+            code = exits.Exit.OK
+        sys.exit(int(code))
+
+    def _run(self, call: Invocation, words: list[str]) -> int:
+        try:
+            with self.make_context("qctl", words, obj=call) as ctx:
+                return self.invoke(ctx) or exits.Exit.OK
+        except typer.Exit as end:
+            return end.exit_code
+        except BrokenPipeError:
+            raise
+        except (KeyboardInterrupt, typer.Abort):
+            return output.complain(call, KeyboardInterrupt())
+        except TyperException as error:
+            return output.complain(_told_of_json(call, words), _wrong_usage(error))
+        except Exception as error:  # noqa: BLE001  every error ends here, as one line
+            return output.complain(_told_of_json(call, words), error)
+        finally:
+            with suppress(Exception):  # whatever a command did is stored by now; a close loses nothing
+                call.close()
+
+
+def _nearest(word: str) -> str:
+    meant = get_close_matches(word, [*COMMANDS, *ALIASES], n=1)
+    return f"did you mean {meant[0]!r}?" if meant else "qctl --help lists the commands"
+
+
+def _wrong_usage(error: TyperException) -> exits.WrongUsage:
+    """The same complaint in the house's own form."""
+    message = error.format_message().rstrip(".")
+    ctx = getattr(error, "ctx", None)
+    hint = f"{ctx.command_path} --help" if ctx is not None else ""
+    return exits.WrongUsage(message[:1].lower() + message[1:], hint=hint)
+
+
+def _told_of_json(call: Invocation, words: list[str]) -> Invocation:
+    """A line that was not parsed to its end may still have asked for JSON; an error should come as it."""
+    if call.flags.output is None and ("--json" in words or ("-o", "json") in pairwise(words)):
+        call.note("output", "json")
+    return call
+
+
+def _build(name: str, entry: Entry) -> TyperCommand:
+    module = import_module(f"qctl.commands.{entry.module}")
+    face = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    face.command(name, epilog=_epilog(module.EXAMPLES, module.EXITS), short_help=entry.help)(module.run)
+    command = cast("TyperCommand", typer.main.get_command(face))
+    command.params.extend(_global_options(_UnlistedOption))
+    return command
+
+
+def _epilog(examples: Sequence[str], codes: Sequence[exits.Exit]) -> str:
+    """The end of a command's help: examples, exit codes, and where the global options are."""
+    lines = ["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", "Exit codes:"]
+    lines += [f"  {int(code):3d}  {exits.MEANINGS[code]}" for code in (exits.Exit.OK, *codes)]
+    return "\n".join([*lines, "", "Global options (--url, --app, --json, ...): qctl --help"])
+
+
+class _UnlistedOption(TyperOption):
+    """An option that works and completes, but stands in another page's help."""
+
+    def get_help_record(self, ctx: Context) -> None:
+        """Leave it out."""
+
+
+def _global_options(kind: type[TyperOption]) -> list[TyperOption]:
+    return [_global_option(option, kind) for option in GLOBAL_OPTIONS]
+
+
+def _global_option(option: GlobalOption, kind: type[TyperOption]) -> TyperOption:
+    return kind(
+        param_decls=list(option.names),
+        help=option.help,
+        metavar=option.metavar,
+        is_flag=option.metavar is None and not option.counts,
+        count=option.counts,
+        type=int if option.counts else None,
+        callback=partial(_note, option),
+        expose_value=False,
+        show_default=False,
+    )
+
+
+def _note(option: GlobalOption, ctx: typer.Context, param: CallbackParam, value: Any) -> None:
+    """Carry a global option to the invocation, from before or after the command."""
+    if not value or ctx.resilient_parsing:
+        return
+    if option.choices and value not in option.choices:
+        raise typer.BadParameter(f"{value!r} is none of {', '.join(option.choices)}", ctx=ctx, param=param)
+    call: Invocation = ctx.obj
+    call.note(option.field, option.constant if option.metavar is None and not option.counts else value)
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version.")] = False,
+) -> None:
+    """Run, watch and mend job queues.
+
+    Without any configuration the store is the SQLite file queue.db in this folder.
+    """
+    if version:
+        output.write(f"qctl {__version__}\n")
+    elif ctx.invoked_subcommand is None:
+        output.write(ctx.get_help() + "\n")
+
+
+def run() -> NoReturn:
+    """Run the call in `sys.argv`."""
+    cast("LazyGroup", typer.main.get_command(app)).main()

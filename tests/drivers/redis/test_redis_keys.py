@@ -1,0 +1,117 @@
+"""Every key has an owner and an end: a full life leaves what the table of keys says, and nothing more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes.registry import worker_record
+from fakes.values import HOUR_S, completed, envelope, failed, handed_back, released
+from fakes.worker import FakeWorker
+
+from qcore.drivers.base import COMPLETED_KEPT_S
+from qcore.drivers.redis import keys
+from qcore.records import QueueDefinition
+
+pytestmark = pytest.mark.server
+FOR_GOOD = {"queues", "queue:<q>"}
+
+
+def kinds(client: Any) -> dict[str, set[str]]:
+    """Rows of the table → the Redis types of the keys that belong to them; "" for strangers."""
+    found: dict[str, set[str]] = {}
+    for name in client.scan_iter():
+        row = keys.kind_of("qctl", name)
+        found.setdefault(row.name if row else "", set()).add(client.type(name))
+    return found
+
+
+def live(driver: Any, queue: str) -> None:
+    """Let jobs of a queue be everywhere a job can be, and keep everything that can be kept of one."""
+    driver.define([QueueDefinition(name=queue, max_jobs=1000)])
+    worker = FakeWorker(driver, queue)
+    driver.push([envelope(queue, priority=n) for n in range(6)] + [envelope(queue, delay_s=HOUR_S)])
+    leases = worker.reserve(6)
+    driver.progress(leases[0].id, 50, "half")
+    driver.settle(
+        [
+            completed(leases[0], result=b"1"),
+            completed(leases[1], result=b"1", result_ttl_s=0.0),
+            released(leases[2], delay_s=HOUR_S, history=b"\x90"),
+            handed_back(leases[3]),
+            failed(leases[4]),
+        ]
+    )
+    driver.push([last := envelope(queue)])
+    driver.cancel([last.id])
+    driver.push([envelope(queue, priority=9)])
+    worker.reserve(1)
+    driver.report([worker_record(id=worker.name)])
+    driver.command(worker.name, "pause")
+
+
+def age(client: Any, seconds: float) -> None:
+    """Let the ended jobs, results and leases be older."""
+    for name in client.keys("*:completed:*") + client.keys("*:cancelled:*") + ["{qctl}:expiries", "{qctl}:lapses"]:
+        for member in client.zrange(name, 0, -1):
+            client.zincrby(name, -seconds * 1_000_000, member)
+
+
+@pytest.mark.parametrize("queue", ["default", "with:colons: and spaces", "ünïcode"])
+def test_what_a_full_life_leaves_is_in_the_table(driver: Any, client: Any, queue: str) -> None:
+    live(driver, queue)
+    found = kinds(client)
+    assert "" not in found
+    assert found == {row.name: {row.kind} for row in keys.KEYS}
+
+
+def test_after_the_end_of_all_only_what_stays_for_good_is_left(driver: Any, client: Any) -> None:
+    live(driver, "default")
+    while driver.clear("default"):
+        pass
+    driver.flush()
+    age(client, COMPLETED_KEPT_S + 1)
+    driver.reclaim()
+    while driver.clear("default"):
+        pass
+    driver.dismiss([worker.id for worker in driver.workers()])
+    client.delete(*client.keys("*:request:*"), *client.keys("*:commands:*"))  # they end by their own time
+    assert set(kinds(client)) == FOR_GOOD
+
+
+def test_what_is_remembered_of_a_request_ends_by_itself(driver: Any, client: Any) -> None:
+    driver.push([envelope()])
+    worker = FakeWorker(driver)
+    driver.settle([completed(worker.reserve_one())])
+    (name,) = client.keys("*:request:*")
+    assert 0 < client.ttl(name) <= 60
+    worker.reserve()
+    assert client.keys("*:request:*") == []
+
+
+def test_a_command_that_nobody_takes_ends_by_itself(driver: Any, client: Any) -> None:
+    driver.report([worker_record(id="worker")])
+    driver.command("worker", "pause")
+    (name,) = client.keys("*:commands:*")
+    assert 0 < client.ttl(name) <= 3 * 15
+    driver.report([worker_record(id="worker")])
+    assert client.keys("*:commands:*") == []
+
+
+def test_all_keys_carry_one_hash_tag(driver: Any, client: Any) -> None:
+    live(driver, "{tags} of a {user}")
+    assert {name[: len("{qctl}:")] for name in client.scan_iter()} == {"{qctl}:"}
+
+
+def test_a_prefix_is_a_store_of_its_own(store: Any) -> None:
+    one, other = store.open(prefix="one"), store.open(prefix="other")
+    job = envelope()
+    one.push([job])
+    assert one.find(job.id) is not None
+    assert other.find(job.id) is None
+    assert other.counts() == []
+
+
+def test_a_stranger_is_in_no_row() -> None:
+    assert keys.kind_of("qctl", "qctl:jobs") is None
+    assert keys.kind_of("qctl", "{other}:jobs") is None

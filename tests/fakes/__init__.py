@@ -1,0 +1,1 @@
+"""What tests use in place of the world: real implementations, small, and in the tests' hands."""

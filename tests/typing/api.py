@@ -1,0 +1,115 @@
+"""The public API as users type it; `mypy --strict` reads it, nothing runs it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, assert_type
+
+from qcore import (
+    Job,
+    JobRecord,
+    JobState,
+    QueueManager,
+    Worker,
+    define_queue,
+    dispatch_many,
+    exponential,
+    job,
+)
+
+
+class SendEmailJob(Job):
+    queue = "emails"
+    max_tries = 3
+    backoff = exponential(base=2, cap=60)
+    timeout = 30
+    tags = ("mail",)
+
+    def __init__(self, to_email: str, subject: str, *, copy: bool = False) -> None:
+        super().__init__()
+        self.to_email, self.subject, self.copy = to_email, subject, copy
+        self.delay = timedelta(minutes=1)
+        self.priority = 5
+        self.retry_until = datetime.now(UTC) + timedelta(hours=1)
+
+    def handle(self) -> int:
+        self.update_progress(50, "half way")
+        if self.attempts > 2:
+            self.fail(RuntimeError("enough"))
+        if self.is_cancelled():
+            self.delete()
+        self.release(timedelta(seconds=5))
+        self.snooze(10)
+        return len(self.subject)
+
+    def failed(self, exception: Exception) -> None:
+        print(exception)  # noqa: T201  what a user would write
+
+
+class AsyncJob(Job):
+    backoff = (1, 5, timedelta(minutes=1))
+
+    async def handle(self) -> None: ...
+
+
+@job(queue="images", max_tries=5)
+def resize(path: Path, width: int = 100) -> str:
+    return f"{path}@{width}"
+
+
+@job
+async def ping(host: str) -> None:
+    del host
+
+
+def dispatching(session: Any, *, wanted: bool) -> None:
+    assert_type(SendEmailJob("a@b.c", "Hi").on_queue("high").with_priority(10), SendEmailJob)
+    assert_type(SendEmailJob("a@b.c", "Hi").delay_until(60).with_tags("x", "y").with_tries(2).dispatch(), str)
+    assert_type(SendEmailJob.dispatch("a@b.c", "Hi", copy=True), str)
+    assert_type(SendEmailJob.dispatch_if(wanted, "a@b.c", "Hi"), str | None)
+    assert_type(SendEmailJob.dispatch_unless(wanted, "a@b.c", "Hi"), str | None)
+    SendEmailJob.dispatch_now("a@b.c", "Hi")
+    SendEmailJob("a@b.c", "Hi").on_connection("redis").with_timeout(5).with_backoff([1, 2]).dispatch(session=session)
+    AsyncJob.dispatch_after_response()
+    assert_type(dispatch_many([SendEmailJob("a@b.c", "Hi"), AsyncJob()]), list[str])
+
+
+def functions() -> None:
+    assert_type(resize(Path("a.png"), width=5), str)
+    assert_type(resize.dispatch(Path("a.png")), str)
+    ping.dispatch("localhost")
+    assert_type(resize.job(Path("a.png")).on_queue("slow").dispatch(), str)
+
+
+def records(job_id: str) -> None:
+    record = JobRecord.find(job_id)
+    assert_type(record.state, JobState)
+    assert_type(record.queue, str)
+    assert_type(record.attempts, int)
+    assert_type(record.progress, int | None)
+    assert_type(record.runtime, float | None)
+    assert_type(record.cancel(), bool)
+    assert_type(record.wait(timeout=5), JobRecord)
+
+
+def queues() -> None:
+    define_queue("emails", connection="database", max_attempts=5, retry_after=300, max_jobs=1000)
+    QueueManager.configure({"default": {"driver": "database", "queue": "default"}})
+    stats = QueueManager.get_stats("emails")
+    assert_type(stats.pending + stats.delayed + stats.processing + stats.retrying + stats.failed, int)
+    assert_type(stats.completed, int)
+    assert_type(stats.oldest_pending_age, float | None)
+    assert_type(QueueManager.size("emails"), int)
+    assert_type(QueueManager.queues(), list[str])
+    QueueManager.pause("emails")
+    QueueManager.resume("emails")
+    QueueManager.retry("all")
+    QueueManager.retry(["id"])
+    QueueManager.forget("id")
+    QueueManager.flush()
+    QueueManager.clear("emails")
+
+
+def working(worker: Worker) -> None:
+    worker.stop()

@@ -1,0 +1,189 @@
+"""Jobs that the worker tests run."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qcore import Job, exponential, job
+
+HEARD: list[tuple[Any, ...]] = []
+"""What the jobs of this process did, in order."""
+
+
+class Noop(Job):
+    def handle(self) -> None:
+        HEARD.append(("noop",))
+
+
+class Say(Job):
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    def handle(self) -> str:
+        HEARD.append((self.word, self.job_id, self.attempts))
+        return self.word.upper()
+
+
+class Fails(Job):
+    max_tries = 2
+    backoff = 0
+
+    def __init__(self, text: str = "no luck") -> None:
+        super().__init__()
+        self.text = text
+
+    def handle(self) -> None:
+        HEARD.append(("fails", self.attempts))
+        raise ValueError(self.text)
+
+    def failed(self, exception: Exception) -> None:
+        HEARD.append(("failed", type(exception).__name__, str(exception)))
+
+
+class FailedRaises(Fails):
+    max_tries = 1
+
+    def failed(self, exception: Exception) -> None:
+        raise RuntimeError("failed() itself")
+
+
+class Asks(Job):
+    max_tries = 3
+    backoff = exponential(0.001, 0.002)
+
+    def __init__(self, wish: str) -> None:
+        self.wish = wish
+
+    def handle(self) -> Any:
+        HEARD.append((self.wish, self.attempts))
+        if self.wish == "release":
+            self.release()
+        elif self.wish == "snooze" and len(HEARD) < 6:
+            self.snooze(0)
+        elif self.wish == "fail":
+            self.fail(KeyError("asked for"))
+        elif self.wish == "delete":
+            self.delete()
+
+
+class Slow(Job):
+    timeout = 0.1
+    max_tries = 1
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def handle(self) -> None:
+        time.sleep(self.seconds)
+
+
+class AsyncSay(Job):
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    async def handle(self) -> str:
+        await asyncio.sleep(0)
+        HEARD.append((self.word,))
+        return self.word
+
+
+class AsyncSlow(Job):
+    timeout = 0.1
+    max_tries = 1
+
+    async def handle(self) -> None:
+        await asyncio.sleep(30)
+
+
+class Progresses(Job):
+    def handle(self) -> None:
+        self.update_progress(40, "half way, nearly")
+        HEARD.append(("progress", self.job_id))
+
+
+class Touch(Job):
+    """Marks a file when it begins, then waits for another before it ends."""
+
+    timeout = 30
+
+    def __init__(self, folder: Path, name: str, *, waits: bool = False) -> None:
+        self.folder, self.name, self.waits = folder, name, waits
+
+    def handle(self) -> None:
+        (self.folder / self.name).touch()
+        while self.waits and not (self.folder / f"{self.name}.go").exists():
+            time.sleep(0.005)
+        with (self.folder / "ended").open("a") as out:
+            out.write(f"{self.name}\n")
+
+
+class Unkeepable(Job):
+    def handle(self) -> object:
+        return object()
+
+
+class Layered(Job):
+    class Layer:
+        def handle(self, job: Job, following: Any) -> Any:
+            HEARD.append(("before",))
+            result = following(job)
+            HEARD.append(("after",))
+            return result
+
+    def middleware(self) -> list[Any]:  # type: ignore[override]  # a method or a list
+        return [self.Layer()]
+
+    def handle(self) -> str:
+        HEARD.append(("inside",))
+        return "kept"
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+@job(queue="sums", max_tries=5)
+def add(first: int, second: int) -> int:
+    HEARD.append(("add", first, second))
+    return first + second
+
+
+@job
+async def later(point: Point) -> Point:
+    await asyncio.sleep(0)
+    return Point(point.y, point.x)
+
+
+class Spins(Job):
+    """Uses the processor until it is stopped."""
+
+    max_tries = 1
+
+    def __init__(self, limit: float = 0.1) -> None:
+        self.timeout = limit
+
+    def handle(self) -> None:
+        HEARD.append(("spins", self.job_id))
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            pass
+
+
+BARRIER: dict[str, threading.Barrier] = {}
+
+
+class Meets(Job):
+    """Waits until all its like are here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def handle(self) -> None:
+        BARRIER[self.name].wait(timeout=20)
