@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from qcore.crypto.mac import Mac
 from qcore.errors import ConfigurationError
 
 KEY_BYTES = 32
@@ -41,20 +42,20 @@ class Keyring:
         previous: 32 bytes each, newest first.
     """
 
-    __slots__ = ("_keys", "_signing", "current_id", "signing_key")
+    __slots__ = ("_keys", "_macs", "current_id", "mac")
 
     def __init__(self, current: bytes, previous: Sequence[bytes] = ()) -> None:
         self._keys: dict[bytes, bytes] = {}
-        self._signing: dict[bytes, bytes] = {}
+        self._macs: dict[bytes, Mac] = {}
         for key in (current, *previous):
             signing = hkdf(key, SIGNING)
             self._keys.setdefault(_id(signing), key)
-            self._signing.setdefault(_id(signing), signing)
+            self._macs.setdefault(_id(signing), Mac(signing))
         self.current_id: bytes
         """Names the key in force: the first 4 bytes of the SHA-256 of its signing sub-key."""
-        self.signing_key: bytes
+        self.mac: Mac
         """What signs now."""
-        self.current_id, self.signing_key = next(iter(self._signing.items()))
+        self.current_id, self.mac = next(iter(self._macs.items()))
 
     @classmethod
     def of(cls, key: str, previous: Sequence[str] = ()) -> Keyring:
@@ -65,9 +66,9 @@ class Keyring:
         """
         return cls(parse_key(key), [parse_key(one) for one in previous])
 
-    def signing_key_of(self, key_id: bytes) -> bytes | None:
-        """Find the signing sub-key that an id names, the current one or an earlier."""
-        return self._signing.get(key_id)
+    def mac_of(self, key_id: bytes) -> Mac | None:
+        """Find what signs with the key that an id names, the current one or an earlier."""
+        return self._macs.get(key_id)
 
     def sub_key(self, label: bytes, key_id: bytes | None = None) -> bytes | None:
         """Derive a sub-key for a purpose.

@@ -26,7 +26,7 @@ def seal(body: bytes, keyring: Keyring | None) -> bytes:
     if keyring is None:
         return _UNSIGNED + body
     head = _SIGNED + keyring.current_id
-    return head + hmac.digest(keyring.signing_key, head + body, "sha256") + body
+    return head + keyring.mac.code(head + body) + body
 
 
 def unseal(sealed: bytes, keyring: Keyring | None) -> bytes:
@@ -76,14 +76,14 @@ def _form(sealed: bytes) -> bytes:
 
 
 def _verified(sealed: bytes, keyring: Keyring) -> bytes:
-    key = keyring.signing_key_of(sealed[_START:_MAC])
-    if key is None:
+    mac = keyring.mac_of(sealed[_START:_MAC])
+    if mac is None:
         raise SignatureError(
             f"the payload is signed with the key {sealed[_START:_MAC].hex()}, which is not at hand",
             hint="if that key was replaced, put it into QCTL_PREVIOUS_KEYS",
         )
     body = sealed[_BODY:]
-    if not hmac.compare_digest(hmac.digest(key, sealed[:_MAC] + body, "sha256"), sealed[_MAC:_BODY]):
+    if not hmac.compare_digest(mac.code(sealed[:_MAC] + body), sealed[_MAC:_BODY]):
         raise SignatureError("the payload does not fit its signature", hint="it was altered or damaged in the store")
     return body
 

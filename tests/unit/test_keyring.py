@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from qcore.crypto import keyring as module
 from qcore.crypto.keyring import ENCRYPTION, SIGNING, Keyring, generate_key, hkdf, key_file, parse_key
+from qcore.crypto.mac import Mac
 from qcore.errors import ConfigurationError
 
 ONE, TWO, THREE = bytes(range(32)), bytes(32), b"\xff" * 32
@@ -91,9 +92,9 @@ def test_what_is_no_key_is_refused_without_being_repeated(text: str, words: str)
 def test_the_current_key_signs_and_the_previous_ones_are_known() -> None:
     ring = Keyring(ONE, [TWO, THREE])
     assert ring.current_id == hashlib.sha256(hkdf(ONE, SIGNING)).digest()[:4]
-    assert ring.signing_key == ring.signing_key_of(ring.current_id) == hkdf(ONE, SIGNING)
-    assert ring.signing_key_of(Keyring(THREE).current_id) == hkdf(THREE, SIGNING)
-    assert ring.signing_key_of(b"none") is None
+    assert ring.mac.code(b"x") == ring.mac_of(ring.current_id).code(b"x") == Mac(hkdf(ONE, SIGNING)).code(b"x")  # type: ignore[union-attr]
+    assert ring.mac_of(Keyring(THREE).current_id).code(b"x") == Mac(hkdf(THREE, SIGNING)).code(b"x")  # type: ignore[union-attr]
+    assert ring.mac_of(b"none") is None
 
 
 def test_a_key_that_is_current_and_previous_is_current() -> None:
@@ -102,7 +103,7 @@ def test_a_key_that_is_current_and_previous_is_current() -> None:
 
 def test_each_purpose_has_a_sub_key_of_its_own() -> None:
     ring = Keyring(ONE, [TWO])
-    assert ring.sub_key(ENCRYPTION) == hkdf(ONE, ENCRYPTION) != ring.signing_key
+    assert ring.sub_key(ENCRYPTION) == hkdf(ONE, ENCRYPTION) != hkdf(ONE, SIGNING)
     assert ring.sub_key(ENCRYPTION, Keyring(TWO).current_id) == hkdf(TWO, ENCRYPTION)
     assert ring.sub_key(ENCRYPTION, b"none") is None
 
@@ -114,7 +115,7 @@ def test_a_ring_is_shown_without_its_keys() -> None:
 
 def test_rings_are_built_from_text() -> None:
     made, older = generate_key(), generate_key()
-    assert Keyring.of(made, [older]).signing_key == Keyring(parse_key(made)).signing_key
+    assert Keyring.of(made, [older]).current_id == Keyring(parse_key(made)).current_id
     with pytest.raises(ConfigurationError):
         Keyring.of(made, ["nonsense"])
 
@@ -132,7 +133,7 @@ def test_a_key_file_is_made_once_and_read_after(tmp_path: Path) -> None:
     path = tmp_path / "queue.db.key"
     first, again = key_file(path), key_file(path)
     assert (first.is_new, again.is_new) == (True, False)
-    assert first.keyring.signing_key == again.keyring.signing_key
+    assert first.keyring.current_id == again.keyring.current_id
     assert (first.warning, again.warning) == ("", "")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [*tmp_path.iterdir()] == [path]
@@ -186,8 +187,8 @@ def test_further_lines_are_previous_keys(tmp_path: Path) -> None:
     keys = [generate_key(), generate_key()]
     path.write_text("\n\n".join(keys))
     ring = key_file(path).keyring
-    assert ring.signing_key == Keyring.of(keys[0]).signing_key
-    assert ring.signing_key_of(Keyring.of(keys[1]).current_id)
+    assert ring.current_id == Keyring.of(keys[0]).current_id
+    assert ring.mac_of(Keyring.of(keys[1]).current_id)
 
 
 def test_a_file_without_a_key_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qcore.crypto.keyring import Keyring
+from qcore.crypto.mac import Mac
 from qcore.crypto.signature import peek, seal, unseal
 from qcore.errors import PayloadError, SignatureError
 
@@ -26,7 +27,7 @@ def test_what_was_sealed_is_opened(body: bytes) -> None:
 def test_the_wire_form_is_fixed() -> None:
     assert seal(b"body", None) == b"\x01\x00body"
     head = b"\x01\x01" + RING.current_id
-    assert seal(b"body", RING) == head + hmac.digest(RING.signing_key, head + b"body", "sha256") + b"body"
+    assert seal(b"body", RING) == head + RING.mac.code(head + b"body") + b"body"
 
 
 @given(st.binary(max_size=40), st.data())
@@ -96,3 +97,13 @@ def test_what_is_no_payload_of_this_version_is_refused(sealed: bytes, words: str
     with pytest.raises(PayloadError, match=words) as caught:
         unseal(sealed, ring)
     assert not isinstance(caught.value, SignatureError)
+
+
+@given(key=st.binary(max_size=64), data=st.binary(max_size=300))
+def test_codes_are_those_of_the_standard_library(key: bytes, data: bytes) -> None:
+    assert Mac(key).code(data) == hmac.digest(key, data, "sha256")
+
+
+def test_a_long_key_is_no_key() -> None:
+    with pytest.raises(ValueError, match="at most 64 bytes"):
+        Mac(bytes(65))
