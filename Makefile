@@ -2,10 +2,16 @@
 #   PYTHON  the interpreter that makes the environments (3.11 or newer)
 #   VENV    where the development environment lives
 #   QUEUE   the queue that `queue-clear` empties
+#   SCALE   of the fault tests: 1 is the specification's counts and times; SEED is their chance, ONLY some of them
+#   SECONDS how long `chaos` lasts
 
 PYTHON ?= python3
 VENV ?= .venv
 QUEUE ?= default
+SCALE ?= 0.1
+SEED ?= 1
+ONLY ?=
+SECONDS ?= 60
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -39,8 +45,8 @@ demo: $(DEMO_READY) ## See it work: fingerprint the standard library, one job a 
 	@cd examples && PATH="$(abspath $(DEMO))/bin:$$PATH" $(abspath $(DEMO))/bin/python -m fingerprint
 
 ##@ Work on it
-test: $(READY) ## Every test, the slow ones too, on every store found here
-	@$(BIN)/python -m pytest -n auto
+test: $(READY) ## Every test but the faults, the slow ones too, on every store found here
+	@$(BIN)/python -m pytest -n auto -m "not faults"
 
 check: lint types imports quick ## What must hold before a commit: format, lint, types, imports, the fast tests
 
@@ -51,13 +57,19 @@ lint: $(READY) ## Format and lint, changing nothing
 types: $(READY) ## mypy --strict: the engine, the tool, and the public API as users type it
 	@$(BIN)/mypy --strict
 	@$(BIN)/mypy --strict tests/typing/api.py
-	@cd examples && $(abspath $(BIN))/mypy --config-file ../pyproject.toml --strict -p fingerprint
+	@cd examples && $(abspath $(BIN))/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache --strict -p fingerprint
 
 imports: $(READY) ## Who may import whom
 	@said=$$($(BIN)/lint-imports 2>&1) && grep '^Contracts:' <<<"$$said" || { echo "$$said"; exit 1; }
 
 quick: $(READY) ## The fast tests alone
 	@$(BIN)/python -m pytest -n auto -m "not slow"
+
+faults: $(READY) ## Break stores, hosts and networks on purpose (SCALE=0.1 SEED=1 ONLY=t1), and print what became of it
+	@SCALE=$(SCALE) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults $(if $(ONLY),-k "$(ONLY)")
+
+chaos: $(READY) ## All faults at random, on each store in turn (SECONDS=60 in all, SEED=1)
+	@SECONDS=$(SECONDS) SEED=$(SEED) SCALE=$(SCALE) $(BIN)/python -m pytest tests/faults/chaos.py
 
 fmt: $(READY) ## Format, and mend what can be mended without thought
 	@$(BIN)/ruff format --quiet .
@@ -109,5 +121,5 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 	@$(DEMO)/bin/python $(PIP) install .
 	@touch $@
 
-.PHONY: help setup demo test check lint types imports quick fmt snapshots picture build clean \
+.PHONY: help setup demo test check lint types imports quick faults chaos fmt snapshots picture build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear

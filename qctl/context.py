@@ -147,6 +147,12 @@ class Invocation:
 
         return Actions(self.manager, self.flags.connection)
 
+    def actions_on(self, connection: str) -> Actions:
+        """What an operator may do on one connection."""
+        from qcore.monitor.actions import Actions
+
+        return Actions(self.manager, connection)
+
     @property
     def settings(self) -> Settings:
         """The configuration in force."""
@@ -162,14 +168,15 @@ class Invocation:
         return self.connection if self.flags.connection else self.manager.connection_of(queue)
 
     def connections_in_use(self) -> list[str]:
-        """The one asked for; else the default, and those that the definitions of queues name."""
+        """The one asked for; else the default, and those that the definitions of queues, and the pools, name."""
         first = self.connection.name
         if self.flags.connection:
             return [first]
         from qcore.manager.definitions import defined
 
-        named = (self.manager.connection_of(definition.name).name for definition in defined.all())
-        return list(dict.fromkeys([first, *named]))
+        named = [self.manager.connection_of(definition.name).name for definition in defined.all()]
+        pools = [self.settings.connection(pool.connection).name for pool in self.settings.supervisors.values()]
+        return list(dict.fromkeys([first, *named, *pools]))
 
     def backend(self) -> dict[str, Any]:
         """The store in force, for reports; no password in its URL."""

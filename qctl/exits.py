@@ -29,7 +29,7 @@ MEANINGS = {
     Exit.OK: "success; an empty list is a success",
     Exit.FAILED: "the operation failed, or it failed for some of the jobs",
     Exit.USAGE: "wrong usage",
-    Exit.NOT_FOUND: "no such job, queue or class",
+    Exit.NOT_FOUND: "no such job, queue, class or worker",
     Exit.UNREACHABLE: "the store did not answer, or refused",
     Exit.CONFIGURATION: "a setting, a file or the tables of the store are wrong",
     Exit.UNCONFIRMED: "not confirmed; nothing was changed",
@@ -72,7 +72,7 @@ class WrongUsage(CommandFailed):
 
 
 class NotFound(CommandFailed):
-    """A job, a queue or a class that is not there."""
+    """A job, a queue, a class or a worker that is not there."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message, Exit.NOT_FOUND, hint=hint)

@@ -18,7 +18,7 @@ from qctl import __version__, exits, output
 from qctl.context import GLOBAL_OPTIONS, GlobalOption, Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from typer._click import Context
     from typer.models import CallbackParam
@@ -32,7 +32,9 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "work": Entry("work", "Run a worker."),
+    "work": Entry("work", "Run workers under a supervisor."),
+    "supervise": Entry("supervise", "Run the balanced pools of the configuration."),
+    "workers": Entry("workers", "List the workers there are."),
     "stats": Entry("stats", "Show how many jobs are where."),
     "jobs": Entry("jobs", "List jobs by state."),
     "show": Entry("show", "Show all that is known of one job."),
@@ -42,8 +44,10 @@ COMMANDS = {
     "forget": Entry("forget", "Drop failed jobs for good."),
     "flush": Entry("flush", "Drop all failed jobs, or those of a queue or an age."),
     "clear": Entry("clear", "Drop the waiting jobs of queues."),
-    "pause": Entry("pause", "Let a queue give no jobs."),
-    "resume": Entry("resume", "Let a paused queue give jobs again."),
+    "pause": Entry("pause", "Let a queue give no jobs, or a worker take none."),
+    "resume": Entry("resume", "Let a paused queue or worker go on."),
+    "restart": Entry("restart", "Let workers begin anew, with the code of now."),
+    "terminate": Entry("terminate", "Let workers end after their running jobs."),
     "migrate": Entry("migrate", "Make or update the tables of the store."),
     "key:generate": Entry("key_generate", "Make an app key."),
     "config": Entry("config", "Show the settings in force and where each comes from."),
@@ -51,7 +55,7 @@ COMMANDS = {
     "version": Entry("version", "Show versions."),
 }
 
-ALIASES = {
+ALIASES = {  # to a command, and words that are put before those of the line
     "queue:work": "work",
     "queue:stats": "stats",
     "queue:jobs": "jobs",
@@ -65,6 +69,14 @@ ALIASES = {
     "queue:pause": "pause",
     "queue:resume": "resume",
     "queue:continue": "resume",
+    "continue": "resume",
+    "queue:restart": "restart",
+    "queue:workers": "workers",
+    "horizon": "supervise",
+    "horizon:list": "workers",
+    "horizon:pause": "pause --worker *",
+    "horizon:continue": "resume --worker *",
+    "horizon:terminate": "terminate --all",
     "db:migrate": "migrate",
     "queue:migrate": "migrate",
     "key-generate": "key:generate",
@@ -84,7 +96,7 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Context, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002  as above
         """Import and build one command, under its own name or an alias."""
-        name = ALIASES.get(cmd_name, cmd_name)
+        name, *_ = _meant(cmd_name)
         entry = COMMANDS.get(name)
         return _build(name, entry) if entry else None
 
@@ -93,7 +105,8 @@ class LazyGroup(TyperGroup):
         command = self.get_command(ctx, args[0])
         if command is None and not ctx.resilient_parsing:
             raise exits.WrongUsage(f"no command {args[0]!r}", hint=_nearest(args[0]))
-        return ALIASES.get(args[0], args[0]), command, args[1:]
+        name, *before = _meant(args[0])
+        return name, command, [*before, *args[1:]]
 
     def format_commands(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002  as above
         """List the commands from the table alone."""
@@ -149,6 +162,11 @@ class LazyGroup(TyperGroup):
                 call.close()
 
 
+def _meant(word: str) -> list[str]:
+    """The command that a word stands for, and the words that it implies."""
+    return ALIASES[word].split() if word in ALIASES else [word]
+
+
 def _nearest(word: str) -> str:
     meant = get_close_matches(word, [*COMMANDS, *ALIASES], n=1)
     return f"did you mean {meant[0]!r}?" if meant else "qctl --help lists the commands"
@@ -172,8 +190,9 @@ def _told_of_json(call: Invocation, words: list[str]) -> Invocation:
 def _build(name: str, entry: Entry) -> TyperCommand:
     module = import_module(f"qctl.commands.{entry.module}")
     face = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    face.command(name, epilog=_epilog(module.EXAMPLES, module.EXITS), short_help=entry.help)(module.run)
-    command = cast("TyperCommand", typer.main.get_command(face))
+    face.command(name, cls=_Command, epilog=_epilog(module.EXAMPLES, module.EXITS), short_help=entry.help)(module.run)
+    command = cast("_Command", typer.main.get_command(face))
+    command.bare = getattr(module, "BARE", {})
     command.params.extend(_global_options(_UnlistedOption))
     return command
 
@@ -183,6 +202,20 @@ def _epilog(examples: Sequence[str], codes: Sequence[exits.Exit]) -> str:
     lines = ["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", "Exit codes:"]
     lines += [f"  {int(code):3d}  {exits.MEANINGS[code]}" for code in (exits.Exit.OK, *codes)]
     return "\n".join([*lines, "", "Global options (--url, --app, --json, ...): qctl --help"])
+
+
+class _Command(TyperCommand):
+    """A command of which some options may stand alone, without their value."""
+
+    bare: Mapping[str, str]
+    """What such an option means then; the command's module says it as `BARE`."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Give an option that stands alone its value."""
+        filled = []
+        for word, following in pairwise([*args, "-"]):
+            filled += [word, self.bare[word]] if word in self.bare and following.startswith("-") else [word]
+        return super().parse_args(ctx, filled)
 
 
 class _UnlistedOption(TyperOption):

@@ -7,7 +7,7 @@ opened or connected to.
 from __future__ import annotations
 
 from qcore.config.loading import load_settings
-from qcore.config.model import LEASE_S, ConnectionSettings, OutputSettings, Settings, WorkerSettings
+from qcore.config.model import LEASE_S, ConnectionSettings, OutputSettings, Settings, SupervisorSettings, WorkerSettings
 from qcore.config.table import as_table
 from qcore.config.urls import driver_of, mask_url
 
@@ -16,6 +16,7 @@ __all__ = [
     "ConnectionSettings",
     "OutputSettings",
     "Settings",
+    "SupervisorSettings",
     "WorkerSettings",
     "as_table",
     "driver_of",

@@ -11,6 +11,8 @@ _SWITCHES = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
+_BALANCES = ("auto", "simple", "off")
+_NICENESS = range(-20, 20)
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhd]?)")
 
@@ -36,6 +38,26 @@ def _whole(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError
     return value
+
+
+def _count(value: Any) -> int:
+    if _whole(value) == 0:
+        raise ValueError
+    return int(value)
+
+
+def _nice(value: Any) -> int:
+    if type(value) is not int or value not in _NICENESS:
+        raise ValueError
+    return value
+
+
+def _balance(value: Any) -> str:
+    """Read a way to balance; `false` is Horizon's word for off."""
+    word = "off" if value is False else value
+    if word not in _BALANCES:
+        raise ValueError
+    return str(word)
 
 
 def _seconds(value: Any) -> float:
@@ -103,6 +125,8 @@ def _choice(*words: str) -> Kind:
 
 TEXT = Kind('a text, such as "default"', _text)
 WHOLE = Kind("a whole number, such as 3", _whole, int)
+COUNT = Kind("a whole number above 0, such as 3", _count, int)
+NICE = Kind("a whole number from -20 to 19", _nice, int)
 SECONDS = Kind('seconds, such as 90 or "5m"', _seconds)
 POSITIVE = Kind('seconds above 0, such as 90 or "5m"', _positive)
 SWITCH = Kind("true or false", _switch, _read_switch)
@@ -113,3 +137,5 @@ URL = Kind("a URL, such as redis://host:6379/0", _text)
 COLOR = _choice("auto", "always", "never")
 FORMAT = _choice("table", "json", "ndjson", "csv", "plain", "name")
 DURABILITY = _choice("normal", "full")
+BALANCE = Kind("one of " + ", ".join(_BALANCES), _balance)
+STRATEGY = _choice("time", "size")

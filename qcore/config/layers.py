@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from qcore.config.files import Source
 from qcore.config.kinds import TEXT, URL, Kind
-from qcore.config.options import CONNECTION, OPTIONS, QUEUE, STORE_VARIABLE, Name, Option
+from qcore.config.options import CONNECTION, OPTIONS, QUEUE, STORE_VARIABLE, SUPERVISOR, Name, Option
 from qcore.config.suggestions import did_you_mean
 from qcore.errors import ConfigurationError
 
@@ -42,7 +42,7 @@ Layer = dict[Name, Found]
 
 _BY_FLAG = {option.flag: option for option in OPTIONS}
 _BY_PATH = {option.path: option for option in OPTIONS}
-_TOP = {option.path[0] for option in OPTIONS} | {"connections", "stores", "queues", "profile"}
+_TOP = {option.path[0] for option in OPTIONS} | {"connections", "stores", "queues", "supervisors", "profile"}
 _APP = {"QUEUE_CONFIG": "connections", "STORES": "stores"}
 
 
@@ -144,7 +144,7 @@ def _parts(name: str, value: Any, place: Place) -> Iterable[tuple[Name, Kind, An
     return _nested((name,), table, kinds, place)
 
 
-_NESTED = {"connections": CONNECTION, "queues": QUEUE}
+_NESTED = {"connections": CONNECTION, "queues": QUEUE, "supervisors": SUPERVISOR}
 
 
 def _nested(path: Name, value: Any, kinds: Mapping[str, Kind], place: Place) -> list[tuple[Name, Kind, Any]]:

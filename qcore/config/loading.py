@@ -11,6 +11,8 @@ from qcore.config.connections import Connections
 from qcore.config.files import find_source
 from qcore.config.layers import Layer, from_app, from_environment, from_file, from_flags
 from qcore.config.model import OutputSettings, Settings, WorkerSettings
+from qcore.config.options import field_of
+from qcore.config.supervisors import supervisors_in
 from qcore.errors import ConfigurationError
 
 
@@ -62,10 +64,11 @@ def _settings(found: Layer, cwd: Path, profile: str, config_file: str | None) ->
     return Settings(
         connections=connections.by_name,
         default=connections.default,
-        stores=_section(found, "stores"),
+        stores={path[1]: one.value for path, one in found.items() if path[0] == "stores"},
         protected=tuple(path[1] for path, one in found.items() if path[0] == "queues" and one.value),
         profile=profile,
         worker=WorkerSettings(**_section(found, "worker")),
+        supervisors=supervisors_in(found, connections.by_name.values()),
         output=OutputSettings(**_section(found, "output")),
         config_file=config_file,
         origins={".".join(path): one.origin for path, one in found.items()} | connections.origins,
@@ -77,7 +80,7 @@ _PLAIN = frozenset({"app", "key", "previous_keys", "env", "read_only"})
 
 
 def _section(found: Layer, name: str) -> dict[str, Any]:
-    return {path[1]: one.value for path, one in found.items() if path[0] == name}
+    return {field_of(path[1]): one.value for path, one in found.items() if path[0] == name}
 
 
 def _merged(layers: list[Layer]) -> Layer:

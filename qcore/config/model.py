@@ -93,6 +93,37 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Megabytes; a job whose process grows above it is ended and charged."""
 
 
+class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool of workers, run by `qctl supervise`; None where nobody said anything, and `[worker]` may."""
+
+    name: str
+    queues: tuple[str, ...]
+    connection: str | None = None
+    """Serve the queues on this one alone; else each on its own."""
+    balance: str = "auto"
+    """`auto`: processes follow the work; `simple`: they are split evenly; `off`: all serve all queues, in order."""
+    min_processes: int = 1
+    """Of each queue; with `off`, of the pool."""
+    max_processes: int = 10
+    """Of the pool."""
+    balance_max_shift: int = 1
+    """The most by which the processes of a queue change at a time."""
+    balance_cooldown: float = 3.0
+    """Seconds between two changes."""
+    strategy: str = "time"
+    """Share processes by the `time` it takes to clear the queues, or by their `size`."""
+    max_time: float | None = None
+    """Seconds after which a worker is replaced."""
+    max_jobs: int | None = None
+    """Jobs after which a worker is replaced."""
+    memory: int | None = None
+    tries: int | None = None
+    timeout: float | None = None
+    nice: int = 0
+    threads: int | None = None
+    async_: int | None = msgspec.field(default=None, name="async")
+
+
 class OutputSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How `qctl` prints; None where nobody said anything."""
 
@@ -118,6 +149,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     profile: str = "default"
     worker: WorkerSettings = WorkerSettings()
+    supervisors: dict[str, SupervisorSettings] = {}
+    """Pools of workers, by name."""
     output: OutputSettings = OutputSettings()
     config_file: str | None = None
     """The file that was read."""

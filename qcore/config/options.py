@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import NamedTuple
 
 from qcore.config import kinds
@@ -9,6 +10,11 @@ from qcore.config.kinds import Kind
 
 Name = tuple[str, ...]
 """A dotted name in its parts: a connection's own may hold dots."""
+
+
+def field_of(name: str) -> str:
+    """Turn a setting's name into that of its field, which cannot be one of Python's own words."""
+    return f"{name}_" if iskeyword(name) else name
 
 
 class Option(NamedTuple):
@@ -74,6 +80,25 @@ CONNECTION = {
     "options": kinds.TABLE,
 }
 """What the definition of a connection may say; `connection` names an entry of the stores."""
+SUPERVISOR = {
+    "connection": kinds.TEXT,
+    "queues": kinds.WORDS,
+    "balance": kinds.BALANCE,
+    "min_processes": kinds.COUNT,
+    "max_processes": kinds.COUNT,
+    "balance_max_shift": kinds.COUNT,
+    "balance_cooldown": kinds.POSITIVE,
+    "strategy": kinds.STRATEGY,
+    "max_time": kinds.SECONDS,
+    "max_jobs": kinds.WHOLE,
+    "memory": kinds.WHOLE,
+    "tries": kinds.WHOLE,
+    "timeout": kinds.SECONDS,
+    "nice": kinds.NICE,
+    "threads": kinds.COUNT,
+    "async": kinds.COUNT,
+}
+"""What a file may say of a pool of workers; what it does not say, `[worker]` does."""
 QUEUE = {"protected": kinds.SWITCH}
 """What a file may say of a queue."""
 STORE_VARIABLE = "QCTL_STORE_"

@@ -37,9 +37,13 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"stores.{name}", mask_url(url)
     for queue in settings.protected:
         yield f"queues.{queue}.protected", True
-    for section in ("worker", "output"):
-        for key, value in msgspec.structs.asdict(getattr(settings, section)).items():
-            yield f"{section}.{key}", list(value) if isinstance(value, tuple) else value
+    sections = [("worker", settings.worker), ("output", settings.output)]
+    sections += [(f"supervisors.{name}", one) for name, one in settings.supervisors.items()]
+    for section, values in sections:
+        for field in msgspec.structs.fields(values):
+            value = getattr(values, field.name)
+            if field.name != "name" or section == "worker":  # a supervisor's name is in the section's
+                yield f"{section}.{field.encode_name}", list(value) if isinstance(value, tuple) else value
 
 
 def _connection(connection: ConnectionSettings) -> Iterator[tuple[str, Any]]:

@@ -198,7 +198,7 @@ def _found(path: str) -> type[Job]:
             f"{path}: no module named {missing!r}",
             hint="start the worker where it can be imported, or set --app",
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script leaves while it is imported: the worker must not
         raise UnknownJobClass(f"{path}: importing {module_name} failed: {type(error).__name__}: {error}") from error
     cls = _lookup(module, name)
     if not (isinstance(cls, type) and issubclass(cls, Job)) or cls is Job:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qcore.clock import SystemClock
+from qcore.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
     from qcore.manager import QueueManager
 
+COMMANDS = ("pause", "continue", "restart", "terminate")
+"""What a worker can be told."""
 _STEP = 500
 
 
@@ -85,6 +88,24 @@ class Actions:
     def cancel(self, ids: Sequence[str]) -> ActionResult:
         """Cancel jobs: those that wait end here, those that run are told."""
         return self._each(ids, self._store().cancel, "it runs, and has been told; or it had ended")
+
+    def command(self, address: str, command: str) -> ActionResult:
+        """Leave a command for workers; they hear it with their next report, within about a second.
+
+        Args:
+            address: a worker's id, a supervisor's, or `*` for all supervisors.
+            command: `pause`, `continue`, `restart` or `terminate`.
+
+        Returns:
+            The known workers it concerns; none means that nobody was told.
+
+        Raises:
+            ConfigurationError: there is no such command.
+        """
+        if command not in COMMANDS:
+            raise ConfigurationError(f"there is no command {command!r}", hint=f"commands are: {', '.join(COMMANDS)}")
+        count = self._store().command(address, command)
+        return ActionResult(matched=count, changed=count)
 
     def _store(self, queue: str | None = None) -> Store:
         return self._manager.connection(self._connection or self._manager.connection_of(queue).name)

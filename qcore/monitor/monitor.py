@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from qcore.clock import Clock, SystemClock, instant
 from qcore.config import mask_url
 from qcore.errors import ConfigurationError, JobNotFound, QueueError
-from qcore.monitor.reading import snapshot
+from qcore.monitor.reading import snapshot, worker_snapshot
 from qcore.monitor.snapshots import (
     BackendSnapshot,
     JobSnapshot,
@@ -17,6 +18,7 @@ from qcore.monitor.snapshots import (
     QueueSnapshot,
     StatsSnapshot,
     TotalsSnapshot,
+    WorkerSnapshot,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +54,10 @@ class Monitor:
         settings = self._manager.settings.connection(connection)
         store = self._manager.connection(settings.name)
         latency_s = store.ping()
-        found = [self._queue(counts, settings.name, settings.driver) for counts in store.counts(queues)]
+        served = Counter(queue for worker in store.workers() for queue in worker.queues)
+        found = [
+            self._queue(counts, settings.name, settings.driver, served[counts.name]) for counts in store.counts(queues)
+        ]
         unknown = sorted(set(queues or ()) - {queue.name for queue in found})
         return StatsSnapshot(
             generated_at=datetime.now(UTC),
@@ -95,6 +100,19 @@ class Monitor:
             next_cursor=page.next_cursor,
         )
 
+    def workers(self, connection: str | None = None) -> tuple[WorkerSnapshot, ...]:
+        """List the workers that reported of late, by supervisor and id.
+
+        Args:
+            connection: whose; the default connection's if None.
+
+        Raises:
+            ConnectionFailed: the store does not answer.
+        """
+        name = self._manager.settings.connection(connection).name
+        now_us = self._clock.wall_us()
+        return tuple(worker_snapshot(one, name, now_us=now_us) for one in self._manager.connection(name).workers())
+
     def job(self, job_id: str, connection: str | None = None) -> JobSnapshot:
         """Show one job whole, looked for on the given connection or on all.
 
@@ -124,7 +142,7 @@ class Monitor:
         keyring = self._manager.keyring(connection) if full else None
         return snapshot(job, connection, keyring, now_us=self._clock.wall_us(), full=full)
 
-    def _queue(self, counts: QueueCounts, connection: str, driver: str) -> QueueSnapshot:
+    def _queue(self, counts: QueueCounts, connection: str, driver: str, workers: int) -> QueueSnapshot:
         oldest = counts.oldest_due_us
         definition = counts.definition
         return QueueSnapshot(
@@ -143,6 +161,7 @@ class Monitor:
             paused_until=None if counts.paused_until_us is None else instant(counts.paused_until_us),
             pause_reason=counts.pause_reason,
             max_jobs=definition.max_jobs if definition else None,
+            workers=workers,
         )
 
 

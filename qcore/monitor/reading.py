@@ -11,8 +11,8 @@ from qcore.codec import decode_value, describe_arguments, describe_value, short
 from qcore.crypto.keyring import Keyring
 from qcore.errors import PayloadError
 from qcore.jobs.packing import unpack
-from qcore.monitor.snapshots import FailureSnapshot, JobSnapshot
-from qcore.records import StoredJob, unpack_history
+from qcore.monitor.snapshots import FailureSnapshot, JobSnapshot, RunningSnapshot, WorkerSnapshot
+from qcore.records import StoredJob, WorkerRecord, unpack_history
 from qcore.states import JobState
 
 _WAITING = frozenset({JobState.PENDING, JobState.RETRYING})
@@ -34,7 +34,7 @@ def snapshot(job: StoredJob, connection: str, keyring: Keyring | None, *, now_us
     return JobSnapshot(
         id=job.id,
         job=job.job,
-        name=job.job.rpartition(":")[2].rpartition(".")[2],
+        name=_name(job.job),
         queue=job.queue,
         connection=connection,
         state=job.state,
@@ -71,6 +71,49 @@ def snapshot(job: StoredJob, connection: str, keyring: Keyring | None, *, now_us
     )
 
 
+def worker_snapshot(worker: WorkerRecord, connection: str, *, now_us: int) -> WorkerSnapshot:
+    """Show one worker.
+
+    Args:
+        worker: as it reported itself.
+        connection: whose store it reported to.
+        now_us: the present, to tell ages.
+    """
+    age_s = max(0.0, (now_us - worker.beat_us) / 1e6)
+    uptime_s = max(0.0, (now_us - worker.started_us) / 1e6)
+    busy_s = worker.busy_s + sum(one.runtime_s for one in worker.running)
+    lived_s = max(uptime_s - age_s, 1e-3) * worker.places
+    return WorkerSnapshot(
+        id=worker.id,
+        supervisor=worker.supervisor,
+        host=worker.host,
+        pid=worker.pid,
+        connection=connection,
+        state=worker.state,
+        queues=worker.queues,
+        running=tuple(
+            RunningSnapshot(
+                id=one.id,
+                job=one.job,
+                name=_name(one.job),
+                queue=one.queue,
+                attempt=one.attempt,
+                runtime_s=one.runtime_s,
+            )
+            for one in worker.running
+        ),
+        places=worker.places,
+        jobs=worker.jobs,
+        failures=worker.failures,
+        busy_percent=round(min(100.0, 100 * busy_s / lived_s), 1),
+        cpu_percent=worker.cpu_percent,
+        rss_bytes=worker.rss_bytes,
+        started_at=instant(worker.started_us),
+        uptime_s=round(uptime_s, 3),
+        heartbeat_age_s=round(age_s, 3),
+    )
+
+
 def result_of(job: StoredJob, *, shown: bool = False) -> Any:
     """Decode a job's result; `shown` gives a form for people and JSON, without importing what it names."""
     if not job.result:
@@ -92,3 +135,7 @@ def _opened(job: StoredJob, keyring: Keyring | None) -> tuple[dict[str, Any], st
 
 def _instant(us: int | None) -> Any:
     return None if us is None else instant(us)
+
+
+def _name(path: str) -> str:
+    return path.rpartition(":")[2].rpartition(".")[2]

@@ -50,6 +50,8 @@ class QueueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     paused_until: datetime | None
     pause_reason: str | None
     max_jobs: int | None
+    workers: int
+    """That serve it now."""
 
 
 class StatsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,3 +112,44 @@ class JobsPage(msgspec.Struct, frozen=True, kw_only=True):
 
     jobs: tuple[JobSnapshot, ...]
     next_cursor: str | None
+
+
+class RunningSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A job in a worker's hands, as of the worker's last report."""
+
+    id: str
+    job: str
+    """Class path, `module:QualName`."""
+    name: str
+    """The class alone."""
+    queue: str
+    attempt: int
+    runtime_s: float
+
+
+class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker, as it last reported itself."""
+
+    id: str
+    supervisor: str
+    """Id of the process above it; its own where there is none."""
+    host: str
+    pid: int
+    connection: str
+    """Whose store it reports to."""
+    state: str
+    """`running`, `paused` or `stopping`."""
+    queues: tuple[str, ...]
+    running: tuple[RunningSnapshot, ...]
+    places: int
+    """Jobs it runs at a time."""
+    jobs: int
+    """Attempts since its start."""
+    failures: int
+    busy_percent: float
+    """Of its places, how much of the time since its start they spent in jobs."""
+    cpu_percent: float
+    rss_bytes: int
+    started_at: datetime
+    uptime_s: float
+    heartbeat_age_s: float

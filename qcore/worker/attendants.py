@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from qcore.errors import QueueError
@@ -65,8 +66,11 @@ class Attendants:
     def _beat(self, lane: Lane) -> None:
         """Beat three times in a lease term; reclaim only after a whole term of beats that all arrived."""
         every_s = lane.settings.lease_s / 3
-        unbroken = 0
+        unbroken, beaten_at = 0, time.monotonic()
         while not self._stop.wait(every_s):
+            if time.monotonic() - beaten_at > lane.settings.lease_s:
+                unbroken = 0  # this process slept: others, who may have slept too, get a term to show that they live
+            beaten_at = time.monotonic()
             unbroken = unbroken + 1 if self._attempt(lane, lane.beat) else 0
             if unbroken > _RECLAIM_EVERY and unbroken % _RECLAIM_EVERY == 0:
                 self._attempt(lane, lane.store.reclaim)

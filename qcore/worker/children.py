@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import random
 import signal
@@ -19,6 +20,8 @@ from qcore.worker.slots import ChildSlots
 
 RECYCLED = 12
 """Exit code of a child that stopped for its memory: its successor comes at once."""
+STOP_WITHIN_S = 5.0
+"""A child whose time to stop is over has so long to say goodbye to the store."""
 QUICK_S = 5.0
 """A child that dies so soon, without having run a job, died at once."""
 _FIRST_PAUSE_S = 0.5
@@ -46,6 +49,8 @@ class Duty(msgspec.Struct, frozen=True):
     """The connection whose store keeps its entry in the registry."""
     places: int = 1
     """Jobs at a time."""
+    grace_s: float = 25.0
+    """That its running jobs have once it was told to stop."""
 
 
 class Child:
@@ -65,8 +70,8 @@ class Child:
         self.pid = pid
         self.duty = duty
         self.began_at = time.monotonic() if began_at is None else began_at
-        self.is_leaving = False
-        """It was told to stop."""
+        self.ends_by = math.inf
+        """When it must have ended (monotonic seconds), once it was told to stop."""
         self.charge: dict[str, str] | None = None
         """Why the supervisor ended it: the jobs to charge for that, and the reason; None where it died by itself."""
 
@@ -75,11 +80,21 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it was told to stop."""
+        return self.ends_by < math.inf
+
     def leave(self) -> None:
         """Let it stop after its running jobs; said once."""
         if not self.is_leaving:
-            self.is_leaving = True
+            self.ends_by = time.monotonic() + self.duty.grace_s + STOP_WITHIN_S
             self.send(signal.SIGTERM)
+
+    def quit(self) -> None:
+        """Let it stop at once."""
+        self.ends_by = time.monotonic() + STOP_WITHIN_S
+        self.send(signal.SIGQUIT)  # and no second TERM: two of a kind may arrive as one
 
     def pause(self, *, paused: bool) -> None:
         """Let it reserve nothing, or go on."""
@@ -173,7 +188,7 @@ def describe(status: int) -> str:
 
 
 def bury_strangers(known: Collection[int]) -> None:
-    """Let go of dead processes that are nobody's: a reload's leftovers, and orphans where this is a container's first.
+    """Let go of dead processes that are nobody's: what falls to the first process of a container.
 
     Args:
         known: pids of those that somebody else waits for.

@@ -1,13 +1,14 @@
 """Watches the user's code for a supervisor, in a process of its own: a supervisor has no threads, for it forks.
 
-The watcher lives as long as the supervisor's end of a pipe: it ends with it, and when it re-executes itself.
+The watcher lives as long as the supervisor's end of a pipe, also when that re-executes itself: what changes meanwhile
+is not missed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import subprocess
 import sys
 import threading
 from importlib.util import find_spec
@@ -35,24 +36,38 @@ class CodeWatch:
 
     Args:
         path: a folder, with all that is in it, or a file.
+        inherited: `handle` of the same watch in the process that this one was.
     """
 
-    def __init__(self, path: str) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-            [sys.executable, "-m", __name__, str(os.getpid()), path],
-            stdin=subprocess.PIPE,  # never written to: its end is the end
-            start_new_session=True,  # Ctrl-C is the supervisor's to hear
-        )
+    def __init__(self, path: str, inherited: tuple[int, int] | None = None) -> None:
+        self.pid, self._end = inherited or _started(path)
+        os.set_inheritable(self._end, False)  # noqa: FBT003  the call has no name for it
 
     @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
+    def handle(self) -> tuple[int, int]:
+        """What a process needs to go on with the watch once it has re-executed itself."""
+        return self.pid, self._end
+
+    def keep(self) -> None:
+        """Let the watch live on when this process re-executes itself."""
+        os.set_inheritable(self._end, True)  # noqa: FBT003  the call has no name for it
 
     def close(self) -> None:
         """End it."""
-        self._process.kill()
-        self._process.communicate()
+        os.close(self._end)
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def _started(path: str) -> tuple[int, int]:
+    """Start a watcher; returns its pid, and the end of the pipe that it lives by."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", __name__, str(os.getpid()), path]
+    actions = [(os.POSIX_SPAWN_DUP2, reading, 0)]
+    pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setpgroup=0)
+    os.close(reading)  # a process group of its own: Ctrl-C is the supervisor's to hear
+    return pid, writing
 
 
 def watch(supervisor: int, path: str) -> None:

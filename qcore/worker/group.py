@@ -49,9 +49,9 @@ class Group:
         return child
 
     def shrink(self) -> None:
-        """Let go of those above the number wanted: idle ones first, then the youngest."""
-        for child in sorted(self.staying, key=lambda one: (bool(one.slots.running()), -one.began_at))[: -self.missing]:
-            child.leave()
+        """Let go of those above the number wanted, if any: idle ones first, then the youngest."""
+        for _ in range(-self.missing):
+            min(self.staying, key=lambda one: (bool(one.slots.running()), -one.began_at)).leave()
 
     def dismiss(self, child: Child, *, replaced: bool) -> None:
         """Let one child stop; outside a pool its place stays empty, unless it is to be replaced."""

@@ -48,6 +48,7 @@ class Lane:
         self.lost: deque[Settlement] = deque()
         """Ends that the store refused, for the worker to tell of."""
         self._unsent: deque[Settlement] = deque()
+        self._on_its_way: Sequence[Settlement] = ()
         self._unsent_since = 0.0
         self._sending = threading.Lock()
         self._request = 1
@@ -69,27 +70,40 @@ class Lane:
         """Whether settlements wait to be sent."""
         return bool(self._unsent)
 
-    def exchange(self, want: int, queues: Sequence[str]) -> int:
-        """Send what is unsent and lease up to `want` jobs, in one round trip; returns the jobs leased.
+    def exchange(self, want: int, queues: Sequence[str]) -> bool:
+        """Send what is unsent and lease up to `want` jobs, in one round trip; whether the store was asked at all.
 
         Raises:
             ConnectionFailed: nothing is lost; the next call sends the same again.
         """
         if not want:
-            self.send()
-            return 0
+            return self.send()
         with self._sending:
             batch = self._take()
+            asked_at = time.monotonic()
             try:
                 refused, leases = self._settle_and_reserve(batch, queues, want)
             except ConnectionFailed:
                 self._restore(batch)
                 raise
+            self._on_its_way = ()
             self._request += 1
         self.lost.extend(refused)
-        self._begun_at = time.monotonic()
+        self._begun_at = asked_at
         self.leases.extend(leases)
-        return len(leases)
+        return True
+
+    def next(self) -> Lease | None:
+        """Take the next lease to run; None if there is none.
+
+        After a sleep of the whole process (a suspended machine) leases may be others' by now: they are handed back.
+        """
+        if self.leases and time.monotonic() - self._begun_at > max(HAND_BACK_AFTER_S, self.settings.lease_s / 2):
+            self.hand_back()
+        try:
+            return self.leases.popleft()
+        except IndexError:
+            return None
 
     def begin(self, lease: Lease) -> None:
         """Note that a job begins now."""
@@ -101,10 +115,11 @@ class Lane:
         self.running.pop(lease.id, None)
 
     def holdings(self) -> list[Holding]:
-        """List the leases in hand, for the supervisor that keeps them alive."""
+        """List the leases in hand, for the supervisor that keeps them alive; those of unsent ends are among them."""
         by_token: dict[str, list[str]] = {}
-        for lease in [*self.running.values(), *self.leases]:
-            by_token.setdefault(lease.token, []).append(lease.id)
+        held: list[Lease | Settlement] = [*self.running.values(), *self.leases, *self._unsettled()]
+        for one in held:
+            by_token.setdefault(one.token, []).append(one.id)
         return [Holding(self.settings.name, token, ids) for token, ids in by_token.items()]
 
     def hand_back(self) -> int:
@@ -122,12 +137,13 @@ class Lane:
 
     # -- any thread ----------------------------------------------------------------------------------------------
 
-    def send(self) -> None:
-        """Send what is unsent.
+    def send(self) -> bool:
+        """Send what is unsent; whether there was any.
 
         Raises:
             ConnectionFailed: nothing is lost; the next call sends the same again.
         """
+        has_asked = False
         with self._sending:
             while batch := self._take():
                 try:
@@ -135,7 +151,10 @@ class Lane:
                 except ConnectionFailed:
                     self._restore(batch)
                     raise
+                self._on_its_way = ()
                 self.lost.extend(refused)
+                has_asked = True
+        return has_asked
 
     def attend(self) -> None:
         """Do what the worker's thread cannot while jobs run: send settlements, hand back leases."""
@@ -148,7 +167,8 @@ class Lane:
     def beat(self) -> None:
         """Tell the store that the leases in hand live, and hear what was cancelled."""
         running = dict(self.running)
-        held = [*running.values(), *self.leases]
+        unsettled = [Lease(id=s.id, job=s.job, queue=s.queue, payload=b"", token=s.token) for s in self._unsettled()]
+        held = [*running.values(), *self.leases, *unsettled]
         if held:
             self.cancelled.update(self.store.heartbeat(self.worker, held, running.keys()))
 
@@ -159,12 +179,18 @@ class Lane:
             return (), self.store.reserve(queues, want, self.worker, self._request)
         return self.store.settle_and_reserve(batch, queues, want, self.worker, self._request)
 
-    def _take(self) -> list[Settlement]:
+    def _take(self) -> Sequence[Settlement]:
         unsent = self._unsent
-        return [unsent.popleft() for _ in range(min(len(unsent), _GROUP))]
+        self._on_its_way = batch = [unsent.popleft() for _ in range(min(len(unsent), _GROUP))]
+        return batch
 
     def _restore(self, batch: Sequence[Settlement]) -> None:
         self._unsent.extendleft(reversed(batch))
+        self._on_its_way = ()
+
+    def _unsettled(self) -> list[Settlement]:
+        """The ends of which the store has not heard, as far as is known: their leases are still held."""
+        return [*self._unsent, *self._on_its_way]
 
 
 def handed_back(lease: Lease) -> Settlement:

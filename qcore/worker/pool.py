@@ -1,16 +1,113 @@
-"""Workers under a supervisor: what `qctl work` runs."""
+"""Workers under a supervisor: what `qctl work` and `qctl supervise` run."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
+import msgspec
+
+from qcore.config import ConnectionSettings, SupervisorSettings
 from qcore.manager import QueueManager
+from qcore.worker.balance import BalanceOptions, even
+from qcore.worker.children import RECYCLED, Duty, Serve
+from qcore.worker.codewatch import require_watchable
+from qcore.worker.group import Group
 from qcore.worker.observer import StopReason, WorkerObserver
 from qcore.worker.options import SupervisorOptions, WorkerOptions
 from qcore.worker.pulse import Pulse
+from qcore.worker.scaling import Scaler
 from qcore.worker.slots import ChildSlots
-from qcore.worker.supervisor import RECYCLED, Supervisor
+from qcore.worker.supervisor import Supervisor
 from qcore.worker.worker import Worker
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """A supervisor of the configuration, with the options of its workers."""
+
+    settings: SupervisorSettings
+    options: WorkerOptions
+
+
+class Crew:
+    """Makes groups of workers, and the supervisor over them.
+
+    Args:
+        manager: whose settings the workers use; its connections are closed here, and opened anew in each child.
+        observer: makes the observer of a worker, in its own process.
+        say: told what an operator should know of the processes, a line at a time.
+    """
+
+    def __init__(
+        self,
+        manager: QueueManager,
+        observer: Callable[[], WorkerObserver | None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._manager = manager
+        self._observer = observer
+        self._say = say
+        self._served: dict[str, ConnectionSettings] = {}
+        self._groups: list[Group] = []
+        self._scalers: list[Scaler] = []
+
+    def add(self, queues: Sequence[str], connection: str | None, options: WorkerOptions, processes: int) -> None:
+        """Add workers that leave their place empty once they have done enough."""
+        names = tuple(queues) or (self._manager.settings.connection(connection).queue,)
+        self._groups.append(
+            Group(self._duty(names, connection, options), self._serve(names, connection, options), processes)
+        )
+
+    def add_pool(self, pool: Pool) -> None:
+        """Add a pool: its workers have successors, and their number follows the load."""
+        settings, options = pool.settings, pool.options
+        queues = settings.queues
+        is_whole = settings.balance == "off"
+        parts = [queues] if is_whole else [(queue,) for queue in queues]
+        fixed = even(queues, settings.max_processes) if settings.balance == "simple" else {}
+        groups: dict[str, Group] = {}
+        for part in parts:
+            duty = self._duty(part, settings.connection, options)
+            serve = _nicely(settings.nice, self._serve(part, settings.connection, options))
+            wanted = fixed.get(part[0], settings.min_processes)
+            groups[",".join(part)] = Group(duty, serve, wanted, refills=True)
+        self._groups += groups.values()
+        if not fixed:
+            connections = {queue: self._lives_on(queue, settings.connection).name for queue in queues}
+            self._scalers.append(Scaler(groups, connections, _balance_options(pool), settings.balance_cooldown))
+
+    def supervise(self, supervision: SupervisorOptions) -> int:
+        """Run the workers until told to stop; returns the exit code."""
+        if supervision.watched is not None:
+            require_watchable(supervision.watched)
+        self._manager.close()
+        return Supervisor(self._groups, self._pulse, supervision, self._say, self._scalers).run()
+
+    def _pulse(self, supervisor: str) -> Pulse:
+        return Pulse(supervisor, list(self._served.values()), self._say)
+
+    def _duty(self, queues: tuple[str, ...], connection: str | None, options: WorkerOptions) -> Duty:
+        served = [self._lives_on(queue, connection) for queue in queues]
+        self._served |= {one.name: one for one in served}
+        return Duty(queues, served[0].name, options.async_jobs or options.threads, options.grace_s)
+
+    def _lives_on(self, queue: str, connection: str | None) -> ConnectionSettings:
+        return self._manager.settings.connection(connection) if connection else self._manager.connection_of(queue)
+
+    def _serve(self, queues: Sequence[str], connection: str | None, options: WorkerOptions) -> Serve:
+        def serve(slots: ChildSlots) -> int:
+            self._manager.install()
+            worker = Worker(
+                queues,
+                connection=connection,
+                manager=self._manager,
+                options=options,
+                observer=self._observer(),
+                slots=slots,
+            )
+            return RECYCLED if worker.run() is StopReason.MEMORY else 0
+
+        return serve
 
 
 def run_pool(
@@ -27,29 +124,59 @@ def run_pool(
 
     Args:
         queues: names, most wanted first; the default connection's queue if there are none.
-        manager: whose settings the workers use; its connections are closed here, and opened anew in each child.
+        manager: whose settings the workers use.
         connection: serve the queues on this connection alone.
         options: of each worker.
         supervision: how many processes, and how they are watched.
         observer: makes the observer of a worker, in its own process.
         say: told what an operator should know of the processes, a line at a time.
     """
-    settings = manager.settings
-    names = list(queues) or [settings.connection(connection).queue]
-    served = {
-        one.name: one
-        for one in (settings.connection(connection) if connection else manager.connection_of(name) for name in names)
-    }
-    manager.close()
+    crew = Crew(manager, observer, say)
+    crew.add(queues, connection, options, supervision.processes)
+    return crew.supervise(supervision)
 
-    def serve(slots: ChildSlots) -> int:
-        manager.install()
-        worker = Worker(
-            names, connection=connection, manager=manager, options=options, observer=observer(), slots=slots
-        )
-        return RECYCLED if worker.run() is StopReason.MEMORY else 0
 
-    def pulse(supervisor: str) -> Pulse:
-        return Pulse(supervisor, list(served.values()), names, say)
+def run_pools(
+    pools: Sequence[Pool],
+    *,
+    manager: QueueManager,
+    memory_hard_mb: float | None = None,
+    observer: Callable[[], WorkerObserver | None],
+    say: Callable[[str], None],
+) -> int:
+    """Run balanced pools under one supervisor until told to stop; returns the exit code.
 
-    return Supervisor(serve, pulse, supervision, say, settings.app).run()
+    Args:
+        pools: at least one.
+        manager: whose settings the workers use.
+        memory_hard_mb: a job whose process grows above it is ended and charged.
+        observer: makes the observer of a worker, in its own process.
+        say: told what an operator should know of the processes, a line at a time.
+    """
+    crew = Crew(manager, observer, say)
+    for pool in pools:
+        crew.add_pool(pool)
+    processes = sum(pool.settings.max_processes for pool in pools)
+    slots = max(pool.options.async_jobs or pool.options.threads for pool in pools)
+    return crew.supervise(SupervisorOptions(processes=processes, slots=slots, memory_hard_mb=memory_hard_mb))
+
+
+def _nicely(nice: int, serve: Serve) -> Serve:
+    """Let a child be nice to other processes before it serves."""
+
+    def serve_nicely(slots: ChildSlots) -> int:
+        os.nice(nice)
+        return serve(slots)
+
+    return serve_nicely if nice else serve
+
+
+def _balance_options(pool: Pool) -> BalanceOptions:
+    settings, options = pool.settings, pool.options
+    return BalanceOptions(
+        min_processes=settings.min_processes,
+        max_processes=settings.max_processes,
+        max_shift=settings.balance_max_shift,
+        by_size=settings.strategy == "size",
+        places=options.async_jobs or options.threads,
+    )

@@ -23,6 +23,8 @@ from qcore.worker.outage import Outage
 
 T = TypeVar("T")
 _REPORT_EVERY_S = 1.0
+_BEAT_AGAIN_S = 1.0
+"""After a beat that did not arrive."""
 _RECLAIM_AFTER = 3
 """Heartbeats in a row that must have arrived, a whole lease term, before the jobs of others may be taken back."""
 
@@ -63,9 +65,7 @@ class Pulse:
         if self._unforfeited:
             self._forfeit_again()
         if now >= self._next_beat:
-            self._next_beat = now + self._beat_every_s
-            for name in self._settings:
-                self._beat_on(name, children)
+            self._beat_all(now, children)
         if now < self._next_report:
             return {}
         self._next_report = now + _REPORT_EVERY_S
@@ -120,11 +120,24 @@ class Pulse:
         self._outage.answered(name)
         return answer
 
-    def _beat_on(self, name: str, children: Sequence[Child]) -> None:
-        alive = self._ask(name, lambda store: self._renew(store, name, children))
-        self._unbroken[name] = self._unbroken[name] + 1 if alive else 0
-        if self._unbroken[name] >= _RECLAIM_AFTER:
+    def _beat_all(self, now: float, children: Sequence[Child]) -> None:
+        """Beat on every connection; a beat that comes a term late, after a sleep of this process, begins a new row."""
+        if now > self._next_beat + 2 * self._beat_every_s:
+            self._unbroken = dict.fromkeys(self._settings, 0)
+        arrived = [self._beat_on(name, children) for name in self._settings]
+        if all(arrived):
+            for child in children:
+                child.slots.keep()
+        every_s = self._beat_every_s if all(arrived) else min(_BEAT_AGAIN_S, self._beat_every_s)
+        self._next_beat = time.monotonic() + every_s
+
+    def _beat_on(self, name: str, children: Sequence[Child]) -> bool:
+        """Renew the leases on one connection, and reclaim in time; whether the beat arrived."""
+        arrived = bool(self._ask(name, lambda store: self._renew(store, name, children)))
+        self._unbroken[name] = self._unbroken[name] + 1 if arrived else 0
+        if self._unbroken[name] > _RECLAIM_AFTER:
             self._ask(name, lambda store: store.reclaim())
+        return arrived
 
     def _forfeit_again(self) -> None:
         waiting, self._unforfeited = self._unforfeited, []

@@ -33,7 +33,8 @@ class Survivor(msgspec.Struct, frozen=True, array_like=True):
     duty: Duty
     began_at: float
     """Monotonic seconds."""
-    is_leaving: bool
+    ends_by: float
+    """The same; 0 where it was not told to stop."""
 
 
 class Inheritance(msgspec.Struct, frozen=True, array_like=True):
@@ -44,6 +45,8 @@ class Inheritance(msgspec.Struct, frozen=True, array_like=True):
     children: int
     slots: int
     is_paused: bool
+    watch: tuple[int, int] | None
+    """`CodeWatch.handle`, where there is one."""
     living: tuple[Survivor, ...]
 
 
@@ -55,7 +58,7 @@ def inherit() -> Inheritance | None:
 
 def survivor(child: Child) -> Survivor:
     """Describe a child for the supervisor to come."""
-    return Survivor(child.index, child.pid, child.duty, child.began_at, child.is_leaving)
+    return Survivor(child.index, child.pid, child.duty, child.began_at, child.ends_by if child.is_leaving else 0.0)
 
 
 def is_trial() -> bool:
@@ -88,14 +91,15 @@ class Trial:
         if code is None and time.monotonic() < self._until:
             return None
         if code is None:
-            self._end()
+            self.close()
             return f"it did not start within {_TRIAL_WITHIN_S:.0f} s"
         with self._said:
             self._said.seek(0)
             said = self._said.read().decode(errors="replace")
         return _complaint(said.strip().splitlines(), code) if code else ""
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """End it, whatever the result would be."""
         self._process.kill()
         self._process.wait()
         self._said.close()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from qcore.codec import encode_value
 from qcore.config import ConnectionSettings
 from qcore.envelope import Lease
-from qcore.errors import AttemptEnded, WorkerCrashed
+from qcore.errors import AttemptEnded, JobTimeout, PayloadTooLargeError, WorkerCrashed
 from qcore.jobs.context import JobContext
 from qcore.jobs.job import Job
-from qcore.jobs.packing import Payload, build, unpack
+from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
 from qcore.jobs.running import run
 from qcore.manager.definitions import defined
 from qcore.records import Failure, pack_history, unpack_history
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("qcore.worker")
 _COMPLETED = Verdict(Outcome.COMPLETED)
 _DEFAULT = Rules()
+_KINDS = {one.__name__: f"{one.__module__}.{one.__qualname__}" for one in (WorkerCrashed, JobTimeout)}
+"""The errors that a supervisor charges a dead worker's jobs with, by the name that it gives."""
+_CRASHES = frozenset(_KINDS.values())
+_DIED = "the worker died under it"
 _TEXT_KEPT = 64 * 1024
 """Characters of a message or traceback that are kept; the rest is cut with a mark."""
 
@@ -161,6 +165,11 @@ class Runner:
         if result is None or not kept:
             return self._end(attempt, _COMPLETED)
         encoded = encode_value(result, what=f"the result of {attempt.lease.job}")
+        if len(encoded) > PAYLOAD_LIMIT:
+            raise PayloadTooLargeError(
+                f"the result of {attempt.lease.job}: {len(encoded):,} bytes are above the limit of {PAYLOAD_LIMIT:,}",
+                hint="store the data elsewhere and return its id or path",
+            )
         return self._end(attempt, _COMPLETED, result=encoded, result_ttl_s=kept)
 
     def _fail(self, attempt: Attempt, error: BaseException) -> Settlement:
@@ -186,6 +195,7 @@ class Runner:
     ) -> Settlement:
         lease = attempt.lease
         more.setdefault("exceptions", lease.exceptions)
+        known = self._failures(lease) if failures is None and lease.crashes else failures
         return Settlement(
             id=lease.id,
             queue=lease.queue,
@@ -195,7 +205,7 @@ class Runner:
             attempts=lease.attempts + verdict.charged,
             delay_us=verdict.delay_us,
             runtime_s=time.perf_counter() - attempt.began,
-            history=pack_history(failures) if failures else None,
+            history=pack_history(known) if known else None,
             error=failures[-1].summary[:1000] if failures else None,
             **more,
         )
@@ -215,15 +225,13 @@ class Runner:
         )
 
     def _failures(self, lease: Lease) -> list[Failure]:
-        """Read the errors so far; a crash, which nobody was left to describe, is described here."""
+        """Read the errors so far; crashes, which nobody was left to describe, are described here."""
         failures = unpack_history(lease.history)
-        if not lease.crashes:
-            return failures
-        kind = f"{WorkerCrashed.__module__}.{WorkerCrashed.__qualname__}"
-        told = sum(failure.kind == kind for failure in failures)
-        for number in range(told, lease.crashes):
-            said = f"the worker died under attempt {lease.attempts - lease.crashes + number + 1}"
-            failures.append(Failure(lease.attempts, kind, said, "", lease.reserved_us))
+        told = sum(not failure.traceback and failure.kind in _CRASHES for failure in failures)
+        for number in range(told + 1, lease.crashes + 1):
+            reason = lease.crash_reason if number == lease.crashes else None
+            kind, _, said = (reason or f"WorkerCrashed: {_DIED}").partition(": ")
+            failures.append(Failure(lease.attempts, _KINDS.get(kind, kind), said, "", lease.reserved_us))
         return failures
 
     def _tell_job(self, payload: Payload | None, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Signals of a worker: the first asks it to stop, the second hurries it, USR2 pauses and CONT goes on."""
+"""Signals of a worker: the first stop lets jobs end, a second hurries, as QUIT does; USR2 pauses, CONT goes on."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ class Signals:
     """Handlers for the time of a worker's run; outside the main thread there are none.
 
     Args:
-        stop: called at TERM and INT.
+        stop: called at TERM and INT, and twice at QUIT.
         pause: called at USR2.
         resume: called at CONT.
     """
 
-    def __init__(self, stop: Callable[[], None], pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        self._handlers = {
+    def __init__(self, stop: Callable[[], object], pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self._handlers: dict[signal.Signals, Callable[[], object]] = {
             signal.SIGTERM: stop,
             signal.SIGINT: stop,
+            signal.SIGQUIT: lambda: (stop(), stop()),
             signal.SIGUSR2: pause,
             signal.SIGCONT: resume,
         }
@@ -29,6 +30,8 @@ class Signals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
+            if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+                del self._handlers[signal.SIGINT]  # Ctrl-C reaches the whole group; the supervisor passes it on once
             for number in self._handlers:
                 self._before[number] = signal.signal(number, self._handle)
         return self

@@ -27,7 +27,11 @@ _HOLDINGS = struct.Struct("<QI")
 """Changes so far (odd while one is under way), bytes that follow."""
 _HEADER_SIZE = 4096
 _SLOT_SIZE = 512
-_HOLDINGS_SIZE = 256 * 1024
+_HOLDINGS_LEAST = 256 * 1024
+_HOLDING_SIZE = 128
+"""Of one lease under a token of its own, ample."""
+_KEPT = struct.Struct("<d")
+_KEPT_AT = 1008
 _PAUSED_AT = 1016
 _CANCELLED = struct.Struct("<I")
 _CANCELLED_AT = 1024
@@ -73,7 +77,7 @@ class SlotMemory:
     def __init__(self, children: int, slots: int, descriptor: int | None = None) -> None:
         self.children = children
         self.slots = slots
-        self._block = _HEADER_SIZE + slots * _SLOT_SIZE + _HOLDINGS_SIZE
+        self._block = _HEADER_SIZE + slots * _SLOT_SIZE + _holdings_size(slots)
         size = self._block * children
         self.descriptor = _anonymous(size) if descriptor is None else descriptor
         self._memory = mmap.mmap(self.descriptor, size)
@@ -98,6 +102,7 @@ class ChildSlots:
         self._header = offset
         self._slots = offset + _HEADER_SIZE
         self._holdings = self._slots + slots * _SLOT_SIZE
+        self._holdings_size = _holdings_size(slots)
         self.count = min(slots, places or slots)
         self._worker = b""
         self._changes = 0
@@ -108,6 +113,7 @@ class ChildSlots:
         """Take the block, which the supervisor has cleared."""
         self._worker = worker.encode()[:96]
         self._changes = 0
+        self.keep()
         self.tell(serves=False, jobs=0, failures=0, busy_s=0.0)
 
     def tell(self, *, serves: bool, jobs: int, failures: int, busy_s: float) -> None:
@@ -139,8 +145,9 @@ class ChildSlots:
     def hold(self, holdings: Sequence[Holding]) -> None:
         """Publish the leases in hand."""
         data = _encode(holdings)
-        if len(data) > _HOLDINGS_SIZE - _HOLDINGS.size:
-            data = _encode([])  # more than the block takes: the child's own threads keep them alive
+        while len(data) > self._holdings_size - _HOLDINGS.size:
+            holdings = holdings[: len(holdings) // 2]  # what runs stands first: the rest would be lost last
+            data = _encode(holdings)
         start = self._holdings + _HOLDINGS.size
         self._changes += 2
         _HOLDINGS.pack_into(self._memory, self._holdings, self._changes - 1, len(data))
@@ -157,8 +164,13 @@ class ChildSlots:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the supervisor wants it to reserve nothing; a child that begins looks here, one that serves is told."""
+        """Whether it is to reserve nothing; a child that begins looks here, one that serves is told by a signal."""
         return bool(self._memory[self._header + _PAUSED_AT])
+
+    @property
+    def unkept_s(self) -> float:
+        """Seconds since the supervisor last renewed the leases in hand, or since the child began."""
+        return float(time.monotonic() - _KEPT.unpack_from(self._memory, self._header + _KEPT_AT)[0])
 
     # -- the supervisor reads, and says --------------------------------------------------------------------------
 
@@ -214,6 +226,10 @@ class ChildSlots:
         """Note whether the child is to reserve nothing."""
         self._memory[self._header + _PAUSED_AT] = paused
 
+    def keep(self) -> None:
+        """Tell the child that its leases have just been renewed, those of all its connections."""
+        _KEPT.pack_into(self._memory, self._header + _KEPT_AT, time.monotonic())
+
     def cancel(self, ids: Sequence[str]) -> None:
         """Tell the child which of its leases somebody asked to cancel."""
         kept = list(ids)[-_CANCELLED_MOST:]
@@ -221,6 +237,11 @@ class ChildSlots:
         data = b"".join(job_id.encode().ljust(_ID_SIZE, b"\0") for job_id in kept)
         self._memory[at + _CANCELLED.size : at + _CANCELLED.size + len(data)] = data
         _CANCELLED.pack_into(self._memory, at, len(kept))
+
+
+def _holdings_size(slots: int) -> int:
+    """Bytes for all the leases that a child with so many places can have in hand."""
+    return max(_HOLDINGS_LEAST, 3 * slots * _HOLDING_SIZE)
 
 
 def _text(data: bytes) -> str:

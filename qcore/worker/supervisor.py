@@ -6,6 +6,7 @@ It runs no job and, but for the pulse, touches no store. It has no threads, so t
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import select
@@ -63,6 +64,7 @@ class Supervisor:
         self._wants_reload = False
         self._trial: reload.Trial | None = None
         self._watch: CodeWatch | None = None
+        self._inherited_watch = inherited.watch if inherited else None
         self._memory, self._owns_all = self._adopt(inherited)
 
     def run(self) -> int:
@@ -70,19 +72,19 @@ class Supervisor:
         if reload.is_trial():
             return 0
         with self._woken_by_signals() as wakes:
-            self._watch = CodeWatch(self._options.watched) if self._options.watched else None
+            if self._options.watched:
+                self._watch = CodeWatch(self._options.watched, self._inherited_watch)
             try:
                 while self._goes_on():
-                    self._fill()
                     self._look()
+                    self._fill()  # after the look: whoever it found dead has a successor at once
                     select.select([wakes], [], [], _LOOK_EVERY_S)
                     with contextlib.suppress(BlockingIOError):
                         os.read(wakes, 4096)
             finally:
-                if self._watch is not None:
-                    self._watch.close()
-                if self._pulse is not None:
-                    self._pulse.close()
+                for one in (self._watch, self._trial, self._pulse):
+                    if one is not None:
+                        one.close()
         return 0
 
     @contextlib.contextmanager
@@ -93,6 +95,7 @@ class Supervisor:
             os.set_blocking(end, False)
         before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         handlers = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # held back while the supervisor before became this one
         try:
             yield reading
         finally:
@@ -116,8 +119,7 @@ class Supervisor:
     def _fill(self) -> None:
         """Make the children that are missing, and let those go that are too many."""
         for group in self._groups:
-            if group.missing < 0:
-                group.shrink()
+            group.shrink()
             while self._may_grow(group):
                 self._grow(group)
         if self._pulse is None:
@@ -146,23 +148,28 @@ class Supervisor:
         return next((index for index in range(self._memory.children) if index not in used), None)
 
     def _look(self) -> None:
-        """Take note of the dead, judge the living, and tell the stores."""
+        """Take note of the dead, judge the living, tell the stores, and hear what is wanted."""
         for child in self._living:
             status = child.status()
             if status is not None:
                 self._bury(child, status)
             elif self._options.judges:
                 self._judge(child)
+        if os.getpid() == 1:
+            bury_strangers({one.pid for one in (*self._living, self._trial, self._watch) if one})
         if self._retired and all(group.is_serving for group in self._groups):
             for child in self._retired:  # those of the new code serve
                 child.leave()
         if self._pulse is not None:
-            for address, command in self._pulse.beat(self._living).items():
-                self._obey(address, command)
-            for scaler in self._scalers if not self._stops and not self._is_paused else ():
-                scaler.scale(self._pulse, time.monotonic())
-        bury_strangers({one.pid for one in (*self._living, self._trial, self._watch) if one})
+            self._talk(self._pulse)
         self._advance_reload()
+
+    def _talk(self, pulse: Pulse) -> None:
+        for address, command in pulse.beat(self._living).items():
+            self._obey(address, command)
+        if not self._stops and not self._is_paused:
+            for scaler in self._scalers:
+                scaler.scale(pulse, time.monotonic())
 
     def _bury(self, child: Child, status: int) -> None:
         """Let go of a dead child: its jobs go back, its successor is due."""
@@ -217,37 +224,35 @@ class Supervisor:
             if self._stops == 1:
                 child.leave()
             else:
-                child.send(signal.SIGTERM)
+                child.quit()
 
     def _obey(self, address: str, command: str) -> None:
         """Do what somebody left in the registry for this supervisor, or for one of its children."""
         number = _COMMANDS.get(command)
-        found = [(group, child) for group in self._groups for child in group.children if child.slots.worker == address]
-        if number is None:
-            return
-        if not found:
+        if number is not None and address == self.id:
             self._on_signal(number, None)
-        elif command in {"terminate", "restart"}:
-            group, child = found[0]
-            group.dismiss(child, replaced=command == "restart")
-        else:
-            found[0][1].pause(paused=command == "pause")
+        for group in self._groups if number is not None else ():
+            for child in [one for one in group.children if one.slots.worker == address]:
+                if command in {"terminate", "restart"}:
+                    group.dismiss(child, replaced=command == "restart")
+                else:
+                    child.pause(paused=command == "pause")
 
     # -- reload --------------------------------------------------------------------------------------------------
 
     def _adopt(self, inherited: reload.Inheritance | None) -> tuple[SlotMemory, bool]:
-        """Take over memory and children; whether the memory is the one in which all of them are."""
-        own = SlotMemory(self._options.blocks, self._options.slots) if inherited is None else None
-        if inherited is None or own is not None:
-            return own or SlotMemory(self._options.blocks, self._options.slots), True
+        """Take over memory and children; whether the memory is one that holds, and will hold, all of them."""
+        options = self._options
+        if inherited is None:
+            return SlotMemory(options.blocks, options.slots), True
         memory = SlotMemory(inherited.children, inherited.slots, inherited.descriptor)
         for one in inherited.living:
             child = Child(one.index, memory.child(one.index, one.duty.places), one.pid, one.duty, one.began_at)
-            child.is_leaving = one.is_leaving
+            child.ends_by = one.ends_by or math.inf
             self._retired.append(child)
-        if inherited.children >= self._options.blocks and inherited.slots >= self._options.slots:
+        if inherited.children >= options.blocks and inherited.slots >= options.slots:
             return memory, True
-        return SlotMemory(self._options.blocks, self._options.slots), False
+        return SlotMemory(options.blocks, options.slots), False
 
     def _advance_reload(self) -> None:
         """Go a step further towards the code that was asked for: try it, then become it."""
@@ -269,12 +274,24 @@ class Supervisor:
             self._become()
 
     def _become(self) -> None:
-        """Re-execute this process; the children stay its own."""
-        living = tuple(reload.survivor(child) for child in self._living)
-        memory = self._memory
-        try:
-            reload.become(
-                reload.Inheritance(self.id, memory.descriptor, memory.children, memory.slots, self._is_paused, living)
-            )
-        except OSError as error:
-            self._say(f"not reloaded, the old code goes on: {error}")
+        """Re-execute this process, unless a stop came between; the children stay its own."""
+        with signals_held():  # those that come before the new supervisor listens wait for it
+            if self._stops:
+                return
+            if self._watch is not None:
+                self._watch.keep()
+            try:
+                reload.become(self._legacy())
+            except OSError as error:
+                self._say(f"not reloaded, the old code goes on: {error}")
+
+    def _legacy(self) -> reload.Inheritance:
+        return reload.Inheritance(
+            id=self.id,
+            descriptor=self._memory.descriptor,
+            children=self._memory.children,
+            slots=self._memory.slots,
+            is_paused=self._is_paused,
+            watch=self._watch.handle if self._watch is not None else None,
+            living=tuple(reload.survivor(child) for child in self._living),
+        )

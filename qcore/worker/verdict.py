@@ -15,8 +15,12 @@ from qcore.errors import (
     WorkerCrashed,
 )
 from qcore.jobs.options import DEFAULT_TIMEOUT_S, DEFAULT_TRIES, MAX_CRASHES, MAX_RECLAIMS, NONE, JobOptions
+from qcore.records import unpack_history
 from qcore.states import Outcome
 from qcore.worker.options import WorkerOptions
+
+_DEADLY = (SystemExit, KeyboardInterrupt, MemoryError)
+"""Errors that would end a process by themselves: the limit of crashes holds for them, however many tries there are."""
 
 
 class Rules(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +58,8 @@ def refusal(lease: Lease, held: Rules) -> AttemptEnded | None:
         return WorkerCrashed(f"the worker died under this job {lease.crashes} times; the limit is {limit}")
     if lease.reclaims >= MAX_RECLAIMS:
         return WorkerCrashed(f"{lease.reclaims} workers in a row died before they could start this job")
+    if held.options.fail_on_timeout and (lease.crash_reason or "").startswith(JobTimeout.__name__):
+        return JobTimeout("its process had to be ended, and it is not to be tried again")
     until = _retry_until(lease, held.options)
     if until is not None:
         return MaxAttemptsExceeded("the time to try it again is over") if lease.reserved_us > until else None
@@ -65,11 +71,7 @@ def refusal(lease: Lease, held: Rules) -> AttemptEnded | None:
 def after_error(lease: Lease, held: Rules, error: BaseException, runtime_s: float) -> Verdict:
     """Judge an attempt that ended by an exception."""
     failed = Verdict(Outcome.FAILED)
-    if isinstance(error, (PayloadError, PermissionDenied)):
-        return failed
-    if isinstance(error, JobTimeout) and held.options.fail_on_timeout:
-        return failed
-    if held.options.max_exceptions is not None and lease.exceptions + 1 >= held.options.max_exceptions:
+    if _is_final(lease, held.options, error):
         return failed
     delay_us = round(pause_s(held.backoff, lease.attempts + 1) * 1_000_000)
     until = _retry_until(lease, held.options)
@@ -79,6 +81,22 @@ def after_error(lease: Lease, held: Rules, error: BaseException, runtime_s: floa
     if held.tries and lease.attempts + 1 >= held.tries:
         return failed
     return Verdict(Outcome.RELEASED, delay_us=delay_us)
+
+
+def _is_final(lease: Lease, own: JobOptions, error: BaseException) -> bool:
+    """Whether such an error leaves no further try, however many there may be."""
+    if isinstance(error, (PayloadError, PermissionDenied)):
+        return True
+    if isinstance(error, JobTimeout) and own.fail_on_timeout:
+        return True
+    if own.max_exceptions is not None and lease.exceptions + 1 >= own.max_exceptions:
+        return True
+    return isinstance(error, _DEADLY) and _deaths(lease, error) >= (own.max_crashes or MAX_CRASHES)
+
+
+def _deaths(lease: Lease, error: BaseException) -> int:
+    """Count the attempts that ended by such an error, this one included."""
+    return 1 + sum(failure.kind == type(error).__name__ for failure in unpack_history(lease.history))
 
 
 def _retry_until(lease: Lease, own: JobOptions) -> int | None:

@@ -23,17 +23,20 @@ def verdict(child: Child, *, memory_hard_mb: float | None, rss_mb: float | None)
     """
     now = time.monotonic()
     running = child.slots.running()
+    if now > child.ends_by:
+        return "it did not stop in time", {}
     late = [job for job in running if job.ends_hard_at and now > job.ends_hard_at]
     if late:
         reasons = {
-            job.id: f"JobTimeout: the attempt did not end {now - job.began_at:.1f} s after it began" for job in late
+            job.id: f"JobTimeout: the attempt did not end within {now - job.began_at:.1f} s, and its process was ended"
+            for job in late
         }
         return f"{late[0].job} {late[0].id} did not heed its timeout", reasons
     if memory_hard_mb is not None and rss_mb is not None and rss_mb > memory_hard_mb and running:
         text = f"the process outgrew its memory: {rss_mb:.0f} MB of {memory_hard_mb:.0f}"
         return text, {job.id: f"WorkerCrashed: {text}" for job in running}
-    if len(running) < child.slots.count and _is_silent(child, now):
-        return f"it has not polled for {SILENT_S:.0f} s", {}
+    if len(running) < child.slots.count and _is_silent(child, now) and not any(job.ends_hard_at for job in running):
+        return f"it has not polled for {SILENT_S:.0f} s", {}  # a job that holds all threads up is judged by its timeout
     return None
 
 

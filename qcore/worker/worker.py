@@ -31,6 +31,8 @@ from qcore.worker.waiting import wait_for_work
 
 _ROOM_WITHIN_S = 0.25
 """Seconds that a full worker waits before it looks around again."""
+_SILENT_MOST_S = 10.0
+"""A worker lets its supervisor hear from it at least so often, however long it sleeps."""
 
 
 class Worker:
@@ -71,6 +73,7 @@ class Worker:
         self._stops = 0
         names = queues.split(",") if isinstance(queues, str) else list(queues or ())
         self._lanes = self._open([name.strip() for name in names if name.strip()], connection)
+        self._term_s = min(lane.settings.lease_s for lane in self._lanes)
 
     @property
     def queues(self) -> list[str]:
@@ -134,20 +137,32 @@ class Worker:
                 executor.wait_for_room(_ROOM_WITHIN_S)
                 self._tell_slots()
                 continue
-            try:
-                lease = lane.leases.popleft()
-            except IndexError:
+            lease = self._next(lane)
+            if lease is None:
                 return
-            if lane.has_unsent and self._prefetch.is_long(lease.job):
-                self._send(lane)
-            if self._observer:
-                self._observer.running(lease.id, lease.job, lease.queue, lease.attempts + 1)
-            self._limits.count()
-            executor.submit(lane, runner, lease)
+            self._begin(lane, runner, lease, executor)
             if self._options.rest_s:
-                time.sleep(self._options.rest_s)
+                self._rest()
             if lane.is_due(time.monotonic()) or not lane.leases:
                 self._exchange(lane)
+
+    def _begin(self, lane: Lane, runner: Runner, lease: Lease, executor: Executor) -> None:
+        if self._prefetch.is_long(lease.job):
+            self._send(lane)  # also waits for one under way: no transaction may stay open while a job holds the GIL
+        if self._observer:
+            self._observer.running(lease.id, lease.job, lease.queue, lease.attempts + 1)
+        self._limits.count()
+        is_suspect = lease.crashes and executor.capacity > 1
+        if is_suspect:
+            executor.drain()  # a process died under it: should that happen again, it must not take others along
+        executor.submit(lane, runner, lease)
+        if is_suspect:
+            executor.drain()
+
+    def _next(self, lane: Lane) -> Lease | None:
+        if self._is_forsaken:
+            lane.hand_back()
+        return lane.next()
 
     def _ended(self, lane: Lane, lease: Lease, settlement: Settlement) -> None:
         """Take an attempt's end; called one at a time, from the thread that ran it."""
@@ -159,12 +174,14 @@ class Worker:
             self._tell(self._observer, lease, settlement)
         if self._is_waiting:
             lane.store.wake()
-        while lane.lost:
-            lost = lane.lost.popleft()
-            self._trouble(f"{lost.job} {lost.id}: its lease was lost, and its end ({lost.outcome.value}) refused")
 
     def _reason(self) -> StopReason | None:
         return StopReason.SIGNAL if self._stops else self._limits.reached()
+
+    @property
+    def _is_forsaken(self) -> bool:
+        """Whether the supervisor has kept no leases alive for a whole term: what is begun now, others may begin too."""
+        return self._slots is not None and self._slots.unkept_s > self._term_s
 
     def _is_done(self) -> bool:
         """Whether a worker that found nothing to do stops for that."""
@@ -174,11 +191,13 @@ class Worker:
         """Send what is unsent and top up the leases; whether there are any in hand."""
         want = self._wanted(lane)
         try:
-            lane.exchange(want, self._order(lane))
+            has_asked = lane.exchange(want, self._order(lane))
         except ConnectionFailed as error:
             self._outage.failed(lane.settings.name, error)
         else:
-            self._outage.answered(lane.settings.name)
+            if has_asked:
+                self._outage.answered(lane.settings.name)
+        self._tell_lost(lane)
         if self._slots is not None:
             self._slots.hold([holding for one in self._lanes for holding in one.holdings()])
             self._tell_slots()
@@ -196,7 +215,7 @@ class Worker:
         free = self._executor.capacity - self._executor.running
         target = max(free, self._prefetch.target(self._executor.capacity))
         held = len(lane.leases)
-        if self._stops or self._is_paused or held > target // 2:
+        if self._stops or self._is_paused or self._is_forsaken or held > target // 2:
             return 0
         return max(0, min(target - held, self._limits.left - held))
 
@@ -209,8 +228,8 @@ class Worker:
     def _wait(self) -> None:
         """Sleep until there may be work, the pause between two looks is over, or a signal comes."""
         self._tell_slots()
-        timeout_s = self._outage.pause_s or self._options.sleep_s
-        if self._outage.is_on or self._is_paused:
+        timeout_s = min(self._outage.pause_s or self._options.sleep_s, _SILENT_MOST_S)
+        if self._outage.is_on or self._is_paused or self._is_forsaken:
             self._limits.sleep(timeout_s, lambda: bool(self._stops))
             return
         self._is_waiting = True
@@ -220,6 +239,13 @@ class Worker:
             self._outage.failed(self._lanes[0].settings.name, error)
         finally:
             self._is_waiting = False
+
+    def _rest(self) -> None:
+        """Pause between two jobs, unless a stop comes."""
+        until = time.monotonic() + self._options.rest_s
+        while not self._stops and (left := until - time.monotonic()) > 0:
+            self._limits.sleep(min(left, _SILENT_MOST_S), lambda: bool(self._stops))
+            self._tell_slots()
 
     # -- begin and end -------------------------------------------------------------------------------------------
 
@@ -267,6 +293,11 @@ class Worker:
             cancelled = self._slots.cancelled()
             for lane in self._lanes if cancelled else ():
                 lane.cancelled.update(cancelled)
+
+    def _tell_lost(self, lane: Lane) -> None:
+        while lane.lost:
+            lost = lane.lost.popleft()
+            self._trouble(f"{lost.job} {lost.id}: its lease was lost, and its end ({lost.outcome.value}) refused")
 
     def _trouble(self, text: str) -> None:
         if self._observer:

@@ -8,26 +8,41 @@ from qctl import format as fmt
 from qctl import output
 from qctl.commands.choosing import require_queues, require_writable
 from qctl.commands.values import seconds
+from qctl.commands.worker_items import tell
 from qctl.context import Invocation
-from qctl.exits import Exit
+from qctl.exits import Exit, WrongUsage
 
-EXAMPLES = ("qctl pause emails --reason 'mail server down'", "qctl pause emails --for 10m")
+EXAMPLES = (
+    "qctl pause emails --reason 'mail server down'",
+    "qctl pause emails --for 10m",
+    "qctl pause --worker 4f3a9c21",
+)
 EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
 
 
 def run(
     ctx: typer.Context,
-    queue: Annotated[str, typer.Argument(metavar="QUEUE", help="Which.")],
+    queue: Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="Which.")] = None,
+    worker: Annotated[
+        list[str] | None, typer.Option("--worker", metavar="WORKER", help="An id instead, of a worker or supervisor.")
+    ] = None,
     for_: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Resume by itself: 90s, 10m, 2h.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Shown wherever the queue is.")] = None,
 ) -> None:
-    """Let a queue give no jobs.
+    """Let a queue give no jobs, or a worker take none.
 
-    For every worker on every host, until qctl resume or the time is over. Running jobs end as usual.
+    A queue for every worker on every host, until qctl resume or the time is over. Running jobs end as usual.
     """
     call = Invocation.of(ctx)
     require_writable(call)
     for_s = seconds("--for", for_)
+    if (queue is None) == (not worker):
+        raise WrongUsage("name a queue, or a --worker")
+    if queue is None:
+        if for_ or reason:
+            raise WrongUsage("--for and --reason are for queues", hint="resume a worker with qctl resume --worker")
+        tell(call, worker or [], "pause")
+        return
     require_queues(call, [queue])
     changed = call.actions.pause(queue, for_s=for_s, reason=reason).changed > 0
     data = {"queue": queue, "paused": True, "changed": changed, "for_s": for_s, "reason": reason}

@@ -92,9 +92,8 @@ def _unused(call: Invocation, name: str) -> dict[str, Any]:
     """A queue that may be used but was not yet."""
     connection = call.connection_of(name)
     nothing = {"oldest_pending_s": None, "paused": False, "paused_until": None, "pause_reason": None, "max_jobs": None}
-    return (
-        {"name": name, "connection": connection.name, "driver": connection.driver} | dict.fromkeys(_COUNTS, 0) | nothing
-    )
+    zero = dict.fromkeys((*_COUNTS, "workers"), 0)
+    return {"name": name, "connection": connection.name, "driver": connection.driver} | zero | nothing
 
 
 def _item(queue: "QueueSnapshot") -> dict[str, Any]:
@@ -108,4 +107,5 @@ def _item(queue: "QueueSnapshot") -> dict[str, Any]:
         "paused_until": queue.paused_until,
         "pause_reason": queue.pause_reason,
         "max_jobs": queue.max_jobs,
+        "workers": queue.workers,
     }

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qctl import output
 from qctl.commands.choosing import require_writable
 from qctl.commands.values import parts_of, seconds, split
+from qctl.commands.worklog import log_format, observer_of
 from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
 
@@ -22,7 +22,7 @@ EXAMPLES = (
     "qctl work --stop-when-empty --quiet",
 )
 EXITS = (Exit.USAGE, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT, Exit.MEMORY)
-_LOGS = ("pretty", "json")
+BARE = {"--reload": "."}
 _FIELDS = {
     "timeout": "timeout_s",
     "sleep": "sleep_s",
@@ -59,6 +59,7 @@ _Threads = Annotated[int | None, typer.Option("--threads", min=1, metavar="N", h
 _Async = Annotated[int | None, typer.Option("--async", min=1, metavar="N", help="The same, on an event loop.")]
 _MemoryHard = Annotated[int | None, typer.Option("--memory-hard", min=1, metavar="MB", help="End a job above it.")]
 _Grace = Annotated[_Time, typer.Option("--grace", metavar="TIME", help="For running jobs at a stop; else 25s.")]
+_Reload = Annotated[_Time, typer.Option("--reload", metavar="[PATH]", help="Reload as code changes, there or here.")]
 _InProcess = Annotated[bool, typer.Option("--in-process", help="No supervisor: for debuggers.")]
 _Log = Annotated[str | None, typer.Option("--log", metavar="FORMAT", help="pretty or json.")]
 
@@ -84,6 +85,7 @@ def run(  # noqa: PLR0913, PLR0917  each flag is a parameter, read by `_flags`
     async_: _Async = None,
     memory_hard: _MemoryHard = None,
     grace: _Grace = None,
+    reload: _Reload = None,
     in_process: _InProcess = False,
     log: _Log = None,
 ) -> Exit:
@@ -94,14 +96,16 @@ def run(  # noqa: PLR0913, PLR0917  each flag is a parameter, read by `_flags`
     goes on, HUP reloads the code. [worker] in qctl.toml says what no flag says.
     """
     call = Invocation.of(ctx)
-    log_format = _format(call, log)
+    log_as = log_format(call, log)
     require_writable(call)
     queues = split(queue) or list(call.settings.worker.queue or ())
     options, supervision = _options(call, _flags(ctx.params))
+    if reload is not None:
+        supervision = _watched(supervision, reload, alone=in_process or options.once)
     _reach(call, queues)
     if in_process or options.once:
-        return _work_here(call, queues, options, log_format)
-    return _supervise(call, queues, options, supervision, log_format)
+        return _work_here(call, queues, options, log_as)
+    return _supervise(call, queues, options, supervision, log_as)
 
 
 def _flags(given: dict[str, Any]) -> dict[str, Any]:
@@ -117,18 +121,40 @@ def _options(call: Invocation, flags: dict[str, Any]) -> "tuple[WorkerOptions, S
     """What the flags say, else the configuration, else the worker's own defaults."""
     import msgspec
 
-    from qcore.worker import SupervisorOptions, WorkerOptions
+    from qcore.worker import SupervisorOptions
 
     chosen = msgspec.structs.asdict(call.settings.worker)
     chosen |= {name: value for name, value in flags.items() if value is not None}
-    del chosen["queue"]
-    processes, memory_hard = _count(chosen.pop("processes")), chosen.pop("memory_hard")
+    if flags["threads"] and not flags["async_"]:
+        chosen["async_"] = None  # what the line says beats what the configuration says
+    elif flags["async_"] and not flags["threads"]:
+        chosen["threads"] = None
+    options = options_of(chosen)
+    slots = options.async_jobs or options.threads
+    processes, memory_hard = _count(chosen["processes"]), chosen["memory_hard"]
+    return options, SupervisorOptions(processes=processes, slots=slots, memory_hard_mb=memory_hard)
+
+
+def options_of(chosen: dict[str, Any]) -> "WorkerOptions":
+    """A worker's options, of values by the names that flags and configuration have for them."""
+    from qcore.worker import WorkerOptions
+
     if chosen["threads"] and chosen["async_"]:
         raise WrongUsage("--threads and --async exclude each other", hint="sync jobs of an async worker have threads")
     given = {_FIELDS.get(name, name): value for name, value in chosen.items() if value is not None}
-    options = WorkerOptions(**given)
-    slots = options.async_jobs or options.threads
-    return options, SupervisorOptions(processes=processes, slots=slots, memory_hard_mb=memory_hard)
+    return WorkerOptions(**{name: value for name, value in given.items() if name in WorkerOptions.__struct_fields__})
+
+
+def _watched(supervision: "SupervisorOptions", path: str, *, alone: bool) -> "SupervisorOptions":
+    """Let the supervisor reload when code changes; that needs one."""
+    import msgspec
+
+    from qcore.worker.codewatch import require_watchable
+
+    if alone:
+        raise WrongUsage("--reload needs a supervisor", hint="leave out --in-process or --once")
+    require_watchable(path)
+    return msgspec.structs.replace(supervision, watched=path)
 
 
 def _count(text: str | None) -> int:
@@ -142,7 +168,6 @@ def _count(text: str | None) -> int:
 
 def _work_here(call: Invocation, queues: list[str], options: "WorkerOptions", log: str) -> Exit:
     from qcore.worker import StopReason, Worker
-    from qctl.commands.worklog import observer_of
 
     observer = observer_of(call, log)
     worker = Worker(queues, connection=call.flags.connection, manager=call.manager, options=options, observer=observer)
@@ -153,7 +178,6 @@ def _supervise(
     call: Invocation, queues: list[str], options: "WorkerOptions", supervision: "SupervisorOptions", log: str
 ) -> Exit:
     from qcore.worker.pool import run_pool
-    from qctl.commands.worklog import observer_of
 
     code = run_pool(
         queues,
@@ -165,14 +189,6 @@ def _supervise(
         say=observer_of(call, log).trouble,
     )
     return Exit(code)
-
-
-def _format(call: Invocation, log: str | None) -> str:
-    if log is not None and log not in _LOGS:
-        raise WrongUsage(f"--log: {log!r} is none of {', '.join(_LOGS)}")
-    if log is None and call.flags.output in {"json", "ndjson"}:
-        return "json"
-    return log or ("pretty" if output.is_terminal() else "json")
 
 
 def _pauses(text: str | None) -> "Backoff | None":

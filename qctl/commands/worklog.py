@@ -20,12 +20,26 @@ if TYPE_CHECKING:
     from qctl.context import Invocation
 
 _SCHEMA = "qctl.work/1"
+_FORMATS = ("pretty", "json")
 _WORDS = {
     Outcome.COMPLETED: ("DONE", "32"),
     Outcome.RELEASED: ("RETRY", "33"),
     Outcome.FAILED: ("FAIL", "31"),
     Outcome.CANCELLED: ("CANCEL", "2"),
 }
+
+
+def log_format(call: Invocation, asked: str | None) -> str:
+    """How to tell of jobs: as asked, else for people on a terminal and for programs elsewhere.
+
+    Raises:
+        WrongUsage: there is no such format.
+    """
+    if asked is not None and asked not in _FORMATS:
+        raise exits.WrongUsage(f"--log: {asked!r} is none of {', '.join(_FORMATS)}")
+    if asked is None and call.flags.output in {"json", "ndjson"}:
+        return "json"
+    return asked or ("pretty" if output.is_terminal() else "json")
 
 
 def observer_of(call: Invocation, log: str) -> WorkerObserver:

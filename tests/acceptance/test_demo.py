@@ -13,6 +13,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def python(*arguments: str, expect: int = 0) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("QCTL_")}
+    environment["COLUMNS"] = "250"  # no table is cut
     ended = subprocess.run(
         [sys.executable, *arguments],
         cwd=EXAMPLES,

@@ -127,6 +127,14 @@ class Shop:
         assert ended.code == expect, f"{words}: {ended.code}\n{ended.out}\n{ended.err}"
         return ended
 
+    def python(self, code: str) -> str:
+        """Run a program in the folder; what it printed."""
+        words = [sys.executable, "-c", code]
+        env = self.environment | {"PYTHONPATH": f"{self.folder}{os.pathsep}{ROOT}"}
+        return subprocess.run(
+            words, cwd=self.folder, env=env, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+
     def data(self, *words: str, **more: Any) -> Any:
         """The `data` of its JSON."""
         return self.qctl(*words, "--json", **more).json()["data"]

@@ -52,7 +52,7 @@ def test_every_command_is_explained(name: str) -> None:
 
 @pytest.mark.parametrize(("alias", "name"), ALIASES.items())
 def test_an_alias_is_the_same_command(alias: str, name: str) -> None:
-    told = [CliRunner().invoke(app, [word, "--help"]).stdout for word in (alias, name)]
+    told = [CliRunner().invoke(app, [word, "--help"]).stdout for word in (alias, name.split(maxsplit=1)[0])]
     assert told[0] == told[1]
     assert told[0].startswith("Usage: qctl")
 

@@ -106,14 +106,15 @@ def test_once_without_a_job_ends_too(shop: Shop) -> None:
 
 
 def test_too_much_memory_is_12(busy: Shop) -> None:
-    assert events(busy.qctl("work", "--memory", "1", expect=12).out)[-1]["reason"] == "memory"
+    told = events(busy.qctl("work", "--memory", "1", "--in-process", expect=12).out)
+    assert told[-1]["reason"] == "memory"
 
 
 def test_every_flag_is_taken(busy: Shop) -> None:
     words = (
         "--queue high,default --connection default --url sqlite:///queue.db --app shop --tries 3 --timeout 60"
         " --backoff 5,30,2m --sleep 1 --rest 0 --memory 4096 --max-jobs 10 --max-time 1h --stop-when-empty"
-        " --name one --grant a,b --fair --quiet -v"
+        " --name one --grant a,b --fair --processes 2 --threads 2 --memory-hard 8192 --grace 5s --quiet -v"
     )
     busy.qctl("queue:work", *words.split())
     assert busy.count("completed") == 2

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import pytest
 from sources import ROOT
 
+from qcore.config.options import CONNECTION, OPTIONS, SUPERVISOR
 from qctl.main import ALIASES, COMMANDS
 
 REFERENCE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -174,6 +175,13 @@ def test_the_reference_holds_nothing_else() -> None:
 @pytest.mark.parametrize("alias", ALIASES)
 def test_an_alias_is_written_down(alias: str) -> None:
     assert f"`{alias}`" in REFERENCE
+
+
+def test_every_setting_is_written_down() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    settings = {".".join(option.path) for option in OPTIONS} | {option.variable for option in OPTIONS}
+    settings |= {*CONNECTION, *SUPERVISOR}
+    assert {name for name in settings if f"`{name}`" not in text} == set()
 
 
 def test_the_readers_own_rules() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from qcore.backoff import Exponential
 from qcore.envelope import Lease
 from qcore.errors import JobTimeout, MaxAttemptsExceeded, PayloadError, PermissionDenied, WorkerCrashed
 from qcore.jobs.options import JobOptions
+from qcore.records import Failure, pack_history
 from qcore.states import Outcome
 from qcore.worker.options import WorkerOptions
 from qcore.worker.verdict import Rules, after_error, refusal, rules
@@ -16,8 +19,8 @@ SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND
 
 
-def lease(**more: int) -> Lease:
-    given = {"created_us": NOW - 60 * SECOND, "due_us": NOW - SECOND, "reserved_us": NOW, **more}
+def lease(**more: Any) -> Lease:
+    given: dict[str, Any] = {"created_us": NOW - 60 * SECOND, "due_us": NOW - SECOND, "reserved_us": NOW, **more}
     return Lease(id="1", job="app:J", queue="default", payload=b"", token="w/1", **given)
 
 
@@ -122,6 +125,19 @@ def test_some_errors_leave_no_further_try() -> None:
 def test_a_timeout_is_an_error_like_others_unless_said() -> None:
     assert after_error(lease(), held(), JobTimeout("x"), 0).outcome is Outcome.RELEASED
     assert after_error(lease(), held(fail_on_timeout=True), JobTimeout("x"), 0).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("error", [SystemExit(4), MemoryError()])
+def test_errors_that_would_end_a_process_are_limited_as_crashes_are(error: BaseException) -> None:
+    def after(deaths: int, **options: Any) -> Outcome:
+        kinds = ["ValueError"] * 5 + [type(error).__name__] * deaths
+        history = pack_history([Failure(n, kind, "", "Traceback", 0) for n, kind in enumerate(kinds, 1)])
+        ended = lease(attempts=len(kinds), exceptions=len(kinds), history=history)
+        return after_error(ended, held(0, **options), error, 0).outcome
+
+    assert after(1) is Outcome.RELEASED
+    assert after(2) is Outcome.FAILED
+    assert after(2, max_crashes=4) is Outcome.RELEASED
 
 
 @pytest.mark.parametrize(

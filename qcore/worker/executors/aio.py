@@ -114,9 +114,9 @@ class AioExecutor:
         job, context, limit_s = attempt.job, attempt.context, attempt.held.timeout_s
         assert job is not None  # noqa: S101  prepared
         assert context is not None  # noqa: S101  prepared
+        place.begin(attempt.lease, limit_s)
         if not is_async(job):
             return await self._in_thread(runner, attempt)
-        place.begin(attempt.lease, limit_s)
         result = await within(start(job, context), limit_s)
         return runner.finish(attempt, result)
 

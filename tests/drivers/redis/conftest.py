@@ -38,7 +38,6 @@ def client(store: StoreUnderTest) -> Iterator[Any]:
 def own() -> Iterator[Server]:
     """A server of the test's own, which runs."""
     with own_server("redis") as server:
-        server.start()
         yield server
 
 

@@ -1,0 +1,64 @@
+"""Jobs that the tests of processes run; they leave marks in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+from qcore import Job
+
+
+class Quick(Job):
+    def handle(self) -> None:
+        pass
+
+
+class Holds(Job):
+    """Runs until it is let go; a later attempt ends at once."""
+
+    backoff = 0
+
+    def __init__(self, folder: str, name: str = "held") -> None:
+        self.folder, self.name = folder, name
+
+    def handle(self) -> str:
+        (Path(self.folder) / f"{self.name}.began").touch()
+        while self.attempts == 1 and not (Path(self.folder) / f"{self.name}.go").exists():
+            time.sleep(0.01)
+        return f"attempt {self.attempts}"
+
+
+class Deaf(Job):
+    """Does not heed its timeout."""
+
+    timeout = 0.2
+    backoff = 0
+
+    def __init__(self, tries: int = 1) -> None:
+        self.max_tries = tries
+
+    def handle(self) -> None:
+        while True:
+            with contextlib.suppress(BaseException):
+                time.sleep(60)
+
+
+class DeafAndFinal(Deaf):
+    fail_on_timeout = True
+
+
+class DeafForEver(Deaf):
+    timeout = 0
+
+
+class Grows(Job):
+    max_tries = 1
+
+    def __init__(self, megabytes: int) -> None:
+        self.megabytes = megabytes
+
+    def handle(self) -> int:
+        held = bytearray(self.megabytes * 2**20)
+        time.sleep(20)
+        return len(held)
