@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from qcore.codec import encode_value
 from qcore.config import ConnectionSettings
 from qcore.envelope import Lease
-from qcore.errors import AttemptEnded, JobTimeout, PayloadTooLargeError, WorkerCrashed
+from qcore.errors import AttemptEnded, JobTimeout, PayloadError, PayloadTooLargeError, WorkerCrashed
 from qcore.jobs.context import JobContext
 from qcore.jobs.job import Job
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
@@ -240,6 +240,8 @@ class Runner:
             return
         try:
             build(payload, self._manager.load_entity).failed(error)
+        except PayloadError:
+            return  # it cannot be built, which is why it failed: nobody is there to hear it
         except Exception:  # noqa: BLE001  failed() may raise anything
             _log.exception("%s %s: failed() raised", payload.job, payload.id)
 

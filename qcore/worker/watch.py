@@ -42,4 +42,4 @@ def verdict(child: Child, *, memory_hard_mb: float | None, rss_mb: float | None)
 
 def _is_silent(child: Child, now: float) -> bool:
     polled_at = child.slots.polled_at
-    return child.slots.serves and now - polled_at > SILENT_S
+    return child.slots.serves and not child.is_leaving and now - polled_at > SILENT_S

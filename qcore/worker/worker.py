@@ -97,7 +97,7 @@ class Worker:
                 self._observer.started(self.id, self.queues)
             try:
                 reason = self._work(executor, attendants)
-                executor.drain()
+                executor.drain(self._tell_slots)
             finally:
                 attendants.stop()
                 self._leave()
@@ -154,10 +154,10 @@ class Worker:
         self._limits.count()
         is_suspect = lease.crashes and executor.capacity > 1
         if is_suspect:
-            executor.drain()  # a process died under it: should that happen again, it must not take others along
+            executor.drain(self._tell_slots)  # a process died under it: if that happens again, it takes no others along
         executor.submit(lane, runner, lease)
         if is_suspect:
-            executor.drain()
+            executor.drain(self._tell_slots)
 
     def _next(self, lane: Lane) -> Lease | None:
         if self._is_forsaken:

@@ -9,6 +9,7 @@ from qcore.drivers.database.moves import worker_of
 from qcore.drivers.database.settling import Settling
 from qcore.drivers.database.upkeep import Upkeep
 from qcore.drivers.database.waiting import Waiting
+from qcore.errors import ConnectionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -149,8 +150,12 @@ class DatabaseDriver:
         is_short = moves.has_short_push and not repeat and all(e.queue in moves.known for e in envelopes)
         if is_short and self._link.run(at_once, begin=()):
             return
-        may_be_stored = repeat or starts > 1  # a connection broke off, nobody knows how far the statement had come
-        self._link.run(lambda connection: self._push(connection, envelopes, may_be_stored))
+        is_unsure = starts > 1  # a connection broke off, nobody knows how far the statement had come
+        try:
+            self._link.run(lambda connection: self._push(connection, envelopes, repeat or is_unsure))
+        except ConnectionFailed as failure:
+            failure.may_have_reached = failure.may_have_reached or is_unsure
+            raise
         moves.known.update(envelope.queue for envelope in envelopes)
 
     def _is_worth_it(self, wanted: _Wanted) -> bool:

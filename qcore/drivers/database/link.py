@@ -88,12 +88,17 @@ class Link:
         opening = (self.dialect.begin,) if begin is None else begin
         deadline = time.monotonic() + self.settings.timeout_s
         attempt = 0
+        may_have_reached = False
         while True:
             try:
                 return self._once(work, opening)
             except _Again as again:
+                may_have_reached = may_have_reached or again.may_have_reached
                 self._pause(again, attempt, deadline)
                 attempt += 1
+            except ConnectionFailed as failure:
+                failure.may_have_reached = failure.may_have_reached or may_have_reached
+                raise
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run a piece of work that sees one instant of the store and changes nothing."""
@@ -108,16 +113,22 @@ class Link:
         except SQLAlchemyError as error:
             raise self.failure(error) from error
 
-    def failure(self, error: BaseException) -> QueueError:
+    def failure(self, error: BaseException, *, may_have_reached: bool = False) -> QueueError:
         """Say in our words what an error of the client library means."""
         cause = cause_of(error)
+        trouble = self.dialect.judge(cause)
         where = f'connection "{self.settings.name}" ({self.dialect.place})'
-        if self.dialect.judge(cause) is Trouble.NO_TABLE:
+        if trouble is Trouble.NO_TABLE:
             return SchemaError(
                 f"{where}: its tables are missing or of another version ({self.dialect.explain(cause)})",
                 hint="run: qctl migrate",
             )
-        return ConnectionFailed(f"{where}: {self.dialect.explain(cause)}", hint=self.dialect.remedy(cause))
+        return ConnectionFailed(
+            f"{where}: {self.dialect.explain(cause)}",
+            hint=self.dialect.remedy(cause),
+            may_have_reached=may_have_reached,
+            is_refusal=trouble is Trouble.REFUSED,
+        )
 
     def close(self) -> None:
         """Let go of every connection; the next piece of work opens new ones."""
@@ -138,13 +149,15 @@ class Link:
         """Whether to try again: after a collision, or once where a connection had died while it lay idle."""
         cause = cause_of(error)
         trouble = self.dialect.judge(cause)
+        may_have_reached = trouble is Trouble.GONE and attempt.may_have_acted
+        failure = self.failure(error, may_have_reached=may_have_reached)
         if trouble is Trouble.BUSY:
-            return _Again(self.failure(error), is_busy=True)
+            return _Again(failure, is_busy=True, may_have_reached=False)
         if trouble is Trouble.GONE:
             self.dialect.engine.dispose()
             if attempt.was_idle and not attempt.is_ambiguous:
-                return _Again(self.failure(error), is_busy=False)
-        return self.failure(error)
+                return _Again(failure, is_busy=False, may_have_reached=may_have_reached)
+        return failure
 
     def _pause(self, again: _Again, attempt: int, deadline: float) -> None:
         if time.monotonic() >= deadline:
@@ -180,13 +193,20 @@ class _Attempt:
         self._dialect = dialect
         self._opening = opening
         self._is_open = False
+        self._is_connected = False
         self.was_idle = False
         """Whether the connection had served before: then it may have died since."""
         self.is_ambiguous = False
         """Whether the commit was sent."""
 
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether the store may have been changed for good: a statement outside of a transaction is so at once."""
+        return self.is_ambiguous or (self._is_connected and not self._opening)
+
     def __enter__(self) -> Connection:
         self._connection = connection = self._dialect.engine.connect()
+        self._is_connected = True
         self.was_idle = bool(connection.info.get(_PROVEN))
         try:
             for statement in self._opening:
@@ -226,10 +246,11 @@ class _Attempt:
 class _Again(Exception):  # noqa: N818  a request, no error
     """The work may be tried again; `failure` is what to say when there is no time left for it."""
 
-    def __init__(self, failure: QueueError, *, is_busy: bool) -> None:
+    def __init__(self, failure: QueueError, *, is_busy: bool, may_have_reached: bool) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.is_busy = is_busy
+        self.may_have_reached = may_have_reached
 
 
 def cause_of(error: BaseException) -> BaseException:

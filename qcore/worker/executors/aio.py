@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qcore.envelope import Lease
@@ -68,9 +69,10 @@ class AioExecutor:
         if self._deadlines is not None:
             self._deadlines.stop_at = self._stop_at
 
-    def drain(self) -> None:
+    def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return once nothing runs; what outlasts a stop's patience is cancelled."""
         while self.running:
+            meanwhile()
             if self._stop_at and time.monotonic() >= self._stop_at:
                 self._loop.call_soon_threadsafe(self._cancel_all)
             with self._changed:

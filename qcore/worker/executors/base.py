@@ -35,8 +35,12 @@ class Executor(Protocol):
         """Interrupt what still runs in so many seconds; may be called from a signal handler, again with less."""
         ...
 
-    def drain(self) -> None:
-        """Return once nothing runs any more; `stop_within` limits how long that takes."""
+    def drain(self, meanwhile: Callable[[], None]) -> None:
+        """Return once nothing runs any more; `stop_within` limits how long that takes.
+
+        Args:
+            meanwhile: called again and again until then.
+        """
         ...
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qcore.envelope import Lease
 from qcore.jobs.running import close_loop
 from qcore.worker.deadline import Deadline
@@ -40,7 +42,7 @@ class InlineExecutor:
         """Interrupt the attempt under way if it still runs in so many seconds."""
         self._deadline.stop_within(grace_s)
 
-    def drain(self) -> None:
+    def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return: nothing runs while the worker's thread is here."""
 
     def close(self) -> None:

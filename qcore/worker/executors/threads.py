@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from collections.abc import Callable
 from queue import SimpleQueue
 
 from qcore.envelope import Lease
@@ -62,12 +63,12 @@ class ThreadExecutor:
         """Interrupt what still runs in so many seconds."""
         self.deadlines.stop_at = time.monotonic() + grace_s
 
-    def drain(self) -> None:
+    def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return once no thread runs a job; short waits let a signal be handled between them."""
-        while True:
+        while self._running:
+            meanwhile()
             with self._changed:
-                if self._changed.wait_for(lambda: not self._running, _LOOK_EVERY_S):
-                    return
+                self._changed.wait_for(lambda: not self._running, _LOOK_EVERY_S)
 
     def close(self) -> None:
         """End the threads."""

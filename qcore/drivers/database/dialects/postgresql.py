@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from qcore.envelope import Envelope, Lease
     from qcore.settlement import Settlement
 
-_AGAIN = frozenset({"40001", "40P01", "55P03"})
-_NO_TABLE = frozenset({"42P01", "42703", "3F000"})
 _CANCELLED = "57014"
+_AGAIN = frozenset({"40001", "40P01", "55P03", _CANCELLED})
+_NO_TABLE = frozenset({"42P01", "42703", "3F000"})
 _STALE_PLAN = "0A000"
 """A table was changed, and a connection goes by what it was."""
 _OFF = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
