@@ -30,6 +30,11 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Failure]).decode
 
 
+def storable(text: str) -> str:
+    """Make a text one that every store can hold: no NUL, and nothing that is no Unicode."""
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 def pack_history(failures: list[Failure]) -> bytes:
     """Encode the errors of a job's attempts, oldest first; the newest 50 are kept."""
     return _encode(failures[-_HISTORY_KEPT:])

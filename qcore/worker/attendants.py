@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from qcore.errors import QueueError
 from qcore.worker.lane import SEND_WITHIN_S, Lane
+from qcore.worker.outage import Outage
 
 _RECLAIM_EVERY = 2
 """Heartbeats between two looks for the jobs of dead workers."""
@@ -18,13 +19,13 @@ class Attendants:
 
     Args:
         lanes: of the worker.
-        trouble: told, in a line, what a store refused.
+        outage: of the worker; it says which store does not answer, and when to look again.
         beats: keep the leases alive from here; no supervisor does.
     """
 
-    def __init__(self, lanes: Sequence[Lane], trouble: Callable[[str], None], *, beats: bool) -> None:
+    def __init__(self, lanes: Sequence[Lane], outage: Outage, *, beats: bool) -> None:
         self._lanes = lanes
-        self._trouble = trouble
+        self._outage = outage
         self._stop = threading.Event()
         self._busy = threading.Event()
         self._threads = [threading.Thread(target=self._tick, name="qcore-timer", daemon=True)]
@@ -56,12 +57,14 @@ class Attendants:
         self._busy.clear()
 
     def _tick(self) -> None:
+        look_at = dict.fromkeys(self._lanes, 0.0)
         while True:
             self._busy.wait()
             if self._stop.wait(SEND_WITHIN_S):
                 return
-            for lane in self._lanes:
-                self._attempt(lane, lane.attend)
+            for lane, at in look_at.items():
+                if time.monotonic() >= at and not self._attempt(lane, lane.attend):
+                    look_at[lane] = time.monotonic() + self._outage.pause_of(lane.settings.name)
 
     def _beat(self, lane: Lane) -> None:
         """Beat three times in a lease term; reclaim only after a whole term of beats that all arrived."""
@@ -79,6 +82,6 @@ class Attendants:
         try:
             act()
         except QueueError as error:
-            self._trouble(f'connection "{lane.settings.name}": {error.message}')
+            self._outage.failed(lane.settings.name, error)
             return False
         return True

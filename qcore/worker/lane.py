@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from qcore.config import ConnectionSettings
 from qcore.drivers import Store
 from qcore.envelope import Lease
-from qcore.errors import ConnectionFailed
+from qcore.errors import ConnectionFailed, QueueError
+from qcore.records import Failure, pack_history, storable
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker.slots import Holding
@@ -86,6 +87,9 @@ class Lane:
             except ConnectionFailed:
                 self._restore(batch)
                 raise
+            except QueueError:
+                refused = self._settle_each(batch)
+                leases = self.store.reserve(queues, want, self.worker, self._request)
             self._on_its_way = ()
             self._request += 1
         self.lost.extend(refused)
@@ -113,6 +117,7 @@ class Lane:
     def end(self, lease: Lease) -> None:
         """Note that a job has ended."""
         self.running.pop(lease.id, None)
+        self.cancelled.discard(lease.id)  # an operator may retry it: the wish was for this attempt
 
     def holdings(self) -> list[Holding]:
         """List the leases in hand, for the supervisor that keeps them alive; those of unsent ends are among them."""
@@ -151,6 +156,8 @@ class Lane:
                 except ConnectionFailed:
                     self._restore(batch)
                     raise
+                except QueueError:
+                    refused = self._settle_each(batch)
                 self._on_its_way = ()
                 self.lost.extend(refused)
                 has_asked = True
@@ -179,6 +186,19 @@ class Lane:
             return (), self.store.reserve(queues, want, self.worker, self._request)
         return self.store.settle_and_reserve(batch, queues, want, self.worker, self._request)
 
+    def _settle_each(self, batch: Sequence[Settlement]) -> list[Settlement]:
+        """Settle one by one what the store would not take together: the one it cannot hold fails, with the reason."""
+        refused: list[Settlement] = []
+        for at, settlement in enumerate(batch):
+            try:
+                refused += self.store.settle([settlement])
+            except ConnectionFailed:
+                self._restore(batch[at:])
+                raise
+            except QueueError as error:
+                refused += self.store.settle([unstorable(settlement, error)])
+        return refused
+
     def _take(self) -> Sequence[Settlement]:
         unsent = self._unsent
         self._on_its_way = batch = [unsent.popleft() for _ in range(min(len(unsent), _GROUP))]
@@ -204,4 +224,23 @@ def handed_back(lease: Lease) -> Settlement:
         attempts=lease.attempts,
         exceptions=lease.exceptions,
         delay_us=-1,
+    )
+
+
+def unstorable(settlement: Settlement, error: QueueError) -> Settlement:
+    """Fail a job whose end the store cannot hold, with nothing but the reason."""
+    reason = storable(f"the end of this attempt cannot be stored: {error.message}")
+    kind = f"{type(error).__module__}.{type(error).__qualname__}"
+    failure = Failure(max(1, settlement.attempts), kind, reason, "", time.time_ns() // 1000)
+    return Settlement(
+        id=settlement.id,
+        queue=settlement.queue,
+        job=settlement.job,
+        token=settlement.token,
+        outcome=Outcome.FAILED,
+        attempts=settlement.attempts,
+        exceptions=settlement.exceptions,
+        error=failure.summary[:1000],
+        history=pack_history([failure]),
+        runtime_s=settlement.runtime_s,
     )

@@ -33,8 +33,11 @@ class Outage:
     @property
     def pause_s(self) -> float:
         """Seconds to wait before the next look; 0 when all is well."""
-        longest = max(self._pauses.values(), default=0.0)
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311  jitter is no secret
+        return _jittered(max(self._pauses.copy().values(), default=0.0))
+
+    def pause_of(self, connection: str) -> float:
+        """Seconds to wait before the next look at one connection."""
+        return _jittered(self._pauses.get(connection, 0.0))
 
     def failed(self, connection: str, error: QueueError) -> None:
         """Note that a store did not answer."""
@@ -48,3 +51,7 @@ class Outage:
         """Note that a store answers again."""
         if self._pauses and self._pauses.pop(connection, None) is not None:
             self._trouble(f'connection "{connection}" answers again')
+
+
+def _jittered(pause_s: float) -> float:
+    return pause_s * random.uniform(0.5, 1.0)  # noqa: S311  jitter is no secret

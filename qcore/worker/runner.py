@@ -16,7 +16,7 @@ from qcore.jobs.job import Job
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
 from qcore.jobs.running import run
 from qcore.manager.definitions import defined
-from qcore.records import Failure, pack_history, unpack_history
+from qcore.records import Failure, pack_history, storable, unpack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker.deadline import Interrupted
@@ -149,9 +149,17 @@ class Runner:
 
     def fail(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Settle an attempt whose job raised, or was interrupted for the worker's sake."""
-        lease = attempt.lease
         if isinstance(error, Interrupted):
-            return handed_back(lease)
+            return handed_back(attempt.lease)
+        try:
+            return self._judge(attempt, error)
+        except Exception:  # noqa: BLE001  the error of a job may be as broken as its author likes
+            _log.exception("%s %s: its error cannot be described", attempt.lease.job, attempt.lease.id)
+            failure = Failure(attempt.lease.attempts + 1, type(error).__name__, "", "", time.time_ns() // 1000)
+            return self._end(attempt, Verdict(Outcome.FAILED), failures=[failure])
+
+    def _judge(self, attempt: Attempt, error: BaseException) -> Settlement:
+        lease = attempt.lease
         verdict = after_error(lease, attempt.held, error, attempt.runtime_s)
         if verdict.outcome is Outcome.FAILED:
             return self._fail(attempt, error)
@@ -278,6 +286,7 @@ def _words(error: BaseException) -> str:
 
 
 def _cut(text: str) -> str:
+    text = storable(text)
     if len(text) <= _TEXT_KEPT:
         return text
     half = _TEXT_KEPT // 2

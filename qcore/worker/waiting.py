@@ -20,7 +20,8 @@ def wait_for_work(lanes: Sequence[Lane], timeout_s: float) -> None:
     with ThreadPoolExecutor(len(lanes)) as pool:
         waits = [pool.submit(lane.store.wait, lane.queues, timeout_s) for lane in lanes]
         done, _ = wait(waits, return_when=FIRST_COMPLETED)
-        for lane in lanes:
-            lane.store.wake()
+        for lane, one in zip(lanes, waits, strict=True):
+            if one not in done:
+                lane.store.wake()
     for one in done:
         one.result()

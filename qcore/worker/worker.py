@@ -84,9 +84,14 @@ class Worker:
         """Work until told to stop; hands back what has not begun and returns why it stopped.
 
         In the main thread TERM and INT let running jobs end (a second one does not), USR2 pauses, CONT goes on.
+        What jobs dispatch goes to the worker's own manager.
         """
+        with self._manager.using():
+            return self._run()
+
+    def _run(self) -> StopReason:
         self._executor = executor = open_executor(self._options, self._ended, self._slots)
-        attendants = Attendants(self._lanes, self._trouble, beats=self._slots is None)
+        attendants = Attendants(self._lanes, self._outage, beats=self._slots is None)
         self._limits.start()
         if self._slots is not None:
             self._slots.open(self.id)

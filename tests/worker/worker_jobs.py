@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import threading
 import time
@@ -187,3 +188,49 @@ class Meets(Job):
 
     def handle(self) -> None:
         BARRIER[self.name].wait(timeout=20)
+
+
+class Odd(Job):
+    """Raises a text that is no fit text, written as Python writes it."""
+
+    max_tries = 1
+
+    def __init__(self, written: str) -> None:
+        self.written = written
+
+    def handle(self) -> None:
+        raise ValueError(ast.literal_eval(self.written))
+
+
+class Unspeakable(Exception):  # noqa: N818  it is no error's name
+    def __str__(self) -> str:
+        raise RuntimeError("and this is how it answers")
+
+    __repr__ = __str__
+
+
+class Indescribable(Job):
+    max_tries = 1
+
+    def handle(self) -> None:
+        raise Unspeakable
+
+
+class CancelsItself(Job):
+    """Asks for its own end, fails, and does well when it is retried."""
+
+    max_tries = 1
+
+    def handle(self) -> None:
+        assert self.job_id is not None
+        HEARD.append(("cancels", self.job_id))
+        if len(HEARD) == 1:
+            from qcore.manager import QueueManager
+
+            QueueManager.current().connection().cancel([self.job_id])
+            raise ValueError("first time")
+
+
+class DispatchesMore(Job):
+    def handle(self) -> None:
+        Noop().on_queue("more").dispatch()

@@ -10,14 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from qcore.drivers.database.dialects import dialect_for
 from qcore.drivers.database.dialects.base import Trouble
 from qcore.drivers.database.schema import Tables
 from qcore.drivers.database.upgrade import Upgrade
-from qcore.errors import ConfigurationError, ConnectionFailed, QueueError, SchemaError
+from qcore.errors import ConfigurationError, ConnectionFailed, PayloadError, QueueError, SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +36,8 @@ _PAUSE_S = (0.0005, 0.004)
 """The first pause before a transaction that met others is repeated; the next are longer, up to 50 ms."""
 _LONGEST_PAUSE_S = 0.05
 _PROVEN = "qcore_proven"
+_UNHOLDABLE = (DataError, OverflowError, UnicodeEncodeError)
+"""What a client library says of a value that the database has no room for: the fault is the value's."""
 
 _inherited: list[Pool] = []
 """Pools of the parent process: letting go of them here would end the parent's connections."""
@@ -123,6 +125,8 @@ class Link:
                 f"{where}: its tables are missing or of another version ({self.dialect.explain(cause)})",
                 hint="run: qctl migrate",
             )
+        if isinstance(error, _UNHOLDABLE):
+            return PayloadError(f"{where}: it cannot hold a value: {self.dialect.explain(cause)}")
         return ConnectionFailed(
             f"{where}: {self.dialect.explain(cause)}",
             hint=self.dialect.remedy(cause),
@@ -142,10 +146,10 @@ class Link:
                 answer = work(connection)
                 attempt.commit()
                 return answer
-        except (DBAPIError, PoolTimeout) as error:
+        except (DBAPIError, PoolTimeout, OverflowError, UnicodeEncodeError) as error:
             raise self._verdict(error, attempt) from error
 
-    def _verdict(self, error: SQLAlchemyError, attempt: _Attempt) -> BaseException:
+    def _verdict(self, error: Exception, attempt: _Attempt) -> BaseException:
         """Whether to try again: after a collision, or once where a connection had died while it lay idle."""
         cause = cause_of(error)
         trouble = self.dialect.judge(cause)

@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from qcore.envelope import Lease
@@ -132,7 +133,7 @@ class AioExecutor:
         deadlines = self._deadlines
         assert deadlines is not None  # noqa: S101  made with the pool
         call = self._loop.run_in_executor(
-            self._threads, lambda: runner.run_prepared(attempt, ThreadDeadline(deadlines))
+            self._threads, copy_context().run, lambda: runner.run_prepared(attempt, ThreadDeadline(deadlines))
         )
         return await asyncio.shield(call)
 

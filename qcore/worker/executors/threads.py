@@ -6,6 +6,7 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from queue import SimpleQueue
 
 from qcore.envelope import Lease
@@ -36,7 +37,9 @@ class ThreadExecutor:
         self._running = 0
         self.deadlines = ThreadDeadlines()
         self._threads = [
-            threading.Thread(target=self._serve, args=(place,), name=f"qcore-job-{number}", daemon=True)
+            threading.Thread(
+                target=copy_context().run, args=(self._serve, place), name=f"qcore-job-{number}", daemon=True
+            )
             for number, place in enumerate(places(slots, self.capacity))
         ]
         for thread in self._threads:

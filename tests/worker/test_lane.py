@@ -1,0 +1,111 @@
+"""What a worker holds of a connection: unsent ends, leases that went stale in a sleep, whether anybody was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from qcore.config import ConnectionSettings
+from qcore.envelope import Lease
+from qcore.errors import ConnectionFailed
+from qcore.settlement import Settlement
+from qcore.states import Outcome
+from qcore.worker import lane as lanes
+from qcore.worker.lane import Lane
+from qcore.worker.slots import Holding, SlotMemory
+
+
+class Store:
+    """Gives the leases it was made with, and notes what is settled; or does not answer."""
+
+    def __init__(self, *leases: Lease) -> None:
+        self.leases = list(leases)
+        self.settled: list[Settlement] = []
+        self.is_down = False
+
+    def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
+        given, self.leases = self.leases[:limit], self.leases[limit:]
+        return given
+
+    def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
+        if self.is_down:
+            raise ConnectionFailed("gone")
+        self.settled += settlements
+        return []
+
+
+def lease(job_id: str) -> Lease:
+    return Lease(id=job_id, job="m:J", queue="q", payload=b"", token="w/1")
+
+
+def end(job_id: str) -> Settlement:
+    return Settlement(id=job_id, queue="q", job="m:J", token="w/1", outcome=Outcome.COMPLETED)
+
+
+@pytest.fixture
+def lane_on(make_settings: Callable[..., ConnectionSettings]) -> Callable[[Any], Lane]:
+    return lambda store: Lane(store, make_settings(lease_s=15.0), ["q"], "w")
+
+
+def ids_held(lane: Lane) -> list[str]:
+    return [job_id for holding in lane.holdings() for job_id in holding.ids]
+
+
+def test_the_lease_of_an_unsent_end_is_kept(lane_on: Callable[[Any], Lane]) -> None:
+    store = Store()
+    lane = lane_on(store)
+    lane.add(end("a"), 0.0)
+    store.is_down = True
+    with pytest.raises(ConnectionFailed):
+        lane.send()
+    assert ids_held(lane) == ["a"]
+    store.is_down = False
+    lane.send()
+    assert ids_held(lane) == []
+
+
+def test_leases_are_handed_back_after_a_sleep(lane_on: Callable[[Any], Lane], monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(lease("a"), lease("b"), lease("c"))
+    lane = lane_on(store)
+    now = 100.0
+    monkeypatch.setattr(lanes.time, "monotonic", lambda: now)
+    lane.exchange(3, ["q"])
+    taken = lane.next()
+    assert taken is not None
+    lane.begin(taken)
+    now += 60.0  # the machine was suspended under it
+    assert lane.next() is None
+    lane.send()
+    assert {(one.id, one.outcome) for one in store.settled} == {("b", Outcome.RELEASED), ("c", Outcome.RELEASED)}
+
+
+def test_it_tells_whether_the_store_was_asked(lane_on: Callable[[Any], Lane]) -> None:
+    lane = lane_on(Store())
+    assert not lane.exchange(0, ["q"])
+    lane.add(end("a"), 0.0)
+    assert lane.exchange(0, ["q"])
+    assert lane.exchange(1, ["q"])
+
+
+def test_a_block_takes_the_leases_of_all_its_places() -> None:
+    memory = SlotMemory(1, 5000)
+    child = memory.child(0)
+    child.open("w")
+    child.hold([Holding("default", f"host:1:{number:040}/1", ["0" * 36]) for number in range(10_000)])
+    assert len(child.holdings()) == 10_000
+    memory.close()
+
+
+def test_a_child_knows_how_long_nobody_kept_its_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qcore.worker import slots
+
+    now = 100.0
+    monkeypatch.setattr(slots.time, "monotonic", lambda: now)
+    child = SlotMemory(1, 1).child(0)
+    child.open("w")
+    now += 20.0
+    assert child.unkept_s == pytest.approx(20.0)
+    child.keep()
+    assert child.unkept_s == 0.0
