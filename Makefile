@@ -66,10 +66,13 @@ quick: $(READY) ## The fast tests alone
 	@$(BIN)/python -m pytest -n auto -m "not slow"
 
 faults: $(READY) ## Break stores, hosts and networks on purpose (SCALE=0.1 SEED=1 ONLY=t1), and print what became of it
-	@SCALE=$(SCALE) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults $(if $(ONLY),-k "$(ONLY)")
+	@SCALE=$(SCALE) SEED=$(SEED) $(BIN)/python -m pytest -n 4 --dist loadgroup tests/faults $(if $(ONLY),-k "$(ONLY)")
 
-chaos: $(READY) ## All faults at random, on each store in turn (SECONDS=60 in all, SEED=1)
-	@SECONDS=$(SECONDS) SEED=$(SEED) SCALE=$(SCALE) $(BIN)/python -m pytest tests/faults/chaos.py
+chaos: $(READY) ## All faults at random, on all stores side by side (SECONDS=60 SEED=1)
+	@SECONDS=$(SECONDS) SEED=$(SEED) SCALE=$(SCALE) $(BIN)/python -m pytest -n 4 --dist loadgroup tests/faults/chaos.py
+
+mutants: $(READY) ## Break the engine itself on purpose, in a copy; each defect must turn its tests red
+	@$(BIN)/python tests/faults/mutants.py
 
 fmt: $(READY) ## Format, and mend what can be mended without thought
 	@$(BIN)/ruff format --quiet .
@@ -121,5 +124,5 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 	@$(DEMO)/bin/python $(PIP) install .
 	@touch $@
 
-.PHONY: help setup demo test check lint types imports quick faults chaos fmt snapshots picture build clean \
+.PHONY: help setup demo test check lint types imports quick faults chaos mutants fmt snapshots picture build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear

@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import msgspec
 
+from qcore.clock import LONGEST_S
+
 
 class Exponential(msgspec.Struct, frozen=True, tag="exponential"):
     """Doubling pauses with a roof; see `exponential`."""
@@ -34,21 +36,19 @@ def exponential(base: float = 5.0, cap: float = 3600.0, *, jitter: bool = True) 
         A value for a job's `backoff`.
 
     Raises:
-        ValueError: `base` or `cap` is not positive.
+        ValueError: `base` or `cap` is not positive, or beyond 10 years.
     """
-    if base <= 0 or cap <= 0:
-        raise ValueError(f"backoff: base and cap must be above 0 seconds, not {base} and {cap}")
-    return Exponential(float(base), float(cap), jitter)
+    return _checked(Exponential(float(base), float(cap), jitter))
 
 
 def normalize(value: float | timedelta | Exponential | Sequence[float | timedelta]) -> Backoff:
     """Bring what a user may write as a backoff into one of its three forms.
 
     Raises:
-        ValueError: an empty list, a negative number, or another type.
+        ValueError: an empty list, a number that is negative or beyond 10 years, or another type.
     """
     if isinstance(value, Exponential):
-        return value
+        return _checked(value)
     if isinstance(value, (int, float, timedelta)):
         return _seconds(value)
     if isinstance(value, (list, tuple)) and value:
@@ -66,8 +66,20 @@ def pause_s(backoff: Backoff, failures: int) -> float:
     return backoff
 
 
+def _checked(value: Exponential) -> Exponential:
+    if not (value.base > 0 and value.cap > 0):
+        raise ValueError(f"backoff: base and cap must be above 0 seconds, not {value.base} and {value.cap}")
+    _seconds(value.base)
+    _seconds(value.cap)
+    return value
+
+
 def _seconds(value: float | timedelta) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise ValueError(f"backoff: {value!r} is no number of seconds")  # noqa: TRY004  a value like any other
     if seconds < 0:
         raise ValueError(f"backoff: {seconds:g} s is negative")
-    return seconds
+    if not seconds <= LONGEST_S:
+        raise ValueError(f"backoff: {float(min(seconds, 1e300)):g} s is beyond 10 years")
+    return float(seconds)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+LONGEST_S = 10 * 366 * 86_400
+"""Seconds, some ten years: a time beyond it is a mistake, such as milliseconds."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -32,8 +37,11 @@ class SystemClock:
 
 
 def instant(us: int) -> datetime:
-    """Turn microseconds since the epoch into an aware UTC datetime."""
-    return datetime.fromtimestamp(us / 1_000_000, UTC)
+    """Turn microseconds since the epoch into an aware UTC datetime: the nearest, where no calendar reaches so far."""
+    try:
+        return min(max(_EPOCH + timedelta(microseconds=us), _FIRST), _LAST)
+    except OverflowError:
+        return _LAST if us > 0 else _FIRST
 
 
 def microseconds(at: datetime) -> int:

@@ -84,7 +84,7 @@ class QueueDefinition(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_
     priority_weight: int | None = None
     max_attempts: int | None = None
     retry_after: float | None = None
-    """Seconds after which a lease nobody renews is the last to be believed."""
+    """Seconds; kept for Laravel's sake: heartbeats alone decide how long a lease lasts."""
     rate_limit_enabled: bool | None = None
     rate_limit_max: int | None = None
     rate_limit_window: float | None = None

@@ -5,37 +5,97 @@ SQLAlchemy is loaded already when a session or an entity exists; nothing here im
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from qcore.errors import PayloadError
 
+_KEY = "qcore_after_commit"
+"""Under which `session.info` holds what waits."""
+
 
 def after_commit(session: Any, call: Callable[[], Any]) -> None:
-    """Make a call once the session's transaction has been committed; a rollback drops it.
+    """Make a call once the session's outermost transaction has been committed.
+
+    A rollback drops it, be it of the whole or of the savepoint it was made in; so does closing the session. A session
+    without a transaction begins one, as it does for any other use of it.
 
     Args:
-        session: an SQLAlchemy `Session`; with none of its transactions open the call is made at once.
-        call: takes no arguments; its error is raised from `commit()`.
+        session: an SQLAlchemy `Session`, `scoped_session` or `AsyncSession`.
+        call: takes no arguments. Its error is raised from `commit()`, once every other call has been made; what was
+            committed stays so.
     """
-    if not session.in_transaction():
-        call()
-        return
-    from sqlalchemy import event
+    plain = _plain(session)
+    if not plain.in_transaction():
+        plain.begin()  # so that there is something whose end decides
+    _waiting(plain).add(_innermost(plain), call)
 
-    def forget() -> None:
-        event.remove(session, "after_commit", committed)
-        event.remove(session, "after_rollback", rolled_back)
 
-    def committed(_: Any) -> None:
-        forget()
-        call()
+class _Waiting:
+    """What waits for the commit of one session, by the transaction or savepoint in which it was asked for."""
 
-    def rolled_back(_: Any) -> None:
-        forget()
+    def __init__(self) -> None:
+        self._calls: list[tuple[Any, Callable[[], Any]]] = []
+        self._committed: Any = None
 
-    event.listen(session, "after_commit", committed)
-    event.listen(session, "after_rollback", rolled_back)
+    def add(self, transaction: Any, call: Callable[[], Any]) -> None:
+        self._calls.append((transaction, call))
+
+    def committed(self, session: Any) -> None:
+        """Note which transaction is being committed: this event names none, and the next one no outcome."""
+        self._committed = _innermost(session)
+
+    def ended(self, _: Any, transaction: Any) -> None:
+        """Make, hand outwards or drop the calls of a transaction. Nothing of it is open any more here."""
+        is_committed = transaction is self._committed
+        self._committed = None if is_committed else self._committed
+        mine = [call for owner, call in self._calls if owner is transaction]
+        if not mine:
+            return
+        if is_committed and transaction.parent is not None:
+            self._calls = [(transaction.parent if owner is transaction else owner, call) for owner, call in self._calls]
+            return
+        self._calls = [(owner, call) for owner, call in self._calls if owner is not transaction]
+        if is_committed:
+            _make_all(mine)
+
+
+def _plain(session: Any) -> Any:
+    """Find the `Session` inside a scoped or an async one."""
+    from sqlalchemy.orm import scoped_session
+
+    inner = session() if isinstance(session, scoped_session) else session
+    return getattr(inner, "sync_session", inner)
+
+
+def _waiting(session: Any) -> _Waiting:
+    """Return a session's list. Its listeners are never removed: they may be running when that would be done."""
+    waiting: _Waiting | None = session.info.get(_KEY)
+    if waiting is None:
+        from sqlalchemy import event
+
+        waiting = session.info[_KEY] = _Waiting()
+        event.listen(session, "after_commit", waiting.committed)
+        event.listen(session, "after_transaction_end", waiting.ended)
+    return waiting
+
+
+def _innermost(session: Any) -> Any:
+    return session.get_nested_transaction() or session.get_transaction()
+
+
+def _make_all(calls: Iterable[Callable[[], Any]]) -> None:
+    first: Exception | None = None
+    for call in calls:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  a store, or a job on a sync connection, may raise anything
+            if first is None:
+                first = error
+            else:
+                first.add_note(f"also: {type(error).__name__}: {error}")
+    if first is not None:
+        raise first
 
 
 def load_entity(factory: Callable[[], Any] | None, cls: type, key: tuple[Any, ...]) -> Any:

@@ -168,15 +168,12 @@ class Invocation:
         return self.connection if self.flags.connection else self.manager.connection_of(queue)
 
     def connections_in_use(self) -> list[str]:
-        """The one asked for; else the default, and those that the definitions of queues, and the pools, name."""
-        first = self.connection.name
-        if self.flags.connection:
-            return [first]
-        from qcore.manager.definitions import defined
+        """The one asked for; else all that are in use."""
+        return [self.connection.name] if self.flags.connection else self.manager.connections_in_use()
 
-        named = [self.manager.connection_of(definition.name).name for definition in defined.all()]
-        pools = [self.settings.connection(pool.connection).name for pool in self.settings.supervisors.values()]
-        return list(dict.fromkeys([first, *named, *pools]))
+    def connections_for(self, queue: str | None) -> list[str]:
+        """The connections that may hold a queue's jobs; for None all in use."""
+        return self.connections_in_use() if queue is None else [self.connection_of(queue).name]
 
     def backend(self) -> dict[str, Any]:
         """The store in force, for reports; no password in its URL."""

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
+from qcore.clock import LONGEST_S
+
 _MINUTE = 60.0
 _HOUR = 3600.0
 _DAY = 86400.0
@@ -103,12 +105,19 @@ def parse_duration(text: str) -> float:
     """Read a length of time as people type it: `90`, `90s`, `5m`, `1h30m`, `2d`; returns seconds.
 
     Raises:
-        ValueError: it is none, with the accepted forms in the message.
+        ValueError: it is none, with the accepted forms in the message, or beyond 10 years.
     """
     spans = _SPAN.findall(text)
     if not spans or _SPAN.sub("", text).strip() or (len(spans) > 1 and any(not unit for _, unit in spans)):
         raise ValueError(f"{text!r} is no duration; write 90, 90s, 5m, 1h30m or 2d")
-    return sum(float(number) * _UNITS[unit or "s"] for number, unit in spans)
+    total_s = sum(float(number) * _UNITS[unit or "s"] for number, unit in spans)
+    if total_s > LONGEST_S:
+        raise TooLongError(f"{text!r} is beyond 10 years")
+    return total_s
+
+
+class TooLongError(ValueError):
+    """A length of time beyond all use."""
 
 
 def parse_moment(text: str) -> timedelta | datetime:
@@ -119,9 +128,11 @@ def parse_moment(text: str) -> timedelta | datetime:
     """
     try:
         return timedelta(seconds=parse_duration(text))
+    except TooLongError:
+        raise
     except ValueError:
         pass
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is neither a duration (90s, 5m, 2h) nor an instant (2027-01-31T09:00)") from None

@@ -31,7 +31,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`database`: prefix of its tables. `redis`: the prefix of its keys is `prefix`."""
     prefix: str = "qctl"
     retry_after: float = 3600.0
-    """Seconds; the last line behind heartbeats."""
+    """Seconds; kept for Laravel's sake: a lease ends `lease_s` after its worker's last heartbeat."""
     max_attempts: int | None = None
     block_for: float | None = None
     lease_s: float = LEASE_S

@@ -38,7 +38,7 @@ class Reader(Protocol):
             queue: only this queue's.
             cursor: `next_cursor` of the page before.
             limit: jobs, 1 to 1,000.
-            payloads: read payloads, results and histories too.
+            payloads: read payloads and results too, which may be large; histories are always read.
         """
         ...
 

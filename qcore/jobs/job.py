@@ -9,7 +9,7 @@ from qcore import dispatcher
 from qcore.errors import ConfigurationError
 from qcore.ids import new_id
 from qcore.jobs.context import JobContext, Wish
-from qcore.jobs.options import BackoffLike, Seconds, When, due
+from qcore.jobs.options import BackoffLike, Seconds, When, due, tags_of
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -64,6 +64,9 @@ class Job:
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _context: JobContext | None = None
     _id: str | None = None
+    """Of the last dispatch."""
+    _promised_id: str | None = None
+    """Told to a caller before the job is dispatched: its next dispatch uses it up."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Remember the arguments, whether or not the subclass calls `super().__init__()`."""
@@ -111,7 +114,7 @@ class Job:
 
     def with_tags(self, *tags: str) -> Self:
         """Add words to find it by."""
-        self.tags = (*self.tags, *tags)
+        self.tags = (*tags_of(self.tags, "tags"), *tags)
         return self
 
     def with_tries(self, tries: int) -> Self:
@@ -141,7 +144,7 @@ class Job:
                 `after_commit` any session: the job is dispatched once that has been committed.
 
         Returns:
-            The job's id, a UUIDv7.
+            The job's id, a UUIDv7; a new one each time.
 
         Raises:
             PayloadError: an argument cannot travel; nothing was stored.
@@ -179,16 +182,16 @@ class Job:
             The id that the job will have.
         """
         job = cls(*args, **kwargs)
-        job._id = new_id()
+        job._id = job._promised_id = promised = new_id()
         if not dispatcher.defer(job.send):
             job.send()
-        return job._id
+        return promised
 
     # -- inside handle -------------------------------------------------------------------------------------------
 
     @property
     def job_id(self) -> str | None:
-        """The job's id, once it has been dispatched."""
+        """The job's id, once it has been dispatched; of one dispatched again, the latest."""
         return self._context.job_id if self._context is not None else self._id
 
     @property
@@ -197,11 +200,17 @@ class Job:
         return self._context.attempt if self._context is not None else 0
 
     def release(self, delay: When = 0) -> None:
-        """Let the job be tried again after `delay`, once `handle` returns. Costs a try, as in Laravel."""
+        """Let the job be tried again after `delay`, once `handle` returns. Costs a try, as in Laravel.
+
+        A worker does so. On a sync connection and in `dispatch_now` there is none: the job counts as done.
+        """
         self._wish(Wish("release", _delay_us(delay)))
 
     def snooze(self, delay: When) -> None:
-        """Let the job run again after `delay`, once `handle` returns. Costs no try."""
+        """Let the job run again after `delay`, once `handle` returns. Costs no try.
+
+        A worker does so. On a sync connection and in `dispatch_now` there is none: the job counts as done.
+        """
         self._wish(Wish("snooze", _delay_us(delay)))
 
     def fail(self, exception: BaseException | str) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
+from unicodedata import category
 
 import msgspec
 
 from qcore.backoff import Backoff, Exponential, normalize
-from qcore.clock import microseconds
+from qcore.clock import LONGEST_S, microseconds
 from qcore.errors import ConfigurationError
 
 Seconds = float | timedelta
@@ -21,6 +23,12 @@ DEFAULT_TIMEOUT_S = 60.0
 DEFAULT_RESULT_TTL_S = 3600.0
 MAX_CRASHES = 3
 MAX_RECLAIMS = 10
+LONGEST_NAME = 190
+"""Characters of a queue's name, of a tag: what every store can index."""
+LARGEST_COUNT = 2**31 - 1
+LAST_US = microseconds(datetime(2200, 1, 1, tzinfo=UTC))
+"""Instants of jobs lie before it."""
+_TOO_LONG = "is it in milliseconds? times are in seconds; an instant is given as a datetime"
 
 
 class JobOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -48,27 +56,67 @@ def seconds(value: Any, what: str) -> float:
     """Turn a duration into seconds.
 
     Raises:
-        ConfigurationError: it is negative or of another type; `what` names it.
+        ConfigurationError: it is negative, beyond 10 years or of another type; `what` names it.
     """
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         raise ConfigurationError(f"{what}: {value!r} is no duration", hint="give seconds from 0 up, or a timedelta")
+    if value > LONGEST_S:
+        raise ConfigurationError(f"{what}: {float(min(value, 1e300)):g} s is beyond 10 years", hint=_TOO_LONG)
     return float(value)
 
 
 def due(value: When, what: str) -> tuple[int, int | None]:
     """Split a delay into (microseconds from the store's now, instant in microseconds or None)."""
     if isinstance(value, datetime):
-        return 0, microseconds(value)
+        return 0, instant_us(value, what)
     return (round(seconds(value, what) * 1_000_000) if value else 0), None
 
 
+def instant_us(value: datetime, what: str) -> int:
+    """Turn a datetime into microseconds since the epoch; what lies before the epoch is the epoch."""
+    try:
+        us = microseconds(value)
+    except (ValueError, OverflowError, OSError):  # a naive one at an end of the calendar has no local time
+        us = LAST_US if value.year > 1 else 0
+    if us >= LAST_US:
+        raise ConfigurationError(f"{what}: {value} is beyond the year 2199")
+    return max(0, us)
+
+
 def count(value: Any, what: str, least: int = 0) -> int:
-    """Check a whole number of at least `least`."""
+    """Check a whole number of at least `least`, that every store can hold."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigurationError(f"{what}: {value!r} is no whole number from {least} up")
+    if value > LARGEST_COUNT:
+        raise ConfigurationError(f"{what}: {min(value, 10**300):.4g} is above {LARGEST_COUNT}, the largest number here")
     return value
+
+
+def name(value: Any, what: str) -> str:
+    """Check the name of a queue, or a tag."""
+    if not isinstance(value, str) or not _is_name(value):
+        shown = repr(value)
+        raise ConfigurationError(
+            f"{what}: {shown if len(shown) <= LONGEST_NAME else shown[:40] + '…'} is no name",
+            hint=f"give text of 1 to {LONGEST_NAME} characters, without control characters",
+        )
+    return value
+
+
+def tags_of(value: Any, what: str) -> tuple[str, ...]:
+    """Check tags; a single text is one tag, not its letters."""
+    if isinstance(value, str):
+        return (name(value, what),)
+    if not isinstance(value, Iterable):
+        raise ConfigurationError(f"{what}: {value!r} are no tags", hint='write tags = ("urgent",)')
+    return tuple(name(tag if isinstance(tag, str) else str(tag), what) for tag in value)
+
+
+@lru_cache(1024)
+def _is_name(value: str) -> bool:
+    return 0 < len(value) <= LONGEST_NAME and not any(category(letter) in {"Cc", "Cs"} for letter in value)
 
 
 def read(job: Any, given: set[str], what: str) -> JobOptions:
@@ -89,7 +137,7 @@ def read(job: Any, given: set[str], what: str) -> JobOptions:
 
 def _retry_until(values: dict[str, Any], value: Any, what: str) -> None:
     if isinstance(value, datetime):
-        values["retry_until_us"] = microseconds(value)
+        values["retry_until_us"] = instant_us(value, what)
     else:
         values["retry_for_us"] = round(seconds(value, what) * 1_000_000)
 
@@ -98,13 +146,11 @@ def _backoff(values: dict[str, Any], value: Any, what: str) -> None:
     try:
         values["backoff"] = normalize(value)
     except ValueError as error:
-        raise ConfigurationError(f"{what}: {error}") from error
+        raise ConfigurationError(f"{what}: {str(error).removeprefix('backoff: ')}") from error
 
 
 def _tenant(values: dict[str, Any], value: Any, what: str) -> None:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{what}: {value!r} is no name")
-    values["tenant"] = value
+    values["tenant"] = name(value, what)
 
 
 _READERS: dict[str, Any] = {

@@ -40,7 +40,7 @@ def pack(job: Job, *, queue: str, keyring: Keyring | None, limit: int = PAYLOAD_
     """Seal a job for its way.
 
     Args:
-        job: what to send; its id is made here unless it has one.
+        job: what to send; it gets a new id, also where it has been sent before, unless one was promised.
         queue: where it goes.
         keyring: signs the payload; None leaves it unsigned.
         limit: bytes the sealed payload may have.
@@ -51,12 +51,12 @@ def pack(job: Job, *, queue: str, keyring: Keyring | None, limit: int = PAYLOAD_
         ConfigurationError: an option's value makes no sense.
     """
     cls = type(job)
+    options.name(queue, f"{cls.__qualname__}.queue")
     path = class_path(cls)
     given = _given(job, cls)
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
     args, kwargs = job._arguments
-    job_id = job._id or new_id()
-    job._id = job_id
+    job_id = _new_id_of(job)
     payload = Payload(
         job_id,
         path,
@@ -81,7 +81,7 @@ def pack(job: Job, *, queue: str, keyring: Keyring | None, limit: int = PAYLOAD_
         priority=options.count(job.priority, f"{cls.__qualname__}.priority", -(2**31)),
         delay_us=delay_us,
         due_us=due_us,
-        tags=tuple(map(str, job.tags)),
+        tags=options.tags_of(job.tags, f"{cls.__qualname__}.tags"),
     )
 
 
@@ -151,6 +151,15 @@ def resolve(path: str) -> type[Job]:
 _paths: dict[type[Job], str] = {}
 _classes: dict[str, type[Job]] = {}
 _class_options: dict[type[Job], frozenset[str]] = {}
+
+
+def _new_id_of(job: Job) -> str:
+    """Give the job the id of this dispatch: the promised one, which serves once, or a new one."""
+    promised = job._promised_id
+    if promised is not None:
+        job._promised_id = None
+    job._id = job_id = promised or new_id()
+    return job_id
 
 
 def _given(job: Job, cls: type[Job]) -> set[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from qcore.errors import JobTimeout
+from qcore.errors import ConfigurationError, JobTimeout
 from qcore.jobs.context import JobContext
 from qcore.jobs.job import Job
 
@@ -25,9 +26,20 @@ def run(job: Job, context: JobContext, limit_s: float = 0.0) -> Any:
 
     Returns:
         What `handle` returns; raises what it raises.
+
+    Raises:
+        ConfigurationError: the job is async, and this thread's event loop is running: nothing can wait for it here.
     """
     result = start(job, context)
-    return _finish(within(result, limit_s)) if iscoroutine(result) else result
+    if not iscoroutine(result):
+        return result
+    if _is_loop_running():
+        result.close()
+        raise ConfigurationError(
+            f"{type(job).__qualname__} is async and cannot be run from inside a running event loop",
+            hint="dispatch it to a queue that a worker serves, or run it in a thread: `await asyncio.to_thread(...)`",
+        )
+    return _finish(within(result, limit_s))
 
 
 def start(job: Job, context: JobContext) -> Any:
@@ -83,6 +95,11 @@ def is_async(job: Job) -> bool:
 
 
 _is_async: dict[type[Job], bool] = {}
+
+
+def _is_loop_running() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def _wrapped(stack: Sequence[Any]) -> Callable[[Job], Any]:

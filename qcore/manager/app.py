@@ -34,7 +34,7 @@ def import_app(name: str) -> ModuleType:
             f"app {name!r}: no module named {error.name!r}",
             hint="run from the folder that holds it, or set PYTHONPATH; --app takes a module's dotted name",
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script leaves while it is imported
         raise ConfigurationError(f"app {name!r}: importing it failed: {type(error).__name__}: {error}") from error
 
 

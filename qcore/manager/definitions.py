@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from qcore.errors import ConfigurationError
+from qcore.jobs import options
 from qcore.records import QueueDefinition
 
 
@@ -56,17 +58,21 @@ def define_queue(
         max_jobs: waiting and running jobs at the most; a dispatch past it raises `QueueFullError`.
         priority_weight: share of a worker that serves several queues with `--fair`.
         max_attempts: tries of a job that says nothing itself.
-        retry_after: seconds; the last line behind heartbeats.
-        rate_limit_enabled: whether the limit below is in force.
+        retry_after: seconds; kept for Laravel's sake: a lease ends when its worker's heartbeats do.
+        rate_limit_enabled: whether the limit below is wanted; kept, and not in force yet.
         rate_limit_max: jobs in a window.
         rate_limit_window: seconds.
-        encryption_enabled: encrypt the arguments of every job on it.
+        encryption_enabled: not yet to be had, and refused, so that nobody relies on it.
 
     Returns:
         The definition. What an operator has set since beats it.
+
+    Raises:
+        ConfigurationError: the name is none, or encryption is asked for.
     """
+    _refuse_encryption(name, asked=bool(encryption_enabled))
     definition = QueueDefinition(
-        name=name,
+        name=options.name(name, "define_queue"),
         connection=connection,
         max_jobs=max_jobs,
         priority_weight=priority_weight,
@@ -79,3 +85,12 @@ def define_queue(
     )
     defined.add(definition)
     return definition
+
+
+def _refuse_encryption(name: str, *, asked: bool) -> None:
+    """Nobody shall believe that arguments are hidden which are not."""
+    if asked:
+        raise ConfigurationError(
+            f"queue {name!r}: encryption comes with a later version",
+            hint="leave encryption_enabled out; arguments are signed, not hidden",
+        )

@@ -7,17 +7,19 @@ from traceback import format_exception
 from typing import Any
 
 from qcore.clock import SystemClock
+from qcore.codec import encode_value
 from qcore.drivers import Store
 from qcore.envelope import Lease
 from qcore.ids import new_id
 from qcore.jobs.context import JobContext
 from qcore.jobs.job import Job
+from qcore.jobs.options import JobOptions
 from qcore.jobs.running import close_loop, run
 from qcore.records import Failure, pack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 
-Build = Callable[[Lease], Job]
+Unseal = Callable[[Lease], tuple[Job, JobOptions]]
 
 
 def run_here(job: Job, queue: str) -> Any:
@@ -39,26 +41,40 @@ def _result(job: Job, context: JobContext) -> Any:
     return result
 
 
-def run_pushed(store: Store, queue: str, build: Build) -> None:
-    """Run what was just pushed, in order; the first error is raised once all have ended."""
+def run_pushed(store: Store, queue: str, unseal: Unseal) -> None:
+    """Run what was just pushed, in order: one attempt each. The first error is raised once all have ended.
+
+    There is no worker to try anything again: a job that raises has failed, one that asked for `release()` or
+    `snooze()` is done as soon as `handle` returned, as Laravel's sync connection does it. What `handle` returned is
+    kept for the job's `result_ttl`; a job whose result cannot be encoded has failed.
+    """
     first: Exception | None = None
     request = 0
     worker = f"here-{new_id()}"
     while leases := store.reserve([queue], 100, worker, (request := request + 1)):
         for lease in leases:
-            first = first or _run_lease(store, lease, build)
+            error = _run_lease(store, lease, unseal)
+            first = first or error
     if first is not None:
         raise first
 
 
-def _run_lease(store: Store, lease: Lease, build: Build) -> Exception | None:
+def _run_lease(store: Store, lease: Lease, unseal: Unseal) -> Exception | None:
     try:
-        run_here(build(lease), lease.queue)
+        job, options = unseal(lease)
+        end = _completed(lease, run_here(job, lease.queue), options.result_ttl_s)
     except Exception as error:  # noqa: BLE001  a job may raise anything; the caller gets it
         store.settle([_failed(lease, error)])
         return error
-    store.settle([_ended(lease, Outcome.COMPLETED)])
+    store.settle([end])
     return None
+
+
+def _completed(lease: Lease, result: Any, ttl_s: float) -> Settlement:
+    if result is None or not ttl_s:
+        return _ended(lease, Outcome.COMPLETED)
+    encoded = encode_value(result, what=f"the result of {lease.job}")
+    return _ended(lease, Outcome.COMPLETED, result=encoded, result_ttl_s=ttl_s)
 
 
 def _ended(lease: Lease, outcome: Outcome, **more: Any) -> Settlement:

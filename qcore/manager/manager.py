@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -17,13 +18,15 @@ from qcore.drivers import Store, open_store
 from qcore.envelope import Envelope, Lease
 from qcore.errors import ConfigurationError, JobNotFound
 from qcore.jobs.job import Job
+from qcore.jobs.options import NONE, JobOptions, seconds
 from qcore.jobs.packing import build, pack, unpack
 from qcore.manager import app as application
 from qcore.manager.current import everywhere
 from qcore.manager.definitions import defined
+from qcore.manager.failures import act_on_all, act_on_ids, until_none
 from qcore.manager.immediate import run_here, run_pushed
 from qcore.manager.keys import keyring_of
-from qcore.manager.pushing import push_all
+from qcore.manager.pushing import name_stored, push_all
 from qcore.records import QueueCounts
 from qcore.transactions import after_commit, load_entity
 
@@ -40,6 +43,15 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     completed: int
     oldest_pending_age: float | None
     """Seconds since the job that waits longest became due."""
+
+
+class _Sealed(NamedTuple):
+    """Jobs of one connection, ready to be stored."""
+
+    connection: ConnectionSettings
+    store: Store
+    jobs: Sequence[Job]
+    envelopes: Sequence[Envelope]
 
 
 class QueueManager:
@@ -150,6 +162,16 @@ class QueueManager:
         definition = defined.get(queue) if queue else None
         return self.settings.connection(definition.connection if definition else None)
 
+    def connections_in_use(self) -> list[str]:
+        """Name the default connection, and those that the definitions of queues, and the pools, name."""
+        named = [name for one in defined.all() if (name := self._usable(one.connection)) is not None]
+        pools = [self.settings.connection(pool.connection).name for pool in self.settings.supervisors.values()]
+        return list(dict.fromkeys([self.settings.connection().name, *named, *pools]))
+
+    def connections_for(self, queue: str | None) -> list[str]:
+        """Name the connections that may hold a queue's jobs; for None all in use."""
+        return self.connections_in_use() if queue is None else [self.connection_of(queue).name]
+
     def keyring(self, connection: str) -> Keyring | None:
         """Return the keys that sign a connection's payloads; None where none are set."""
         if connection not in self._keyrings:
@@ -178,12 +200,16 @@ class QueueManager:
             store.define(mine)
         self._published[name] = version
 
+    def _usable(self, connection: str | None) -> str | None:
+        """The name of a definition's connection; None for one without an address here, which holds nothing of ours."""
+        try:
+            return self.settings.connection(connection).name
+        except ConfigurationError:
+            return None
+
     def _lives_on(self, connection: str | None, name: str) -> bool:
         """Whether a definition's connection is the one of this name; one that nobody can use yet is not."""
-        try:
-            return self.settings.connection(connection).name == name
-        except ConfigurationError:
-            return False
+        return self._usable(connection) == name
 
     # -- dispatch ------------------------------------------------------------------------------------------------
 
@@ -194,15 +220,20 @@ class QueueManager:
             jobs: any number; every 1,000 of one connection are one atomic step.
             session: an SQLAlchemy session in whose transaction they are stored; those with `after_commit` are
                 dispatched once it has been committed.
+
+        Raises:
+            PayloadError: a job cannot travel; nothing was stored on any connection.
+            QueueError: as the stores raise; its `stored_ids` and its message name what was stored before, there and
+                on other connections.
         """
         if len(jobs) == 1:
-            return self._dispatch_group(self._connection_of_job(jobs[0]), jobs, session)
+            return self._store(self._sealed(self._connection_of_job(jobs[0]), jobs), session)
         groups: dict[str, list[int]] = {}
         for index, job in enumerate(jobs):
             groups.setdefault(self._connection_of_job(job).name, []).append(index)
+        ready = [self._sealed(self.settings.connection(name), [jobs[i] for i in at]) for name, at in groups.items()]
         ids: list[str | None] = [None] * len(jobs)
-        for name, indexes in groups.items():
-            stored = self._dispatch_group(self.settings.connection(name), [jobs[i] for i in indexes], session)
+        for indexes, stored in zip(groups.values(), self._store_each(ready, session), strict=True):
             for index, job_id in zip(indexes, stored, strict=True):
                 ids[index] = job_id
         return ids
@@ -215,10 +246,10 @@ class QueueManager:
         """Pack a job for a connection: its queue, signed with the connection's keys."""
         return pack(job, queue=job.queue or connection.queue, keyring=self.keyring(connection.name))
 
-    def unseal(self, lease: Lease, connection: str) -> Job:
-        """Verify a lease's payload and build its job."""
+    def unseal(self, lease: Lease, connection: str) -> tuple[Job, JobOptions]:
+        """Verify a lease's payload and build its job; returns it and the options that travelled with it."""
         payload = unpack(lease.payload, self.keyring(connection), job_id=lease.id, queue=lease.queue)
-        return build(payload, self.load_entity)
+        return build(payload, self.load_entity), payload.options or NONE
 
     def load_entity(self, cls: type, key: tuple[Any, ...]) -> Any:
         """Load an entity that travelled by primary key, through the factory given to `sessions`."""
@@ -227,19 +258,33 @@ class QueueManager:
     def _connection_of_job(self, job: Job) -> ConnectionSettings:
         return self.settings.connection(job.connection) if job.connection else self.connection_of(job.queue)
 
-    def _dispatch_group(
-        self, connection: ConnectionSettings, jobs: Sequence[Job], session: Any
-    ) -> Sequence[str | None]:
+    def _sealed(self, connection: ConnectionSettings, jobs: Sequence[Job]) -> _Sealed:
         store = self.connection(connection.name)
-        envelopes = [self.seal(job, connection) for job in jobs]
+        return _Sealed(connection, store, jobs, [self.seal(job, connection) for job in jobs])
+
+    def _store_each(self, ready: Sequence[_Sealed], session: Any) -> list[Sequence[str | None]]:
+        """Store the jobs of several connections, one after the other; an error names what those before it stored."""
+        stored: list[Sequence[str | None]] = []
+        for sealed in ready:
+            try:
+                stored.append(self._store(sealed, session))
+            except Exception as error:
+                if session is None:  # else nothing is stored before its commit
+                    names = ", ".join(one.connection.name for one in ready[: len(stored)])
+                    name_stored(error, [job_id for ids in stored for job_id in ids if job_id], where=f"on {names} ")
+                raise
+        return stored
+
+    def _store(self, sealed: _Sealed, session: Any) -> Sequence[str | None]:
+        connection, store, jobs, envelopes = sealed
         if session is None:
             return self._push(store, connection, envelopes)
         waiting = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if job.after_commit]
         direct = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if not job.after_commit]
-        if waiting:
-            after_commit(session, lambda: self._push(store, connection, waiting))
         if direct:
             push_all(store, direct, within=session)
+        if waiting:
+            after_commit(session, lambda: self._push(store, connection, waiting))
         return [envelope.id for envelope in envelopes]
 
     def _push(
@@ -287,7 +332,8 @@ class QueueManager:
     @everywhere
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
         """Let a queue give no jobs, for ever or for so many seconds; whether that changed anything."""
-        return self._store_of(queue).pause(queue, for_s=for_s, reason=reason)
+        pause_s = None if for_s is None else seconds(for_s, "pause")
+        return self._store_of(queue).pause(queue, for_s=pause_s, reason=reason)
 
     @everywhere
     def resume(self, queue: str) -> bool:
@@ -298,7 +344,7 @@ class QueueManager:
     def clear(self, queue: str) -> int:
         """Drop every waiting job of a queue; returns how many."""
         store = self._store_of(queue)
-        return _until_none(lambda: store.clear(queue))
+        return until_none(lambda: store.clear(queue))
 
     @everywhere
     def retry(self, which: str | Sequence[str]) -> int:
@@ -308,37 +354,29 @@ class QueueManager:
             JobNotFound: an id was given that is not in the failed store.
         """
         if isinstance(which, str):
-            return self._retry_all(None if which == "all" else which)
-        done = self._store_of(None).retry(list(which))
-        if len(done) < len(which):
-            missing = next(job_id for job_id in which if job_id not in set(done))
+            queue = None if which == "all" else which
+            return act_on_all(list(self._stores_for(queue)), lambda store, ids: store.retry(ids), queue=queue)[1]
+        done = act_on_ids(self._stores_for(None), which, lambda store, ids: store.retry(ids))
+        missing = next((job_id for job_id in which if job_id not in done), None)
+        if missing is not None:
             raise JobNotFound(f"no failed job {missing}", hint="see: qctl failed")
         return len(done)
 
     @everywhere
     def forget(self, job_id: str) -> bool:
         """Drop one failed job for good; whether it was there."""
-        return bool(self._store_of(None).forget([job_id]))
+        return bool(act_on_ids(self._stores_for(None), [job_id], lambda store, ids: store.forget(ids)))
 
     @everywhere
     def flush(self, queue: str | None = None) -> int:
         """Drop every failed job, or a queue's; returns how many."""
-        store = self._store_of(queue)
-        return _until_none(lambda: store.flush(queue=queue))
+        return sum(until_none(partial(store.flush, queue=queue)) for store in self._stores_for(queue))
 
-    def _retry_all(self, queue: str | None) -> int:
-        store = self._store_of(queue)
-        return _until_none(lambda: len(store.retry([job.id for job in store.page("failed", queue=queue).jobs])))
+    def _stores_for(self, queue: str | None) -> Iterator[Store]:
+        return map(self.connection, self.connections_for(queue))
 
     def _store_of(self, queue: str | None) -> Store:
         return self.connection(self.connection_of(queue).name)
 
     def _counts(self, queue: str) -> QueueCounts | None:
         return next(iter(self._store_of(queue).counts([queue])), None)
-
-
-def _until_none(step: Callable[[], int]) -> int:
-    total = 0
-    while done := step():
-        total += done
-    return total

@@ -31,9 +31,29 @@ def push_all(store: Store, envelopes: Sequence[Envelope], *, within: Any = None)
             stored += push_surely(store, piece, within=within)
         except QueueError as error:
             if stored and within is None:
-                _name_stored(error, [job_id for job_id in stored if job_id])
+                name_stored(error, [job_id for job_id in stored if job_id])
             raise
     return stored
+
+
+def name_stored(error: Exception, ids: Sequence[str], *, where: str = "") -> None:
+    """Let an error say what was stored before it: in words, and in the `stored_ids` of a `QueueError`.
+
+    Args:
+        error: about to be raised again; its `stored_ids` so far are kept.
+        ids: of the jobs stored; with none the error stays as it is.
+        where: they are, if not where the error comes from: "on a, b ".
+    """
+    if not ids:
+        return
+    told = f"{len(ids):,} jobs, {ids[0]} to {ids[-1]}" if len(ids) > 1 else f"1 job, {ids[0]}"
+    words = f"(stored {where}before that: {told})"
+    if not isinstance(error, QueueError):
+        error.add_note(words)
+        return
+    error.stored_ids = (*ids, *error.stored_ids)
+    error.message = f"{error.message} {words}"
+    error.args = (error.message,)
 
 
 def push_surely(store: Store, envelopes: Sequence[Envelope], *, within: Any = None) -> Sequence[str | None]:
@@ -89,10 +109,4 @@ def _say_may_be_stored(error: ConnectionFailed, envelopes: Sequence[Envelope]) -
     ids = ", ".join(envelope.id for envelope in envelopes[:3])
     more = f" and {len(envelopes) - 3:,} more" if len(envelopes) > 3 else ""  # noqa: PLR2004  three are shown
     error.message = f"{error.message}; the push may have been stored: {ids}{more}"
-    error.args = (error.message,)
-
-
-def _name_stored(error: QueueError, ids: list[str]) -> None:
-    error.stored_ids = tuple(ids)
-    error.message = f"{error.message} (stored before that: {len(ids):,} jobs, {ids[0]} to {ids[-1]})"
     error.args = (error.message,)

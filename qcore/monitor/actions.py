@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from qcore.clock import SystemClock
 from qcore.errors import ConfigurationError
+from qcore.jobs.options import seconds
+from qcore.manager.failures import Act, act_on_all, act_on_ids, until_none
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
 COMMANDS = ("pause", "continue", "restart", "terminate")
 """What a worker can be told."""
-_STEP = 500
 
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,11 +32,11 @@ class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Actions:
-    """Acts on jobs and queues of one connection.
+    """Acts on jobs and queues.
 
     Args:
         manager: whose connections are used.
-        connection: which; each queue's own, or the default, if None.
+        connection: which alone; if None each queue's own, and all in use where no queue is named.
     """
 
     def __init__(self, manager: QueueManager, connection: str | None = None) -> None:
@@ -44,41 +45,39 @@ class Actions:
 
     def retry(self, ids: Sequence[str]) -> ActionResult:
         """Put these failed jobs back as pending."""
-        return self._each(ids, self._store().retry)
+        return self._each(ids, lambda store, some: store.retry(some))
 
     def retry_all(self, queue: str | None = None, limit: int | None = None) -> ActionResult:
         """Put back every failed job, or a queue's, or the newest `limit` of them."""
-        store = self._store(queue)
-        return self._matching(store, queue, limit, store.retry)
+        return self._matching(queue, limit, lambda store, some: store.retry(some))
 
     def forget(self, ids: Sequence[str]) -> ActionResult:
         """Drop these failed jobs for good."""
-        return self._each(ids, self._store().forget)
+        return self._each(ids, lambda store, some: store.forget(some))
 
     def forget_all(self, queue: str | None = None, limit: int | None = None) -> ActionResult:
         """Drop every failed job, or a queue's, or the newest `limit` of them."""
-        store = self._store(queue)
-        return self._matching(store, queue, limit, store.forget)
+        return self._matching(queue, limit, lambda store, some: store.forget(some))
 
     def flush(self, queue: str | None = None, older_than_s: float | None = None) -> ActionResult:
         """Drop every failed job, or a queue's, or those that failed longer ago."""
-        store = self._store(queue)
         before_us = None if older_than_s is None else SystemClock().wall_us() - round(older_than_s * 1e6)
-        count = _until_none(lambda: store.flush(queue=queue, before_us=before_us))
+        count = sum(until_none(partial(store.flush, queue=queue, before_us=before_us)) for store in self._stores(queue))
         return ActionResult(matched=count, changed=count)
 
     def clear(self, queue: str, *, dry_run: bool = False) -> ActionResult:
         """Drop every waiting job of a queue; those that run are left alone."""
         store = self._store(queue)
         if not dry_run:
-            count = _until_none(lambda: store.clear(queue))
+            count = until_none(lambda: store.clear(queue))
             return ActionResult(matched=count, changed=count)
         waiting = sum(one.pending + one.delayed + one.retrying for one in store.counts([queue]))
         return ActionResult(matched=waiting, changed=0, dry_run=True)
 
     def pause(self, queue: str, for_s: float | None = None, reason: str | None = None) -> ActionResult:
         """Let a queue give no jobs, for ever or for so many seconds."""
-        changed = self._store(queue).pause(queue, for_s=for_s, reason=reason)
+        pause_s = None if for_s is None else seconds(for_s, "pause")
+        changed = self._store(queue).pause(queue, for_s=pause_s, reason=reason)
         return ActionResult(matched=1, changed=int(changed))
 
     def resume(self, queue: str) -> ActionResult:
@@ -87,7 +86,7 @@ class Actions:
 
     def cancel(self, ids: Sequence[str]) -> ActionResult:
         """Cancel jobs: those that wait end here, those that run are told."""
-        return self._each(ids, self._store().cancel, "it runs, and has been told; or it had ended")
+        return self._each(ids, lambda store, some: store.cancel(some), "it runs, and has been told; or it had ended")
 
     def command(self, address: str, command: str) -> ActionResult:
         """Leave a command for workers; they hear it with their next report, within about a second.
@@ -110,48 +109,17 @@ class Actions:
     def _store(self, queue: str | None = None) -> Store:
         return self._manager.connection(self._connection or self._manager.connection_of(queue).name)
 
-    def _each(
-        self,
-        ids: Sequence[str],
-        act: Callable[[Sequence[str]], Sequence[str]],
-        reason: str = "no failed job of this id",
-    ) -> ActionResult:
+    def _stores(self, queue: str | None = None) -> Iterator[Store]:
+        """Those that may hold the jobs, each opened when its turn comes."""
+        names = [self._connection] if self._connection else self._manager.connections_for(queue)
+        return map(self._manager.connection, names)
+
+    def _each(self, ids: Sequence[str], act: Act, reason: str = "no failed job of this id") -> ActionResult:
         wanted = list(dict.fromkeys(ids))
-        done: set[str] = set()
-        for piece in _pieces(wanted):
-            done.update(act(piece))
+        done = act_on_ids(self._stores(), wanted, act)
         failed = tuple((job_id, reason) for job_id in wanted if job_id not in done)
         return ActionResult(matched=len(wanted), changed=len(done), failed=failed)
 
-    def _matching(
-        self,
-        store: Store,
-        queue: str | None,
-        limit: int | None,
-        act: Callable[[Sequence[str]], Sequence[str]],
-    ) -> ActionResult:
-        """Act on failed jobs page by page, by cursor: one that fails again meanwhile is not met twice."""
-        matched = changed = 0
-        cursor = None
-        while limit is None or matched < limit:
-            step = _STEP if limit is None else min(_STEP, limit - matched)
-            page = store.page("failed", queue=queue, cursor=cursor, limit=step)
-            matched += len(page.jobs)
-            changed += len(act([job.id for job in page.jobs])) if page.jobs else 0
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+    def _matching(self, queue: str | None, limit: int | None, act: Act) -> ActionResult:
+        matched, changed = act_on_all(list(self._stores(queue)), act, queue=queue, limit=limit)
         return ActionResult(matched=matched, changed=changed)
-
-
-def _pieces(ids: Sequence[str]) -> Iterator[list[str]]:
-    rest = iter(ids)
-    while piece := list(islice(rest, _STEP)):
-        yield piece
-
-
-def _until_none(step: Callable[[], int]) -> int:
-    total = 0
-    while done := step():
-        total += done
-    return total

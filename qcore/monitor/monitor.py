@@ -94,11 +94,25 @@ class Monitor:
             raise ConfigurationError(f"there is no list {view!r}", hint=f"lists are: {', '.join(VIEWS)}")
         name = connection or self._manager.connection_of(queue).name
         name = self._manager.settings.connection(name).name
-        page = self._manager.connection(name).page(view, queue=queue, cursor=cursor, limit=limit, payloads=True)
+        page = self._manager.connection(name).page(view, queue=queue, cursor=cursor, limit=limit)
         return JobsPage(
             jobs=tuple(self._snapshot(job, name, full=False) for job in page.jobs),
             next_cursor=page.next_cursor,
         )
+
+    def elsewhere(self, views: Sequence[str]) -> tuple[str, ...]:
+        """Tell, in words, which connections in use besides the default hold jobs of these views too."""
+        return tuple(
+            note for name in self._manager.connections_in_use()[1:] if (note := self._told(name, views)) is not None
+        )
+
+    def _told(self, name: str, views: Sequence[str]) -> str | None:
+        try:
+            store = self._manager.connection(name)
+            is_held = any(store.page(view, limit=1).jobs for view in views)
+        except QueueError as error:
+            return f"connection {name!r} was not looked at: {error.message}"
+        return f"connection {name!r} holds such jobs too: --connection {name}" if is_held else None
 
     def workers(self, connection: str | None = None) -> tuple[WorkerSnapshot, ...]:
         """List the workers that reported of late, by supervisor and id.

@@ -41,10 +41,15 @@ def forget_all(call: Invocation, queue: str | None, limit: int | None, *, dry_ru
 
 def count_failed(call: Invocation, queue: str | None, limit: int | None = None, before: datetime | None = None) -> int:
     """Count failed jobs: of a queue or all, the newest `limit` at the most, or those that failed before an instant."""
-    connection = call.flags.connection
-    if before is None:
-        number = call.monitor.stats([queue] if queue else None, connection=connection).totals.failed
-        return number if limit is None else min(number, limit)
+    names = call.connections_for(queue)
+    if before is not None:
+        return sum(_count_before(call, queue, before, name) for name in names)
+    wanted = [queue] if queue else None
+    number = sum(call.monitor.stats(wanted, connection=name).totals.failed for name in names)
+    return number if limit is None else min(number, limit)
+
+
+def _count_before(call: Invocation, queue: str | None, before: datetime, connection: str) -> int:
     number, cursor = 0, None
     while True:
         page = call.monitor.jobs("failed", queue=queue, cursor=cursor, limit=_PAGE, connection=connection)
@@ -83,8 +88,17 @@ def total_of(results: Sequence[ActionResult]) -> ActionResult:
 
 def sample_of(call: Invocation, view: str, queue: str | None) -> list[str]:
     """A line for each of a few jobs of a view, to show before they are lost."""
-    page = call.monitor.jobs(view, queue=queue, limit=_SAMPLE, connection=call.flags.connection)
-    return [f"{job.id}  {job.name}  {job.queue}" for job in page.jobs]
+    names = call.connections_for(queue)
+    pages = [call.monitor.jobs(view, queue=queue, limit=_SAMPLE, connection=name) for name in names]
+    jobs = [job for page in pages for job in page.jobs]
+    return [f"{job.id}  {job.name}  {job.queue}" for job in jobs[:_SAMPLE]]
+
+
+def elsewhere(call: Invocation, views: Sequence[str], queue: str | None, cursor: str | None) -> Sequence[str]:
+    """Warnings beside the first page of a list of the default connection: what other connections hold."""
+    if call.flags.connection or queue is not None or cursor is not None:
+        return ()
+    return call.monitor.elsewhere(views)
 
 
 def of_queue(queue: str | None) -> str:

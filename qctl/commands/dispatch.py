@@ -50,6 +50,8 @@ def run(
     call = Invocation.of(ctx)
     positional, named = arguments(args)
     when, timeout_s = moment("--delay", delay), seconds("--timeout", timeout)
+    if priority is not None and not -(2**31) <= priority < 2**31:
+        raise WrongUsage(f"--priority: {priority} is not between -2147483648 and 2147483647")
     require_writable(call)
     pending = _build(job, positional, named)
     if queue is not None:

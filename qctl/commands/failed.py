@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qctl import output
-from qctl.commands.bulk import forget_all, retry_all
+from qctl.commands.bulk import elsewhere, forget_all, retry_all
 from qctl.commands.choosing import require_queues, require_writable
 from qctl.commands.job_items import FAILED_COLUMNS, item_of
 from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qcore.monitor.snapshots import JobsPage
 
 EXAMPLES = (
@@ -52,11 +54,11 @@ def run(
         return forget_all(call, queue, limit, dry_run=dry_run)
     connection = call.flags.connection
     page = call.monitor.jobs("failed", queue=queue, cursor=cursor, limit=limit or _PAGE, connection=connection)
-    _list(call, page)
+    _list(call, page, elsewhere(call, ["failed"], queue, cursor))
     return Exit.OK
 
 
-def _list(call: Invocation, page: "JobsPage") -> None:
+def _list(call: Invocation, page: "JobsPage", warnings: "Sequence[str]") -> None:
     items = [item_of(job) for job in page.jobs]
     report = output.Report(
         schema="qctl.failed/1",
@@ -67,5 +69,6 @@ def _list(call: Invocation, page: "JobsPage") -> None:
         empty="no failed jobs",
         backend=call.backend(),
         next_cursor=page.next_cursor,
+        warnings=warnings,
     )
     output.show(call, report)

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from qcore.clock import LONGEST_S
 from qctl import format as fmt
 from qctl.commands.bulk import count_failed, of_queue, sample_of, tell, would_change
 from qctl.commands.choosing import confirm, require_queues, require_writable
 from qctl.context import Invocation
-from qctl.exits import Exit
+from qctl.exits import Exit, WrongUsage
 
 EXAMPLES = ("qctl flush --yes", "qctl flush --hours 48 --queue emails --dry-run")
 EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.UNCONFIRMED, Exit.CONFLICT)
@@ -31,6 +32,8 @@ def run(
     require_writable(call)
     if queue is not None:
         require_queues(call, [queue])
+    if hours is not None and not hours * 3600 <= LONGEST_S:
+        raise WrongUsage(f"--hours: {hours:g} hours are beyond 10 years")
     before = None if hours is None else datetime.now(UTC) - timedelta(hours=hours)
     number = count_failed(call, queue, before=before)
     if dry_run:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qctl import output
+from qctl.commands.bulk import elsewhere
 from qctl.commands.choosing import require_queues
 from qctl.commands.job_items import JOB_COLUMNS, item_of
 from qctl.commands.values import split
@@ -42,7 +43,8 @@ def run(
     those that run first, then those that wait, then those that ended; newest first in each.
     """
     call = Invocation.of(ctx)
-    jobs, next_cursor = _pages(call, _views(split(state)), queue, cursor, limit)
+    views = _views(split(state))
+    jobs, next_cursor = _pages(call, views, queue, cursor, limit)
     if queue is not None and not jobs:
         require_queues(call, [queue])
     items = [item_of(job) for job in jobs]
@@ -55,6 +57,7 @@ def run(
         empty="no jobs" if not state else f"no {' or '.join(split(state))} jobs",
         backend=call.backend(),
         next_cursor=next_cursor,
+        warnings=elsewhere(call, views, queue, cursor),
     )
     output.show(call, report)
 

@@ -36,6 +36,8 @@ def run(
     call = Invocation.of(ctx)
     require_writable(call)
     for_s = seconds("--for", for_)
+    if for_s == 0:
+        raise WrongUsage("--for: no time at all is no pause", hint="qctl resume QUEUE ends one")
     if (queue is None) == (not worker):
         raise WrongUsage("name a queue, or a --worker")
     if queue is None:

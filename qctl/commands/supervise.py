@@ -37,7 +37,9 @@ def run(
     for pool in pools:
         for queue in pool.queues:
             name = pool.connection or call.manager.connection_of(queue).name
-            call.manager.connection(name).ping()
+            store = call.manager.connection(name)
+            store.ping()
+            store.wait((), 0.0)  # what it has to say of how workers will wait, it says once, and here
     return _supervise(call, pools, log_as)
 
 

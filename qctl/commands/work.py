@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qctl import output
 from qctl.commands.choosing import require_writable
 from qctl.commands.values import parts_of, seconds, split
 from qctl.commands.worklog import log_format, observer_of
@@ -103,6 +104,8 @@ def run(  # noqa: PLR0913, PLR0917  each flag is a parameter, read by `_flags`
     if reload is not None:
         supervision = _watched(supervision, reload, alone=in_process or options.once)
     _reach(call, queues)
+    if options.stop_when_empty:
+        _note_unused(call, queues)
     if in_process or options.once:
         return _work_here(call, queues, options, log_as)
     return _supervise(call, queues, options, supervision, log_as)
@@ -201,7 +204,20 @@ def _pauses(text: str | None) -> "Backoff | None":
 
 
 def _reach(call: Invocation, queues: list[str]) -> None:
-    """See that the stores answer: at the start a silent store is a wrong setting, later it is an outage."""
+    """See that the stores answer: at the start a silent store is a wrong setting, later it is an outage.
+
+    What a store has to say of how workers will wait, it says here once, before there are several of them.
+    """
     names = {call.connection_of(name).name for name in queues} or {call.connection.name}
     for name in sorted(names):
-        call.manager.connection(name).ping()
+        store = call.manager.connection(name)
+        store.ping()
+        store.wait((), 0.0)
+
+
+def _note_unused(call: Invocation, queues: list[str]) -> None:
+    """Say of which queues nobody has heard: a worker that stops at once may have been given a wrong name."""
+    for name in queues:
+        connection = call.connection_of(name)
+        if name != connection.queue and not call.manager.connection(connection.name).counts([name]):
+            output.note(call, f"note: queue {name!r} has had no jobs here")

@@ -254,3 +254,49 @@ def test_a_connection_by_name(busy: Shop, tmp_path: Path) -> None:
     assert busy.data("show", job_id, *words)["connection"] == "second"
     assert busy.data("stats", *words)["totals"]["pending"] == 1
     assert json.loads(busy.qctl("stats", *words, "--json").out)["backend"]["connection"] == "second"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dispatch", "shop:Add", "[1]", "--priority", "9999999999999999999"),
+        ("dispatch", "shop:Add", "[1]", "--delay", "99999999d"),
+        ("pause", "default", "--for", "99999999d"),
+        ("pause", "default", "--for", "0"),
+        ("pause", "default", "--for=-5m"),
+        ("flush", "--hours", "1e300", "--dry-run"),
+    ],
+)
+def test_numbers_beyond_all_use_are_wrong_usage(words: tuple[str, ...], shop: Shop) -> None:
+    first, *rest = shop.qctl(*words, expect=2).err.splitlines()
+    assert first.startswith("error: --")
+    assert len(rest) <= 1
+
+
+def test_jobs_on_another_connection_are_reached(shop: Shop) -> None:
+    (shop.folder / "shop.py").write_text(
+        (shop.folder / "shop.py").read_text()
+        + """
+QUEUE_CONFIG = {
+    "default": {"driver": "database", "url": "sqlite:///one.db"},
+    "other": {"driver": "database", "url": "sqlite:///two.db"},
+}
+define_queue("far", connection="other")
+"""
+    )
+    for queue in ("default", "far"):
+        shop.qctl("dispatch", "shop:Boom", "--queue", queue)
+    shop.qctl("work", "--queue", "default,far", "--tries", "1", "--stop-when-empty", "--quiet")
+    listed = shop.qctl("failed", "-o", "name")
+    assert len(listed.lines()) == 1
+    assert "connection 'other' holds such jobs too" in listed.err
+    far = shop.qctl("failed", "--queue", "far", "-o", "name").out.strip()
+    assert shop.data("retry", far)["changed"] == 1
+    assert shop.data("retry", "all", "--dry-run")["matched"] == 1
+    shop.qctl("work", "--queue", "far", "--tries", "1", "--stop-when-empty", "--quiet")
+    assert shop.data("flush", "--yes")["changed"] == 2
+
+
+def test_a_worker_that_stops_when_empty_names_unknown_queues(shop: Shop) -> None:
+    said = shop.qctl("work", "--queue", "nosuch", "--stop-when-empty", "--in-process").err
+    assert said.count("note: queue 'nosuch' has had no jobs here") == 1

@@ -134,7 +134,7 @@ def test_a_steady_load_comes_to_rest_without_turning_back(pool: tuple[dict[str, 
     assert steps[-1] == steps[-10]
     ideal = ideals(loads, how)
     for queue in loads:
-        assert abs(steps[-1][queue] - ideal[queue]) < 1.3
+        assert abs(steps[-1][queue] - ideal[queue]) < 2  # the band, a part rounded up, and one that made room
         path = [loads[queue].processes, *(step[queue] for step in steps)]
         moves = [after - before for before, after in pairwise(path) if after != before]
         assert all(move > 0 for move in moves) or all(move < 0 for move in moves) or _waited(moves)

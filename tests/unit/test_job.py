@@ -164,7 +164,7 @@ def test_each_option_survives(name: str, value: Any, travels: JobOptions) -> Non
         ("max_tries", -1, "Silent.max_tries: -1 is no whole number from 0 up"),
         ("max_tries", "3", "Silent.max_tries: '3' is no whole number"),
         ("timeout", -5, "Silent.timeout: -5 is no duration"),
-        ("backoff", [], "Silent.backoff: backoff: give seconds"),
+        ("backoff", [], "Silent.backoff: give seconds"),
         ("backoff", -1, "-1 s is negative"),
         ("max_exceptions", 0, "Silent.max_exceptions: 0 is no whole number from 1 up"),
         ("delay", -1, "Silent.delay: -1 is no duration"),
@@ -265,3 +265,12 @@ def test_asking_outside_an_attempt() -> None:
 def test_a_job_without_handle_says_so() -> None:
     with pytest.raises(ConfigurationError, match=r"Silent has no handle\(\)"):
         Silent("x").handle()
+
+
+def test_every_dispatch_has_its_own_id_and_a_promised_one_serves_once(taken: Collects) -> None:
+    promised = Mail.dispatch_after_response("a")
+    (mail,) = taken.jobs
+    ids = [pack(mail, queue="mail", keyring=None).id for _ in range(3)]
+    assert ids[0] == promised
+    assert len(set(ids)) == 3
+    assert mail.job_id == ids[-1]

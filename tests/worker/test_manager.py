@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from qcore import (
     JobNotFound,
     JobRecord,
     JobState,
+    PayloadError,
     QueueFullError,
     QueueManager,
     define_queue,
@@ -79,6 +82,62 @@ def test_a_sync_connection_runs_jobs_at_once(configured: QueueManager, heard: An
         jobs.Fails().on_connection("here").dispatch()
     (failed,) = configured.connection("here").page("failed").jobs
     assert failed.job == "worker_jobs:Fails"
+
+
+def test_a_sync_connection_runs_the_rest_after_a_failure(configured: QueueManager, heard: Any) -> None:
+    made = [jobs.Say("a"), jobs.Fails("first"), jobs.Say("b"), jobs.Fails("second"), jobs.Say("c")]
+    with pytest.raises(ValueError, match="first"):
+        dispatch_many(one.on_connection("here") for one in made)
+    assert [word for word, *_ in heard if len(word) == 1] == ["a", "b", "c"]
+    (counts,) = configured.connection("here").counts()
+    assert (counts.completed, counts.failed, counts.processing) == (3, 2, 0)
+
+
+def test_a_sync_connection_keeps_results(configured: QueueManager) -> None:
+    class_given = jobs.Say("kept").on_connection("here").dispatch()
+    unkept = jobs.Say("not kept").on_connection("here")
+    unkept.result_ttl = 0
+    assert JobRecord.find(class_given, "here").result == "KEPT"
+    assert JobRecord.find(unkept.dispatch(), "here").result is None
+    with pytest.raises(PayloadError, match="the result of"):
+        jobs.Unkeepable().on_connection("here").dispatch()
+
+
+@pytest.mark.parametrize("wish", ["release", "snooze", "delete"])
+def test_a_sync_connection_tries_nothing_again(configured: QueueManager, heard: Any, wish: str) -> None:
+    job_id = jobs.Asks(wish).on_connection("here").dispatch()
+    assert heard == [(wish, 1)]
+    assert JobRecord.find(job_id, "here").state is JobState.COMPLETED
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_async_job_is_refused_inside_a_running_loop(configured: QueueManager, heard: Any) -> None:
+    async def inside() -> None:
+        with pytest.raises(ConfigurationError, match="AsyncSay is async"):
+            jobs.AsyncSay.dispatch_now("never")
+        with pytest.raises(ConfigurationError, match="AsyncSay is async"):
+            jobs.AsyncSay("never").on_connection("here").dispatch()
+        assert await asyncio.to_thread(jobs.AsyncSay.dispatch_now, "in a thread") == "in a thread"
+        assert jobs.Layered.dispatch_now() == "kept"
+        gc.collect()
+
+    asyncio.run(inside())
+    assert ("never",) not in heard
+    assert jobs.AsyncSay.dispatch_now("outside") == "outside"
+
+
+def test_an_instance_dispatched_again_is_another_job(configured: QueueManager) -> None:
+    one = jobs.Say("again")
+    ids = [one.dispatch(), one.dispatch(), *dispatch_many([one, one])]
+    assert len(set(ids)) == 4
+    assert QueueManager.size("main") == 4
+    assert one.job_id == ids[-1]
+
+
+def test_a_job_may_dispatch_itself(configured: QueueManager, heard: Any) -> None:
+    jobs.Respawns(2).dispatch()
+    Worker("main", options=WorkerOptions(stop_when_empty=True)).run()
+    assert len(heard) == len(set(heard)) == 3
 
 
 def test_a_null_connection_forgets(configured: QueueManager) -> None:
@@ -169,6 +228,32 @@ def test_a_store_that_is_away_is_said_and_names_what_is_stored(
     with pytest.raises(ConnectionFailed, match=r"stored before that: 1,000 jobs") as failed:
         dispatch_many(jobs.Noop() for _ in range(1500))
     assert len(failed.value.stored_ids) == 1000
+
+
+def test_what_other_connections_stored_is_named(configured: QueueManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any, **__: Any) -> Any:
+        raise ConnectionFailed("the store is away", is_refusal=True)
+
+    monkeypatch.setattr(configured.connection("second"), "push", away)
+    made = [jobs.Noop(), jobs.Noop().on_connection("second"), jobs.Noop()]
+    with pytest.raises(ConnectionFailed, match=r"away \(stored on default before that: 2 jobs, ") as failed:
+        dispatch_many(made)
+    assert failed.value.stored_ids == (made[0].job_id, made[2].job_id)
+
+
+def test_what_other_connections_stored_is_named_by_a_jobs_own_error_too(configured: QueueManager) -> None:
+    made = [jobs.Noop(), jobs.Fails().on_connection("here")]
+    with pytest.raises(ValueError, match="no luck") as failed:
+        dispatch_many(made)
+    assert failed.value.__notes__ == [f"(stored on default before that: 1 job, {made[0].job_id})"]
+
+
+def test_a_job_that_cannot_travel_stores_nothing_anywhere(configured: QueueManager) -> None:
+    unfit: Any = object()
+    with pytest.raises(PayloadError) as failed:
+        dispatch_many([jobs.Noop(), jobs.Say(unfit).on_connection("second")])
+    assert failed.value.stored_ids == ()
+    assert QueueManager.size("main") == 0
 
 
 def test_a_manager_for_a_block(configured: QueueManager) -> None:

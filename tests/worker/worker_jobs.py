@@ -30,6 +30,19 @@ class Say(Job):
         return self.word.upper()
 
 
+class Respawns(Job):
+    """Dispatches itself again from inside `handle`, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def handle(self) -> None:
+        again = sum(one[0] == "respawns" for one in HEARD) < self.times
+        HEARD.append(("respawns", self.job_id))
+        if again:
+            self.dispatch()
+
+
 class Fails(Job):
     max_tries = 2
     backoff = 0

@@ -118,7 +118,7 @@ class Readings(Statements):
 
     def _large(self, table: Table, *, whole: bool) -> list[Any]:
         if not whole:
-            return [null(), null(), null()]
+            return [null(), table.c.history, null()]
         if table is not self.finished:
             return [table.c.payload, table.c.history, null()]
         is_kept = self.finished.c.result_until_us > AT

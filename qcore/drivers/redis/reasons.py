@@ -43,7 +43,9 @@ def reason_of(error: Exception) -> Reason:
         return _CODES["NOPERM"]
     if isinstance(error, AuthenticationError):
         return _CODES["NOAUTH"] if "required" in said else _REFUSED_USER
-    return Reason(said or type(error).__name__, is_refusal=isinstance(error, ResponseError))
+    is_refusal = isinstance(error, ResponseError)
+    hint = "" if is_refusal else "is it running? check --url, or QCTL_URL"
+    return Reason(said or type(error).__name__, hint, is_refusal=is_refusal)
 
 
 def _code_in(error: Exception, said: str) -> str | None:

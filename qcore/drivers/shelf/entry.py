@@ -74,7 +74,7 @@ class Entry:
         )
 
     def stored(self, now_us: int, *, whole: bool = True) -> StoredJob:
-        """What a person gets to know; without `whole`, no payload, history or result."""
+        """What a person gets to know; without `whole`, no payload or result."""
         result = self.result if now_us < self.result_until_us else None
         return StoredJob(
             id=self.envelope.id,
@@ -92,7 +92,7 @@ class Entry:
             worker=self.worker,
             tags=self.envelope.tags,
             payload=self.envelope.payload if whole else b"",
-            history=self.history if whole else None,
+            history=self.history,
             result=result if whole else None,
             progress=self.progress,
             progress_note=self.progress_note,

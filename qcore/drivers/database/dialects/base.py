@@ -179,8 +179,7 @@ class Dialect(ABC):
 
     def remedy(self, error: BaseException) -> str:
         """What to do about an error of the client library, in one line; empty when the message says it all."""
-        del error
-        return ""
+        return "" if self.judge(error) is Trouble.REFUSED else "is it running? check --url, or QCTL_URL"
 
     def begin_exclusive(self) -> Sequence[str]:
         """How a transaction begins that no other migration runs beside."""

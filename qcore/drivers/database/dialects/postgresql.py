@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _CANCELLED = "57014"
 _AGAIN = frozenset({"40001", "40P01", "55P03", _CANCELLED})
 _NO_TABLE = frozenset({"42P01", "42703", "3F000"})
+_REFUSES_OPTIONS = re.compile(r"startup parameter|command-line option", re.IGNORECASE)
 _STALE_PLAN = "0A000"
 """A table was changed, and a connection goes by what it was."""
 _OFF = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
@@ -94,6 +96,11 @@ class PostgreSQL(Dialect):
     def __init__(self, settings: ConnectionSettings, url: URL) -> None:
         super().__init__(settings, url)
         self.channel = f"{settings.table}_ready"
+        self.is_pooled = False
+        """Whether a pooler stands between: then nothing is left behind in a session, which is anybody's next."""
+        self.is_deaf = False
+        """Whether that pooler lets no notification through."""
+        self._sets_options = True
 
     def _engine(self) -> Engine:
         engine = super()._engine()
@@ -103,9 +110,6 @@ class PostgreSQL(Dialect):
     def connect_args(self) -> dict[str, Any]:
         """Limit every wait for the server, and let the kernel find out when it is no more there."""
         timeout_s = self.settings.timeout_s
-        given = self.url.query.get("options", "")
-        options = [f"-c {name}=off" for name in _OFF]
-        options.append(f"-c statement_timeout={round(timeout_s * 1000)}")
         return {
             "connect_timeout": max(2, math.ceil(timeout_s)),
             "keepalives_idle": max(1, math.ceil(timeout_s)),
@@ -113,13 +117,31 @@ class PostgreSQL(Dialect):
             "keepalives_count": 3,
             "tcp_user_timeout": round(timeout_s * 1000),
             "application_name": "qcore",
-            "options": " ".join([*([given] if isinstance(given, str) else given), *options]),
         }
 
     def _connect(self, _: Any, __: Any, arguments: list[Any], values: dict[str, Any]) -> psycopg.Connection[Any]:
-        connection = _Connection.connect(*arguments, **values)
+        """Connect, with settings for the session where that is possible; a pooler refuses or ignores them."""
+        try:
+            connection = _Connection.connect(*arguments, **self._with_options(values), autocommit=True)
+        except psycopg.OperationalError as error:
+            if not self._sets_options or not _REFUSES_OPTIONS.search(str(error)):
+                raise
+            self._sets_options = False
+            return self._connect(_, __, arguments, values)
         connection.limit_s = self.settings.timeout_s * 1.2  # the server's own limit comes first
+        (backend,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+        if backend != connection.info.backend_pid:  # a pooler gives each client a number of its own
+            self.is_pooled = True
+            connection.prepare_threshold = None
         return connection
+
+    def _with_options(self, values: dict[str, Any]) -> dict[str, Any]:
+        if not self._sets_options:
+            return values
+        given = values.get("options", ())
+        ours = [f"-c {name}=off" for name in _OFF]
+        ours.append(f"-c statement_timeout={round(self.settings.timeout_s * 1000)}")
+        return {**values, "options": " ".join([*([given] if isinstance(given, str) else given), *ours])}
 
     def begin_exclusive(self) -> Sequence[str]:
         """One migration at a time; the lock ends with the transaction, so a pooler may stand between."""
@@ -182,7 +204,7 @@ class PostgreSQL(Dialect):
 
     def watch(self, link: Link) -> Watch:
         """Listen to what the server tells."""
-        return NotificationWatch(link, self.channel)
+        return NotificationWatch(link, self)
 
 
 def unnested(types: Mapping[str, TypeEngine[Any]], name: str) -> FromClause:

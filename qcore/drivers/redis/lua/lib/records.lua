@@ -1,4 +1,4 @@
--- All that is kept of jobs, for people. `whole` adds payload, history and result.
+-- All that is kept of jobs, for people. `whole` adds payload and result.
 
 -- When a job that waits is due; false if it does not wait.
 local function due_of(id, header)
@@ -12,7 +12,7 @@ local function records(ids, whole)
   local headers, leases, ends = read('HMGET', JOBS, ids), read('HMGET', LEASES, ids), read('HMGET', ENDS, ids)
   local marks, progress = read_rare(MARKS, ids), read_rare(PROGRESS, ids)
   local payloads = whole and read('HMGET', PAYLOADS, ids) or {}
-  local histories = whole and read_rare(HISTORY, ids) or {}
+  local histories = read_rare(HISTORY, ids)
   local results = whole and read_rare(RESULTS, ids) or {}
   local rows = {}
   for n, id in ipairs(ids) do

@@ -1,0 +1,83 @@
+"""Acting on failed jobs, wherever among several stores they are: by id, or all that match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from qcore.drivers import Store
+    from qcore.records import StoredJob
+
+STEP = 500
+"""Jobs that one call of a store is asked to change."""
+
+Act = Callable[["Store", Sequence[str]], Sequence[str]]
+"""Changes jobs of one store; returns the ids of those that it changed."""
+
+
+def act_on_ids(stores: Iterable[Store], ids: Sequence[str], act: Act) -> set[str]:
+    """Act on these jobs: each store is asked only for what the ones before it did not have.
+
+    Returns:
+        The ids that were changed.
+    """
+    done: set[str] = set()
+    wanted = list(dict.fromkeys(ids))
+    for store in stores:
+        for piece in _pieces(wanted):
+            done.update(act(store, piece))
+        wanted = [job_id for job_id in wanted if job_id not in done]
+        if not wanted:
+            break
+    return done
+
+
+def act_on_all(stores: Sequence[Store], act: Act, *, queue: str | None, limit: int | None = None) -> tuple[int, int]:
+    """Act on every failed job, or a queue's, or the newest `limit` of all stores together.
+
+    Jobs are read by cursor, so that one that fails again meanwhile is not met twice.
+
+    Returns:
+        How many were found, and how many changed.
+    """
+    found = merge(*(_failed(store, queue, limit) for store in stores), key=_newest_first)
+    matched = changed = 0
+    for piece in _pieces(islice(found, limit)):
+        matched += len(piece)
+        for store in stores:
+            ids = [job.id for owner, job in piece if owner is store]
+            changed += len(act(store, ids)) if ids else 0
+    return matched, changed
+
+
+def until_none(step: Callable[[], int]) -> int:
+    """Repeat a bounded step until it finds nothing more; returns the sum."""
+    total = 0
+    while done := step():
+        total += done
+    return total
+
+
+def _failed(store: Store, queue: str | None, limit: int | None) -> Iterator[tuple[Store, StoredJob]]:
+    cursor = None
+    while True:
+        page = store.page("failed", queue=queue, cursor=cursor, limit=min(STEP, limit or STEP))
+        yield from ((store, job) for job in page.jobs)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _newest_first(found: tuple[Store, StoredJob]) -> int:
+    return -(found[1].ended_us or 0)
+
+
+def _pieces(ids: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(ids)
+    while piece := list(islice(rest, STEP)):
+        yield piece
