@@ -1,0 +1,147 @@
+"""The pass rules: what must hold after every test, whatever was broken.
+
+L  loss: every id for which dispatch returned has an end or a failed record.
+D  duplicates: repeated ends within the test's bound, each after the death of the attempt before; no two attempts of
+   a job at once unless the test allows it.
+E  effects: the engine counted each job exactly once.
+G  leftovers: no lease, no live job, no orphan process, no connection.
+W  work goes on: within the stated time, without a human.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.ledger import Event, Ledger
+from harness.waiting import until
+from qcore.states import JobState
+
+if TYPE_CHECKING:
+    from harness.rig import Rig
+
+_ENDED = {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
+_LEAVE_S = 5.0
+_SHOWN = 5
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the table."""
+
+    test: str
+    store: str
+    jobs: int
+    kills: int
+    lost: int
+    repeated: int
+    recovery_s: float | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One run of a job, as the books have it."""
+
+    job_id: str
+    pid: int
+    began_at: float
+    ended_at: float | None
+    """None: it was cut off."""
+    cut_at: float | None = None
+    """When its process was killed, where that is noted."""
+
+    @property
+    def over_at(self) -> float | None:
+        """When it was over, as far as that is known."""
+        return self.cut_at if self.ended_at is None else self.ended_at
+
+
+def attempts(ledger: Ledger) -> dict[str, list[Attempt]]:
+    """Every run of every job, in order of time."""
+    killed = {fault.pid: fault.monotonic for fault in ledger.faults("kill")}
+    return {job_id: _attempts(events, killed) for job_id, events in ledger.of_jobs().items()}
+
+
+def unended(rig: Rig) -> set[str]:
+    """Ids whose dispatch returned, and that have neither an end nor a failed record yet."""
+    open_ids = rig.ledger.returned() - rig.ledger.ids("end", "failed")
+    if len(open_ids) > rig.ASK_FOR_MOST:
+        return open_ids
+    return {job_id for job_id in open_ids if not _is_ended(rig, job_id)}
+
+
+def repeated(runs: Mapping[str, Sequence[Attempt]]) -> int:
+    """How often a job ended that had ended before."""
+    return sum(max(0, sum(run.ended_at is not None for run in job) - 1) for job in runs.values())
+
+
+def overlaps(runs: Mapping[str, Sequence[Attempt]]) -> list[str]:
+    """Ids of jobs of which two attempts ran at once."""
+    return [
+        job_id
+        for job_id, job in runs.items()
+        if any(one.over_at is not None and following.began_at < one.over_at for one, following in _pairs(job))
+    ]
+
+
+def uncaused(runs: Mapping[str, Sequence[Attempt]], living: Iterable[int]) -> list[str]:
+    """Ids of jobs that ran again although the process of the attempt before lives to this day."""
+    alive = set(living)
+    return [job_id for job_id, job in runs.items() if any(one.pid in alive for one, _ in _pairs(job))]
+
+
+def effects(rig: Rig) -> list[str]:
+    """What the engine counted wrongly."""
+    counts = rig.connection.counts()
+    failed = sum(one.failed for one in counts)
+    completed = sum(one.completed + one.cancelled for one in counts)
+    known = rig.ledger.returned() | rig.ledger.ids("end", "failed")
+    found = []
+    if completed + failed != len(known):
+        found.append(f"E: {completed} completed and {failed} failed are counted, of {len(known)} jobs")
+    if failed != len(rig.failed_ids()):
+        found.append(f"E: {failed} failed jobs are counted, {len(rig.failed_ids())} are stored")
+    return found
+
+
+def leftovers(rig: Rig) -> list[str]:
+    """What remains though every host has stopped."""
+    counts = rig.connection.counts()
+    found = [f"G: {one.name} has {one.processing} leased jobs" for one in counts if one.processing]
+    found += [f"G: {one.name} has {rest} waiting jobs" for one in counts if (rest := one.pending + one.retrying)]
+    found += [f"G: {number} of {name} remain" for name, number in rig.store.sizes().items() if number]
+    found += [f"G: process {pid} is an orphan" for host in rig.hosts for pid in host.processes()]
+    rig.close_connections()
+    try:
+        until(lambda: not rig.store.clients(), _LEAVE_S, "no connection remains")
+    except AssertionError:
+        found.append(f"G: {rig.store.clients()} connections remain")
+    return found
+
+
+def shown(ids: Iterable[str]) -> str:
+    """Some of the ids, for people."""
+    listed = sorted(ids)
+    return ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")
+
+
+def _attempts(events: Sequence[Event], killed: Mapping[int, float]) -> list[Attempt]:
+    runs: list[Attempt] = []
+    ends = [event for event in events if event.event == "end"]
+    for start in (event for event in events if event.event == "start"):
+        end = next((e for e in ends if (e.pid, e.attempt) == (start.pid, start.attempt)), None)
+        if end is not None:
+            ends.remove(end)
+        ended_at = None if end is None else end.monotonic
+        runs.append(Attempt(start.job_id, start.pid, start.monotonic, ended_at, killed.get(start.pid)))
+    return runs
+
+
+def _pairs(job: Sequence[Attempt]) -> Iterable[tuple[Attempt, Attempt]]:
+    return pairwise(job)
+
+
+def _is_ended(rig: Rig, job_id: str) -> bool:
+    found = rig.connection.find(job_id)
+    return found is not None and found.state in _ENDED

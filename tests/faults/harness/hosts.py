@@ -1,0 +1,138 @@
+"""Hosts: each a `qctl work` in a session of its own, as on a machine of its own; and how to hurt one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from harness.ledger import Ledger
+from harness.waiting import until
+
+_START_S = 20.0
+
+
+class Host:
+    """A supervisor, its children, and all that they start.
+
+    Args:
+        folder: where it runs; its output goes into a file there.
+        flags: of `qctl work`.
+        environment: of its processes.
+        ledger: tells when a worker process serves.
+        number: which host of the test it is.
+    """
+
+    def __init__(
+        self, folder: Path, flags: tuple[str, ...], environment: Mapping[str, str], ledger: Ledger, number: int
+    ) -> None:
+        self._ledger = ledger
+        self.log_path = folder / f"host{number}.log"
+        self.began = time.monotonic()
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "qctl", "work", "--quiet", *flags],
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.pid = self.process.pid
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its supervisor is."""
+        return self.process.poll() is None
+
+    def children(self) -> list[int]:
+        """Pids of its worker processes."""
+        try:
+            found = psutil.Process(self.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+        return sorted(one.pid for one in found if one.is_running() and one.status() != psutil.STATUS_ZOMBIE)
+
+    def child(self, chance: random.Random) -> int:
+        """One of them, by chance; waits for one to be there."""
+        return chance.choice(until(self.children, _START_S, "a worker process to hurt"))
+
+    def serving(self, number: int = 1, within_s: float = _START_S) -> list[int]:
+        """Wait until so many living children serve; returns their pids."""
+        return until(
+            lambda: found if len(found := self._serving()) >= number else self._none_yet(),
+            within_s,
+            lambda: f"{number} worker processes that serve; the host says:\n{self.log}",
+        )
+
+    def processes(self) -> list[int]:
+        """Pids of all processes of its session that live, orphans too."""
+        found = []
+        for pid in psutil.pids():
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if os.getsid(pid) == self.pid and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                    found.append(pid)
+        return found
+
+    def cpu_s(self) -> float:
+        """Processor time that its living processes have used so far, in seconds."""
+        total = 0.0
+        for pid in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = psutil.Process(pid).cpu_times()
+                total += times.user + times.system
+        return total
+
+    @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return self.log_path.read_text(errors="replace")
+
+    # -- hurting -------------------------------------------------------------------------------------------------
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the supervisor."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill -9 all of it at once, as a power cut would."""
+        for pid in {self.pid, *self.processes()}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """Stop all of it, as a machine that is suspended."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let all of it go on."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    def terminate(self, within_s: float = 40.0) -> int:
+        """Stop it in good order; returns its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.process.wait(within_s)
+
+    def _none_yet(self) -> list[int]:
+        assert self.is_alive, f"the host ended with {self.process.returncode}:\n{self.log}"
+        return []
+
+    def _serving(self) -> list[int]:
+        said = {event.pid for event in self._ledger.events("serves")}
+        return [pid for pid in self.children() if pid in said]

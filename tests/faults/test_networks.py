@@ -1,0 +1,171 @@
+"""T11 and T12: replies that get lost, and hosts that sleep."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from harness.audit import attempts
+from harness.fault_jobs import Hangs, Sleeps
+from harness.hosts import Host
+from harness.proxy import Proxy
+from harness.rig import Rig
+from harness.scale import LEASE_S, leases, seconds
+from harness.stores import SERVERS, only_on
+from harness.waiting import until
+
+from qcore import ConnectionFailed, QueueManager
+from qcore.config import load_settings
+from qcore.manager import pushing
+
+_MOST_REPLIES = 40
+
+
+@only_on(*SERVERS)
+@pytest.mark.parametrize("then_refuse", [False, True], ids=["", "for good"])
+@pytest.mark.parametrize("is_new", [False, True], ids=["one statement", "transaction"])
+def test_t11_lost_commit_reply(rig: Rig, monkeypatch: pytest.MonkeyPatch, *, is_new: bool, then_refuse: bool) -> None:
+    """Each reply of a dispatch is lost once; the network is back at once, or stays away.
+
+    A queue that the producer has not seen yet costs a transaction on the databases, a known one a single statement.
+    """
+    monkeypatch.setattr(pushing, "REPEAT_FOR_S", 1.0)  # there is no need to wait for all of it
+    proxy = rig.proxy()
+    manager = _behind(rig, proxy)
+    queues = ["default"]
+    _dispatch_through(rig, manager, _on(queues[0]))
+    for number in range(1, _MOST_REPLIES):
+        before = proxy.cuts
+        proxy.cut_reply(number, then_refuse=then_refuse)
+        queues += [f"new-{number}"] if is_new else []
+        _dispatch_through(rig, manager, _on(queues[-1]))
+        proxy.heal()
+        if proxy.cuts == before:
+            break
+    else:
+        pytest.fail(f"a dispatch of more than {_MOST_REPLIES} replies")
+    manager.close()
+    rig.host("--queue", ",".join(queues))
+    rig.drained(within_s=30)
+    rig.settled(within_s=30)
+    rig.verdict(kills=proxy.cuts)
+
+
+def test_t12_frozen_host(rig: Rig) -> None:
+    """A machine that is suspended beyond the lease: its jobs are taken over, its late ends refused."""
+    frozen = rig.host("--processes", "2", serving=2)
+    pids = frozen.serving(2)
+    rig.dispatch([Hangs(seconds(5, least=0.6)) for _ in range(2)])
+    rig.noted("start", 2)
+    rig.dispatch([Sleeps(0.01) for _ in range(10)])
+    frozen.freeze()
+    frozen_at = rig.ledger.fault("freeze", frozen.pid)
+    rig.host("--processes", "2", serving=2)
+    rig.drained(within_s=leases(3) + seconds(5, least=0.6) + 10)
+    taken_at = [run.began_at for job in attempts(rig.ledger).values() for run in job[1:]]
+    assert len(taken_at) == 2, "both jobs were taken over"
+    _sleep_until(frozen_at + leases(20 / 15))
+    frozen.thaw()
+    thawed_at = time.monotonic()
+    until(lambda: frozen.log.count("its lease was lost") >= 2, 20, lambda: f"both late ends are refused:\n{frozen.log}")
+    restarted = [e for e in rig.ledger.events("start", since=thawed_at) if e.pid in pids]
+    assert not restarted, "what the sleeper had prefetched is not its own any more"
+    rig.dispatch([Sleeps(0.01) for _ in range(50)])
+    rig.drained(within_s=20)
+    rig.settled(within_s=20)
+    recovery_s = max(taken_at) - frozen_at
+    rig.verdict(repeats=2, overlaps=2, recovery_s=recovery_s, within_s=LEASE_S * 4 / 3 * 2 + 2)
+
+
+def test_t12_frozen_child(rig: Rig) -> None:
+    """A process that is stopped within a job: its timeout ends it, and the job runs elsewhere."""
+    host = rig.host("--processes", "2", serving=2)
+    (job_id,) = rig.dispatch([Hangs(1.0, timeout=1.5)])
+    (began,) = rig.noted("start")
+    host_pids = host.serving(2)
+    _stop(began.pid)
+    frozen_at = rig.ledger.fault("freeze", began.pid)
+    rig.dispatch([Sleeps(0.01) for _ in range(30)])
+    rig.drained(within_s=30)
+    rig.settled(within_s=20)
+    first, second = attempts(rig.ledger)[job_id]
+    assert first.ended_at is None
+    assert second.pid != first.pid
+    assert len(host.serving(2)) == 2
+    assert began.pid in host_pids
+    stored = rig.connection.find(job_id)
+    assert stored is not None
+    assert stored.attempts == 2
+    rig.verdict(recovery_s=second.began_at - frozen_at, within_s=1.5 + 2.0 + 1.5)
+
+
+def test_t12_frozen_supervisor(rig: Rig) -> None:
+    """Nobody beats for its children: their jobs are taken over, and they begin no others meanwhile."""
+    frozen = rig.host("--processes", "2", serving=2)
+    pids = frozen.serving(2)
+    rig.dispatch([Hangs(leases(2.5)) for _ in range(2)])
+    rig.noted("start", 2)
+    other = rig.host("--processes", "2", serving=2)
+    _stop(frozen.pid)
+    frozen_at = rig.ledger.fault("freeze", frozen.pid)
+    rig.noted("start", 4, within_s=leases(3) + 5)
+    taken_at = max(run.began_at for job in attempts(rig.ledger).values() for run in job[1:])
+    rig.noted("end", 2, within_s=leases(4))
+    _ends_are_refused(frozen, 2)
+    since = rig.ledger.fault("dispatch while frozen")
+    rig.dispatch([Sleeps(0.01) for _ in range(30)])
+    rig.drained(within_s=leases(4) + 10)
+    begun = [e for e in rig.ledger.events("start", since=since) if e.pid in pids]
+    assert not begun, f"{len(begun)} jobs began where nobody keeps their leases"
+    frozen.thaw()
+    _freeze_only(other)
+    rig.dispatch([Sleeps(0.01) for _ in range(10)])
+    rig.noted("start", since=time.monotonic(), within_s=10)
+    other.thaw()
+    rig.drained(within_s=20)
+    rig.settled(within_s=20)
+    rig.verdict(repeats=2, overlaps=2, recovery_s=taken_at - frozen_at, within_s=LEASE_S * 4 / 3 * 2 + 2)
+
+
+def _behind(rig: Rig, proxy: Proxy) -> QueueManager:
+    settings = load_settings({}, environ={"QCTL_URL": proxy.url}, config_file=rig.folder / "qctl.toml")
+    return QueueManager(settings)
+
+
+def _on(queue: str) -> Sleeps:
+    job = Sleeps()
+    job.on_queue(queue)
+    return job
+
+
+def _dispatch_through(rig: Rig, manager: QueueManager, job: Sleeps) -> None:
+    """The caller gets the id, or an error that says the job may be stored; it is stored once in either case."""
+    said = ""
+    try:
+        manager.dispatch([job])
+    except ConnectionFailed as error:
+        said = str(error)
+    job_id = str(job._id)
+    rig.ledger.dispatched([job_id], "raised" if said else "returned", said)
+    if said and rig.connection.find(job_id) is not None:
+        assert "may have been stored" in said, f"it is stored, and dispatch said: {said}"
+        assert job_id in said
+
+
+def _ends_are_refused(host: Host, number: int) -> None:
+    until(lambda: host.log.count("its lease was lost") >= number, 20, lambda: f"late ends are refused:\n{host.log}")
+
+
+def _stop(pid: int) -> None:
+    os.kill(pid, signal.SIGSTOP)
+
+
+def _freeze_only(host: Host) -> None:
+    """Let the other host do the work from here on."""
+    host.freeze()
+
+
+def _sleep_until(at: float) -> None:
+    time.sleep(max(0.0, at - time.monotonic()))

@@ -1,0 +1,138 @@
+"""T6 and T7: the store goes away."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from harness.fault_jobs import Gated, Sleeps
+from harness.hosts import Host
+from harness.producer import Spec
+from harness.rig import Rig
+from harness.scale import LEASE_S, seconds
+from harness.waiting import until
+
+from qcore import ConnectionFailed
+from qcore.manager.pushing import REPEAT_FOR_S
+
+BACK_WITHIN_S = 5.0
+_TIMEOUT_S = 1.0
+_IDLE_SHARE = 0.05
+
+
+def test_t6_restart_of_the_store(rig: Rig) -> None:
+    """In good order, then by a crash, again and again, under load."""
+    host = rig.host("--processes", "2", serving=2)
+    rig.producer(Spec(calls=0, pause_s=0.01, arguments=[0.005]))
+    rig.noted("end", 20)
+    longest_s = 0.0
+    rounds = max(2, round(seconds(60) / 5))
+    for number in range(rounds):
+        if rig.store.name == "sqlite":
+            host, back_at = _all_openers_die(rig, host)
+        else:
+            back_at = _restart(rig, crashes=bool(number % 2))
+            rig.noted("start", since=back_at, within_s=30)
+        first = rig.noted("start", since=back_at)[0]
+        longest_s = max(longest_s, first.monotonic - back_at)
+        rig.noted("end", 20, since=back_at)
+    rig.producers[0].kill()
+    rig.drained(within_s=60)
+    rig.settled(within_s=60)
+    assert host.is_alive, f"the supervisor gave up:\n{host.log}"
+    assert len(host.serving(2)) == 2
+    _not_too_loud(rig, host)
+    rig.verdict(repeats=_MOST_UNSETTLED * rounds, recovery_s=longest_s, within_s=BACK_WITHIN_S)
+
+
+_MOST_UNSETTLED = 2 * 12
+"""Ends that wait to be settled when the store goes: two workers, a few milliseconds each, and the answer on its way."""
+
+
+@pytest.mark.parametrize("how", ["stop", "freeze"])
+def test_t7_store_down(rig: Rig, how: str) -> None:
+    """For 60 s (more than a lease term in any case): gone, or there and silent."""
+    rig.configure(lease_s=LEASE_S, timeout_s=_TIMEOUT_S)
+    host = rig.host("--processes", "2", "--threads", "2", serving=2)
+    gate = rig.folder / "gate"
+    rig.dispatch([Gated(str(gate)), *(Sleeps(0.01) for _ in range(20))])
+    rig.noted("end", 20)
+    rig.ledger.fault(how)
+    getattr(rig.store, how)()
+    down_at, used_s = time.monotonic(), host.cpu_s()
+    gate.touch()  # this one ends now, and nobody hears of it
+    rig.noted("end", 21)
+    _dispatch_is_refused(rig)
+    _the_tool_says_so(rig)
+    until(lambda: time.monotonic() - down_at > seconds(60, least=3.5), 120, "the outage is over")
+    share = (host.cpu_s() - used_s) / (time.monotonic() - down_at)
+    assert share < 2 * _IDLE_SHARE + _IDLE_SHARE, f"two idle workers and their supervisor use {share:.1%} of a core"
+    getattr(rig.store, "start" if how == "stop" else "thaw")()
+    back_at = time.monotonic()
+    rig.close_connections()
+    rig.dispatch([Sleeps() for _ in range(20)])
+    first = rig.noted("start", since=back_at)[0]
+    rig.drained(within_s=30)
+    rig.settled(within_s=30)
+    assert host.is_alive
+    rig.verdict(
+        recovery_s=first.monotonic - back_at, within_s=BACK_WITHIN_S
+    )  # the late ends were taken, none runs again
+
+
+def _restart(rig: Rig, *, crashes: bool) -> float:
+    """Restart the server; returns when it answered again."""
+    rig.ledger.fault("crash" if crashes else "stop")
+    if crashes:
+        rig.store.crash()
+    else:
+        rig.store.stop()
+    time.sleep(seconds(5, least=0.3))
+    rig.store.start()
+    return time.monotonic()
+
+
+def _all_openers_die(rig: Rig, host: Host) -> tuple[Host, float]:
+    """Kill everybody who has the file open; returns the host in the dead one's place, and when it was started."""
+    rig.producers[0].kill()
+    rig.kill_host(host)
+    began = time.monotonic()
+    after = rig.host("--processes", "2", serving=2)
+    rig.producers[0] = rig.producer(Spec(calls=0, pause_s=0.01, arguments=[0.005]))
+    return after, max(began, after.began)
+
+
+def _not_too_loud(rig: Rig, host: Host) -> None:
+    """A line a second for each process, at the most."""
+    lines = host.log.splitlines()
+    lived_s = time.monotonic() - host.began
+    assert len(lines) <= 3 * (lived_s + 1), f"{len(lines)} lines in {lived_s:.0f} s:\n{host.log[-2000:]}"
+
+
+def _dispatch_is_refused(rig: Rig) -> None:
+    """By name, and soon: within its timeout, or two where it was repeated, or as long as an ambiguous one is."""
+    began = time.monotonic()
+    with pytest.raises(ConnectionFailed) as refused:
+        rig.dispatch([Sleeps()])
+    took_s = time.monotonic() - began
+    assert took_s <= REPEAT_FOR_S + 2 * _TIMEOUT_S + 1, f"dispatch took {took_s:.1f} s to refuse"
+    assert "connection" in str(refused.value)
+
+
+def _the_tool_says_so(rig: Rig) -> None:
+    if rig.store.name == "sqlite":
+        return  # whoever holds a lock on the file does not keep others from reading it
+    began = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-m", "qctl", "stats"],
+        cwd=rig.folder,
+        env=rig.environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 4, f"{ended.returncode}: {ended.stderr}"
+    assert time.monotonic() - began <= _TIMEOUT_S + 3

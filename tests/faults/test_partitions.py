@@ -1,0 +1,162 @@
+"""T8 to T10: the network swallows what is said, and comes back; the server dies, and another takes its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.audit import attempts
+from harness.fault_jobs import Hangs, Sleeps
+from harness.producer import Spec
+from harness.rig import Rig
+from harness.scale import LEASE_S, leases
+from harness.stores import SERVERS, DurablePostgreSQL, PostgreSQLStore
+from harness.waiting import until
+from servers import session
+
+_TAKEN_OVER_WITHIN_S = LEASE_S * 4 / 3 * 2 + 2
+"""A lease, a term of beats before a new host may reclaim, and a look."""
+_NOTICED_S = LEASE_S * 4 / 3 + 0.5
+"""A worker whose leases nobody renews knows it after a term, and a beat."""
+_FAILOVER_S = 15.0
+
+on_servers = pytest.mark.parametrize(
+    "fault_store", [pytest.param(name, marks=pytest.mark.server) for name in SERVERS], indirect=True
+)
+
+
+@on_servers
+def test_t8_half_open_connection(rig: Rig) -> None:
+    """Packets vanish and nobody is told: others have its jobs at the lease's end, and it begins nothing any more."""
+    proxy = rig.proxy()
+    cut = rig.host(QCTL_URL=proxy.url)
+    pids = set(cut.serving())
+    rig.dispatch([Sleeps() for _ in range(100)])
+    rig.drained(within_s=20)
+    long, *behind = rig.dispatch([Hangs(leases(1.5)), *(Sleeps() for _ in range(30))])
+    until(lambda: long in attempts(rig.ledger), 10, "the long job begins", every_s=0.002)
+    proxy.black_hole()
+    at = rig.ledger.fault("black hole")
+    rig.host()
+    rig.drained(within_s=_TAKEN_OVER_WITHIN_S + leases(1.5) + 5)
+    until(lambda: len(attempts(rig.ledger)[long]) == 2, _TAKEN_OVER_WITHIN_S, "the long job is taken over")
+    until(lambda: time.monotonic() > at + leases(3), leases(3), "the black hole lasts longer than any lease")
+    assert "connection" in cut.log, "the worker says that it hears nothing"
+    proxy.heal()
+    until(lambda: "its lease was lost" in cut.log, 20, lambda: f"the late end is refused:\n{cut.log}")
+    runs = attempts(rig.ledger)
+    late = [run for job in runs.values() for run in job if run.pid in pids and run.began_at > at + _NOTICED_S]
+    assert not late, f"{len(late)} jobs began that others may have had"
+    rig.dispatch([Sleeps() for _ in range(20)])
+    rig.drained(within_s=20)
+    rig.settled(within_s=20)
+    taken_s = max(run.began_at for one in [long, *behind] for run in runs[one] if run.pid not in pids) - at
+    rig.verdict(repeats=1, overlaps=1, recovery_s=taken_s, within_s=_TAKEN_OVER_WITHIN_S)
+
+
+@on_servers
+def test_t9_partition_and_return(rig: Rig) -> None:
+    """In the middle of a job, for two leases: both attempts end, the late end is refused, one end is counted."""
+    proxy = rig.proxy()
+    cut = rig.host(QCTL_URL=proxy.url)
+    (job_id,) = rig.dispatch([Hangs(leases(40 / 15))])
+    (begun,) = rig.noted("start")
+    until(lambda: time.monotonic() > begun.monotonic + leases(0.5), 10, "a beat has named the job as begun")
+    proxy.black_hole()
+    at = rig.ledger.fault("black hole")
+    rig.host()
+    until(lambda: time.monotonic() > at + leases(30 / 15), 60, "the partition lasts two leases")
+    proxy.heal()
+    rig.noted("end", 2, within_s=leases(40 / 15) + _TAKEN_OVER_WITHIN_S)
+    until(lambda: "its lease was lost" in cut.log, 20, lambda: f"the late end is refused:\n{cut.log}")
+    rig.drained(within_s=20)
+    rig.settled(within_s=20)
+    first, second = attempts(rig.ledger)[job_id]
+    assert first.pid != second.pid
+    stored = rig.connection.find(job_id)
+    assert stored is not None
+    assert stored.attempts == 2, "the attempt that was given up is charged"
+    rig.verdict(repeats=1, overlaps=1, recovery_s=second.began_at - at, within_s=_TAKEN_OVER_WITHIN_S)
+
+
+class _Standby(DurablePostgreSQL):
+    """A copy of another server, which follows it until it is promoted."""
+
+    def __init__(self, folder: Path, primary: DurablePostgreSQL) -> None:
+        super().__init__(folder)
+        self._primary = primary
+
+    def prepare(self) -> None:
+        self.run(
+            self.find("pg_basebackup") or "pg_basebackup",
+            *("-h", "127.0.0.1", "-p", str(self._primary.port), "-U", "qctl", "-D", "data"),
+            *("-R", "-X", "stream", "-c", "fast"),
+        )
+
+
+class _Pair(PostgreSQLStore):
+    """A primary that acknowledges nothing that its standby has not applied; clients know both."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._standby = _Standby(folder / "standby", self.server)  # type: ignore[arg-type]  # of this kind
+        self._standby.start()
+        with self._admin("postgres") as admin:
+            admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            admin.execute("ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
+            admin.execute("SELECT pg_reload_conf()")
+            until(lambda: self._is_followed(admin), 20, "the standby keeps up")
+
+    def fresh(self, folder: Path) -> None:
+        super().fresh(folder)
+        both = "&".join(f"host=127.0.0.1:{one.port}" for one in (self.server, self._standby))
+        self.url = f"postgresql+psycopg://qctl@/{self._database}?{both}&target_session_attrs=read-write"
+
+    def fail_over(self) -> None:
+        """Let the primary die at once, and the standby take its place."""
+        self.server.stop(crash=True)
+        self.server = self._standby
+        with self._admin("postgres") as admin:
+            admin.execute("SELECT pg_promote()")
+
+    @property
+    def _database(self) -> str:
+        return super()._database.partition("?")[0]
+
+    @staticmethod
+    def _is_followed(admin: Any) -> bool:
+        return bool(admin.execute("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'").fetchone())
+
+
+@pytest.fixture
+def pair(rig: Rig, tmp_path: Path) -> Iterator[_Pair]:
+    """A primary and its standby, in place of the rig's store."""
+    usual = rig.store
+    with session.scratch() as folder:
+        pair = _Pair(folder)
+        pair.fresh(tmp_path)
+        rig.store = pair
+        yield pair
+        rig.close()
+        rig.store = usual
+        pair.server.stop(crash=True)
+
+
+@pytest.mark.parametrize("fault_store", [pytest.param("postgresql", marks=pytest.mark.server)], indirect=True)
+def test_t10_failover(rig: Rig, pair: _Pair) -> None:
+    """Under load, with a standby that has all that was acknowledged: nothing is lost."""
+    host = rig.host("--processes", "2", serving=2)
+    rig.producer(Spec(calls=0, pause_s=0.002, arguments=[0.005]))
+    rig.noted("end", 50)
+    at = rig.ledger.fault("failover")
+    pair.fail_over()
+    (first, *_) = rig.noted("start", since=time.monotonic(), within_s=30)
+    rig.noted("end", 50, since=first.monotonic, within_s=30)
+    rig.producers[0].kill()
+    rig.drained(within_s=60)
+    rig.settled(within_s=30)
+    assert host.is_alive
+    rig.verdict(repeats=2 * 12, recovery_s=first.monotonic - at, within_s=_FAILOVER_S)

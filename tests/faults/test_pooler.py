@@ -1,0 +1,129 @@
+"""T27: PostgreSQL behind a pooler that gives each transaction another session."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import psycopg
+import pytest
+import test_kills
+from fakes.store import in_ci
+from harness.fault_jobs import Sleeps
+from harness.rig import Rig
+from harness.stores import PostgreSQLStore
+from harness.waiting import until
+from servers import session
+from servers.pgbouncer import PgBouncer
+
+_SESSIONS = 6
+_POLLED_WITHIN_S = 1.0
+_WARNING = "lets no NOTIFY through"
+_OURS = ("statement_timeout", "lock_timeout", "enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+
+pytestmark = [
+    pytest.mark.parametrize("fault_store", [pytest.param("postgresql", marks=pytest.mark.server)], indirect=True),
+    pytest.mark.parametrize("pooled", ["", "options"], ids=["refuses options", "ignores options"], indirect=True),
+]
+
+
+class _Pooled(PostgreSQLStore):
+    """A database as its clients see it, from behind the pooler."""
+
+    def __init__(self, usual: PostgreSQLStore, pooler: PgBouncer) -> None:
+        self.__dict__.update(usual.__dict__)
+        self._pooler = pooler
+        self.url = usual.url.replace(str(usual.server.port), str(pooler.port))
+
+    def clients(self) -> int:
+        return self._pooler.clients(self._database)
+
+    def session(self) -> psycopg.Connection[Any]:
+        """A connection through the pooler."""
+        return psycopg.connect(self.url.replace("+psycopg", ""))
+
+
+@pytest.fixture
+def pooled(rig: Rig, request: pytest.FixtureRequest) -> Iterator[_Pooled]:
+    """A pooler before the rig's store."""
+    if PgBouncer.find() is None:
+        session.note("missing", PgBouncer.name, PgBouncer.package)
+        missing = "pgbouncer is not installed: apt-get install pgbouncer"
+        pytest.fail(missing, pytrace=False) if in_ci() else pytest.skip(missing)
+    usual: Any = rig.store
+    with session.scratch() as folder:
+        pooler = PgBouncer(folder / "pgbouncer", usual.server, ignores=request.param)
+        session.note("used", PgBouncer.name, pooler.start())
+        rig.store = _Pooled(usual, pooler)
+        try:
+            yield rig.store
+        finally:
+            rig.close()
+            pooler.stop()
+            rig.store = usual
+
+
+def test_t27_kill_of_a_child(rig: Rig, pooled: _Pooled) -> None:
+    """T1, behind the pooler."""
+    test_kills.test_t1_kill_of_a_child(rig)
+    _leaves_nothing_behind(pooled)
+
+
+def test_t27_kill_between_end_and_settle(rig: Rig, pooled: _Pooled) -> None:
+    """T3, behind the pooler."""
+    test_kills.test_t3_kill_between_end_and_settle(rig)
+    _leaves_nothing_behind(pooled)
+
+
+def test_t27_no_notification(rig: Rig, pooled: _Pooled) -> None:
+    """The first start says so once, however many processes there are; an idle worker finds a job within a second."""
+    rig.dispatch([Sleeps(0.01) for _ in range(20)])
+    ended = subprocess.run(
+        [sys.executable, "-m", "qctl", "work", "--stop-when-empty", "--processes", "3"],
+        cwd=rig.folder,
+        env=rig.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count(_WARNING) == 1, ended.stderr
+    rig.host("--processes", "2", serving=2)
+    longest_s = 0.0
+    for _ in range(5):
+        (job_id,) = rig.dispatch([Sleeps()])
+        at = time.monotonic()
+        until(lambda job_id=job_id: job_id in rig.ledger.ids("start"), 10, "an idle worker finds the job")  # type: ignore[misc]  # bound now
+        longest_s = max(longest_s, time.monotonic() - at)
+    rig.drained(within_s=10)
+    rig.settled(within_s=10)
+    rig.verdict(recovery_s=longest_s, within_s=_POLLED_WITHIN_S)
+    _leaves_nothing_behind(pooled)
+
+
+def _leaves_nothing_behind(pooled: _Pooled) -> None:
+    """Whatever a session of the pool keeps is somebody else's surprise."""
+    with ExitStack() as opened:
+        sessions = [opened.enter_context(closing(pooled.session())) for _ in range(_SESSIONS)]
+        backends = set()
+        for one in sessions:  # each holds a transaction open, so that each is another session
+            (backend, channels) = one.execute(
+                "SELECT pg_backend_pid(), array(SELECT pg_listening_channels())", prepare=False
+            ).fetchone() or (0, [])
+            backends.add(backend)
+            assert not channels, f"it still listens to {channels}"
+            changed = one.execute(
+                "SELECT name, setting FROM pg_settings WHERE name = ANY(%s) AND source IN ('session', 'client')",
+                [list(_OURS)],
+            ).fetchall()
+            assert not changed, f"settings are left: {changed}"
+            prepared = one.execute("SELECT statement FROM pg_prepared_statements WHERE name <> ''").fetchall()
+            assert not prepared, f"prepared statements are left: {prepared}"
+        assert len(backends) == _SESSIONS
+        locks = sessions[0].execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
+        assert locks == (0,)

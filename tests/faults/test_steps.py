@@ -1,0 +1,106 @@
+"""T4 and T5: death at each single step of a settle and of a push."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from harness.audit import attempts
+from harness.failpoints import Plan, Step
+from harness.fault_jobs import Fails, FailsOnce, Returns
+from harness.producer import Spec
+from harness.rig import Rig
+from harness.scale import SCALE, count
+
+from qcore import Job
+from qcore.states import JobState
+
+_MANY = max(100, round(1000 * SCALE))
+_TIMES = count(20, least=2)
+"""Deaths at each single step: what follows one is no matter of chance."""
+_JOBS: dict[str, tuple[type[Job], JobState]] = {
+    "completed": (Returns, JobState.COMPLETED),
+    "released": (FailsOnce, JobState.COMPLETED),
+    "failed": (Fails, JobState.FAILED),
+}
+
+
+@pytest.mark.parametrize("outcome", _JOBS)
+def test_t4_kill_inside_settle(rig: Rig, outcome: str) -> None:
+    kind, state = _JOBS[outcome]
+    plan, following_it = rig.plan([])
+    rig.host(**following_it)
+    _run_one(rig, kind())
+    steps = plan.passed["settle.step"]
+    points = [
+        Step("settle.before"),
+        *(Step("settle.step", number + 1) for number in range(steps)),
+        Step("settle.after"),
+    ]
+    deaths = 0
+    for point in points:
+        plan.write([point if point.point == "settle.step" else Step(point.point, 1)])
+        job_id = _run_one(rig, kind())
+        deaths += len(plan.deaths)
+        stored = rig.connection.find(job_id)
+        assert stored is not None
+        assert stored.state is state, f"after a death at {point}"
+    assert deaths >= len(points) - 2, f"{deaths} deaths at {len(points)} points: some were never passed"
+    most = max(len(job) for job in attempts(rig.ledger).values())
+    assert most <= (3 if outcome == "released" else 2), "a death costs one more run at the most"
+    rig.verdict(repeats=deaths, kills=deaths)
+
+
+@pytest.mark.parametrize("many", [0, _MANY], ids=["dispatch", "dispatch_many"])
+def test_t5_kill_inside_dispatch(rig: Rig, many: int) -> None:
+    plan, following_it = rig.plan([])
+    rig.connection.counts()  # makes the tables
+    rig.producer(Spec(many=many, options={"queue": "whole"}, forks=1), **following_it).wait()
+    last = plan.passed["push.step"]
+    once = [
+        *(Step("push.before"), Step("push.after"), Step("dispatch.after")),
+        *(Step("push.step", number + 1) for number in range(last)),
+    ]
+    steps = once * _TIMES
+    plan.write(steps)
+    rig.producer(Spec(many=many, options={"queue": "cut"}, forks=len(steps)), **following_it).wait(120)
+    _all_or_nothing(rig, plan, steps, max(1, many))
+    queues = [one.name for one in rig.connection.counts()]
+    rig.host("--queue", ",".join(queues))
+    rig.drained(within_s=60)
+    rig.settled(within_s=120)
+    rig.verdict(kills=len(plan.deaths))
+
+
+def test_t5_kill_of_a_producer(rig: Rig) -> None:
+    """At random moments, while it dispatches as fast as it can."""
+    rig.host("--processes", "2", serving=2)
+    kills = count(40, least=4)
+    for number in range(kills):
+        before = len(rig.ledger.dispatches())
+        producer = rig.producer(Spec(calls=0, many=0 if number % 2 else 20, pause_s=0.001))
+        goal = before + rig.chance.randint(1, 60)
+        rig.await_dispatches(goal)
+        producer.kill()
+        rig.ledger.fault("kill", producer.pid)
+    rig.drained(within_s=60)
+    rig.settled(within_s=60)
+    rig.verdict()
+
+
+def _run_one(rig: Rig, job: Job) -> str:
+    (job_id,) = rig.dispatch([job])
+    rig.ended(job_id)
+    return job_id
+
+
+def _all_or_nothing(rig: Rig, plan: Plan, steps: Sequence[Step], whole: int) -> None:
+    assert len(plan.deaths) == len(steps), "each step was somebody's last one"
+    stored = {one.name: one.pending for one in rig.connection.counts()}
+    for number, step in enumerate(steps):
+        held = stored.get(f"cut-{number}", 0)
+        assert held in {0, whole}, f"a death at {step} left {held} jobs of {whole}"
+        if step.point in {"push.after", "dispatch.after"}:
+            assert held == whole, f"at {step} all {whole} were stored"
+        if step.point == "push.before":
+            assert not held, "nothing was sent yet"
