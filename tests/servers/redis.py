@@ -28,4 +28,5 @@ class Redis(Server):
         import redis
 
         with redis.Redis(port=self.port, socket_timeout=2) as client:
+            client.ping()  # INFO answers while the file of writes is still being read, PING does not
             return str(client.info("server")["redis_version"])
