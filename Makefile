@@ -74,6 +74,9 @@ chaos: $(READY) ## All faults at random, on all stores side by side (SECONDS=60 
 mutants: $(READY) ## Break the engine itself on purpose, in a copy; each defect must turn its tests red
 	@$(BIN)/python tests/faults/mutants.py
 
+bench: $(READY) ## Jobs a second, on SQLite or on the stores of URLS="redis://… postgresql+psycopg://…"
+	@$(BIN)/python benchmarks/throughput.py $(URLS)
+
 fmt: $(READY) ## Format, and mend what can be mended without thought
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
@@ -112,6 +115,18 @@ queue-retry-failed: $(READY) ## Put all failed jobs back
 queue-clear: $(READY) ## Empty a queue, after asking (QUEUE=name, else "default")
 	@$(BIN)/qctl clear $(QUEUE)
 
+queue-dashboard: $(READY) ## The dashboard (its command is still to come)
+	@$(BIN)/qctl dashboard
+
+queue-metrics: $(READY) ## Detailed figures (its command is still to come)
+	@$(BIN)/qctl metrics
+
+queue-health: $(READY) ## Whether all is well (its command is still to come)
+	@$(BIN)/qctl health
+
+queue-top: $(READY) ## The htop of queues (its command is still to come)
+	@$(BIN)/qctl top
+
 $(READY): pyproject.toml
 	$(call venv,$(VENV))
 	@echo "installing the project and its tools into $(VENV)"
@@ -125,4 +140,5 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 	@touch $@
 
 .PHONY: help setup demo test check lint types imports quick faults chaos mutants fmt snapshots picture build clean \
-  queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear
+  queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
+  bench queue-dashboard queue-metrics queue-health queue-top

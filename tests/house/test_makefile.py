@@ -17,6 +17,10 @@ QUEUE_CALLS = {
     "queue-failed": "qctl failed",
     "queue-retry-failed": "qctl failed --retry",
     "queue-clear": "qctl clear default",
+    "queue-dashboard": "qctl dashboard",
+    "queue-metrics": "qctl metrics",
+    "queue-health": "qctl health",
+    "queue-top": "qctl top",
 }
 
 
