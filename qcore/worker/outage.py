@@ -17,12 +17,13 @@ class Outage:
     """Which connections are out of reach, and how long to wait before the next look.
 
     Args:
-        trouble: told of an outage, at most once a second, and of its end.
+        trouble: told of an outage that began or goes on, and of its end: a line a second at the most.
     """
 
     def __init__(self, trouble: Callable[[str], None]) -> None:
         self._trouble = trouble
         self._pauses: dict[str, float] = {}
+        self._unended: set[str] = set()
         self._said_at = -_SAY_EVERY_S
 
     @property
@@ -42,15 +43,24 @@ class Outage:
     def failed(self, connection: str, error: QueueError) -> None:
         """Note that a store did not answer."""
         self._pauses[connection] = min(_MOST_S, self._pauses.get(connection, _FIRST_S / 2) * 2)
-        now = time.monotonic()
-        if now - self._said_at >= _SAY_EVERY_S:
-            self._said_at = now
-            self._trouble(error.message)
+        if self._say(error.message):
+            self._unended.add(connection)
 
     def answered(self, connection: str) -> None:
-        """Note that a store answers again."""
-        if self._pauses and self._pauses.pop(connection, None) is not None:
-            self._trouble(f'connection "{connection}" answers again')
+        """Note that a store answers; the end of an outage that was told is told too, a moment later if need be."""
+        if not self._pauses and not self._unended:
+            return
+        self._pauses.pop(connection, None)
+        if connection in self._unended and self._say(f'connection "{connection}" answers again'):
+            self._unended.discard(connection)
+
+    def _say(self, line: str) -> bool:
+        now = time.monotonic()
+        if now - self._said_at < _SAY_EVERY_S:
+            return False
+        self._said_at = now
+        self._trouble(line)
+        return True
 
 
 def _jittered(pause_s: float) -> float:
