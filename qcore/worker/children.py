@@ -141,10 +141,20 @@ class Respawn:
         self.not_before = 0.0
         """Monotonic seconds."""
 
-    def note(self, child: Child) -> float:
-        """Note an end nobody asked for; returns the pause before the next child, in seconds."""
+    def note(self, child: Child, *, of: int) -> float:
+        """Note an end nobody asked for.
+
+        Args:
+            child: that died.
+            of: how many serve side by side. When each of them has died at once, it was a round: what
+                kills one may have killed its neighbours, and only the next round shows that it kills again.
+
+        Returns:
+            The pause before the next child, in seconds.
+        """
         self._deaths = self._deaths + 1 if child.died_at_once else 0
-        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (self._deaths - 2)) if self._deaths > 1 else 0.0
+        rounds = -(-self._deaths // max(1, of))
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (rounds - 2)) if rounds > 1 else 0.0
         self.not_before = time.monotonic() + pause_s
         return pause_s
 

@@ -71,7 +71,7 @@ class Group:
         if child.ended_well(code) and not child.died_at_once:
             self.respawn.calm()
         elif not child.is_leaving and (self._refills or not child.ended_well(code)):
-            return self.respawn.note(child)
+            return self.respawn.note(child, of=self.wanted)
         if code == 0 and not child.is_leaving and not self._refills:
             self.wanted -= 1  # it found nothing more to do, has reached its limit, or somebody stopped it
         return None
