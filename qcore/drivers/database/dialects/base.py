@@ -83,6 +83,14 @@ class Dialect(ABC):
         """Where the store is, without its secrets."""
         return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
 
+    @property
+    def forgotten_after_s(self) -> float:
+        """Seconds of silence in a transaction after which its client is taken for lost, and its locks are freed.
+
+        A host that vanishes from the network, or is suspended, would hold them for hours.
+        """
+        return 2 * self.settings.timeout_s
+
     def _engine(self) -> Engine:
         return create_engine(
             self.url,

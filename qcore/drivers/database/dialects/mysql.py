@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
@@ -88,10 +88,12 @@ class MySQL(Dialect):
         }
 
     def prepare(self, connection: DBAPIConnection) -> None:
-        """See what others commit at once, and wait for no lock longer than for the server."""
+        """See what others commit at once, wait for no lock longer than for the server, and leave none behind."""
         cursor = connection.cursor()
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {max(1, round(self.settings.timeout_s))}")
+        with suppress(pymysql.err.OperationalError):  # MySQL knows no such limit
+            cursor.execute(f"SET SESSION idle_transaction_timeout = {max(1, round(self.forgotten_after_s))}")
         cursor.close()
 
     def statements(self, link: Link) -> Statements:

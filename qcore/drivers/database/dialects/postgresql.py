@@ -141,6 +141,7 @@ class PostgreSQL(Dialect):
         given = values.get("options", ())
         ours = [f"-c {name}=off" for name in _OFF]
         ours.append(f"-c statement_timeout={round(self.settings.timeout_s * 1000)}")
+        ours.append(f"-c idle_in_transaction_session_timeout={round(self.forgotten_after_s * 1000)}")
         return {**values, "options": " ".join([*([given] if isinstance(given, str) else given), *ours])}
 
     def begin_exclusive(self) -> Sequence[str]:
