@@ -73,7 +73,7 @@ class Chaos:
         host = self._host()
         for pid in [host.pid, *host.children()]:
             self._rig.ledger.fault("kill", pid)
-        os.kill(host.pid, signal.SIGKILL)
+        host.process.kill()
         host.process.wait()
         until(lambda: not host.processes(), 2.0, "no child outlives its supervisor")
         self.repeats += 6
@@ -88,7 +88,8 @@ class Chaos:
 
     def _freeze_child(self) -> None:
         pid = self._host().child(self._rig.chance)
-        self._for_a_while(lambda: os.kill(pid, signal.SIGSTOP), lambda: os.kill(pid, signal.SIGCONT))
+        send = self._rig.signal
+        self._for_a_while(lambda: send(pid, signal.SIGSTOP), lambda: send(pid, signal.SIGCONT))
 
     def _freeze_supervisor(self) -> None:
         host = self._host()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 
@@ -85,7 +84,7 @@ def test_t12_frozen_child(rig: Rig) -> None:
     (job_id,) = rig.dispatch([Hangs(1.0, timeout=1.5)])
     (began,) = rig.noted("start")
     host_pids = host.serving(2)
-    _stop(began.pid)
+    rig.signal(began.pid, signal.SIGSTOP)
     frozen_at = rig.ledger.fault("freeze", began.pid)
     rig.dispatch([Sleeps(0.01) for _ in range(30)])
     rig.drained(within_s=30)
@@ -108,7 +107,7 @@ def test_t12_frozen_supervisor(rig: Rig) -> None:
     rig.dispatch([Hangs(leases(2.5)) for _ in range(2)])
     rig.noted("start", 2)
     other = rig.host("--processes", "2", serving=2)
-    _stop(frozen.pid)
+    rig.signal(frozen.pid, signal.SIGSTOP)
     frozen_at = rig.ledger.fault("freeze", frozen.pid)
     rig.noted("start", 4, within_s=leases(3) + 5)
     taken_at = max(run.began_at for job in attempts(rig.ledger).values() for run in job[1:])
@@ -156,10 +155,6 @@ def _dispatch_through(rig: Rig, manager: QueueManager, job: Sleeps) -> None:
 
 def _ends_are_refused(host: Host, number: int) -> None:
     until(lambda: host.log.count("its lease was lost") >= number, 20, lambda: f"late ends are refused:\n{host.log}")
-
-
-def _stop(pid: int) -> None:
-    os.kill(pid, signal.SIGSTOP)
 
 
 def _freeze_only(host: Host) -> None:

@@ -17,8 +17,8 @@ from harness.stores import SERVERS, DurablePostgreSQL, PostgreSQLStore
 from harness.waiting import until
 from servers import session
 
-_TAKEN_OVER_WITHIN_S = LEASE_S * 4 / 3 * 2 + 2
-"""A lease, a term of beats before a new host may reclaim, and a look."""
+_TAKEN_OVER_WITHIN_S = LEASE_S * 4 / 3 * 2 + 4
+"""A lease; a host that starts, on a busy machine; the term of beats before it may reclaim; a look."""
 _NOTICED_S = LEASE_S * 4 / 3 + 0.5
 """A worker whose leases nobody renews knows it after a term, and a beat."""
 _FAILOVER_S = 15.0

@@ -16,7 +16,7 @@ from harness.fault_jobs import Sleeps
 from harness.jobs import Audited, AuditedAsync
 from harness.ledger import Ledger
 
-from qcore import QueueError
+from qcore import Job, QueueError
 
 _MEGABYTE = 2**20
 
@@ -185,3 +185,23 @@ class Pushes(Audited):
                 ledger.dispatched([str(job._id)], "raised", str(error))
             else:
                 ledger.dispatched([str(job._id)])
+
+
+class Quiet(Job):
+    """Does nothing, and keeps no books: for what is to be measured."""
+
+    def handle(self) -> None:
+        pass
+
+
+class PushesQuietly(Job):
+    """Dispatches so many of them, one at a time."""
+
+    timeout = 0
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def handle(self) -> None:
+        for _ in range(self.number):
+            Quiet().dispatch()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.ledger import Ledger
+from harness.ledger import VARIABLE, Ledger
 from harness.waiting import until
 
 _START_S = 20.0
@@ -78,19 +78,14 @@ class Host:
 
     def processes(self) -> list[int]:
         """Pids of all processes of its session that live, orphans too."""
-        found = []
-        for pid in psutil.pids():
-            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-                if os.getsid(pid) == self.pid and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                    found.append(pid)
-        return found
+        return [process.pid for process in self._session()]
 
     def cpu_s(self) -> float:
         """Processor time that its living processes have used so far, in seconds."""
         total = 0.0
-        for pid in self.processes():
+        for process in self._session():
             with contextlib.suppress(psutil.NoSuchProcess):
-                times = psutil.Process(pid).cpu_times()
+                times = process.cpu_times()
                 total += times.user + times.system
         return total
 
@@ -102,32 +97,41 @@ class Host:
     # -- hurting -------------------------------------------------------------------------------------------------
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the supervisor."""
-        os.kill(self.pid, number)
+        """Send a signal to the supervisor, if it lives."""
+        self.process.send_signal(number)
 
     def kill(self) -> None:
         """Kill -9 all of it at once, as a power cut would."""
-        for pid in {self.pid, *self.processes()}:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._send(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
 
     def freeze(self) -> None:
         """Stop all of it, as a machine that is suspended."""
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let all of it go on."""
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        self._send(signal.SIGCONT)
 
     def terminate(self, within_s: float = 40.0) -> int:
         """Stop it in good order; returns its exit code."""
         self.signal(signal.SIGTERM)
         return self.process.wait(within_s)
+
+    def _send(self, number: int) -> None:
+        for process in self._session():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def _session(self) -> list[psutil.Process]:
+        """Its living processes: those of its session that have this test's environment, as numbers are used again."""
+        found = []
+        for pid in psutil.pids():
+            with contextlib.suppress(ProcessLookupError, psutil.Error):
+                if os.getsid(pid) == self.pid and is_of_test(process := psutil.Process(pid), self._ledger):
+                    found.append(process)
+        return found
 
     def _none_yet(self) -> list[int]:
         assert self.is_alive, f"the host ended with {self.process.returncode}:\n{self.log}"
@@ -136,3 +140,8 @@ class Host:
     def _serving(self) -> list[int]:
         said = {event.pid for event in self._ledger.events("serves")}
         return [pid for pid in self.children() if pid in said]
+
+
+def is_of_test(process: psutil.Process, ledger: Ledger) -> bool:
+    """Whether a process lives and belongs to the test of this ledger."""
+    return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(VARIABLE) == str(ledger.path)

@@ -73,10 +73,11 @@ class Producer:
         assert self.process.wait(within_s) == 0, self.log
 
     def kill(self) -> None:
-        """Kill -9 it, with its children."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self.process.wait()
+        """Kill -9 it, with its children; one that has ended is left alone, its number may be another's by now."""
+        if self.is_alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self.process.wait()
 
 
 def main(spec: Spec) -> None:

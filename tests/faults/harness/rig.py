@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 from harness import audit, failpoints, ledger
 from harness.audit import Result
 from harness.failpoints import Plan, Step
 from harness.hooks import HOOKS
-from harness.hosts import Host
+from harness.hosts import Host, is_of_test
 from harness.ledger import Ledger
 from harness.producer import Producer, Spec
 from harness.proxy import Proxy
@@ -144,8 +145,15 @@ class Rig:
     def kill(self, pid: int) -> float:
         """Kill -9 a process; returns when, in monotonic seconds."""
         at = time.monotonic()  # before: whoever takes its jobs over is later than that
-        os.kill(pid, signal.SIGKILL)
+        self.signal(pid, signal.SIGKILL)
         return self.ledger.fault("kill", pid, at=at)
+
+    def signal(self, pid: int, number: signal.Signals) -> None:
+        """Send a signal to a process of this test; one that is gone, whatever has its number now, gets none."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if is_of_test(process, self.ledger):
+                process.send_signal(number)
 
     def kill_host(self, host: Host) -> float:
         """Kill -9 a host, all of it at once; returns when, in monotonic seconds."""
