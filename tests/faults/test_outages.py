@@ -61,13 +61,14 @@ def test_t7_store_down(rig: Rig, how: str) -> None:
     rig.noted("end", 20)
     rig.ledger.fault(how)
     getattr(rig.store, how)()
-    down_at, used_s = time.monotonic(), host.cpu_s()
+    down_at = time.monotonic()
     gate.touch()  # this one ends now, and nobody hears of it
     rig.noted("end", 21)
     _dispatch_is_refused(rig)
     _the_tool_says_so(rig)
-    until(lambda: time.monotonic() - down_at > seconds(60, least=3.5), 120, "the outage is over")
-    share = (host.cpu_s() - used_s) / (time.monotonic() - down_at)
+    since, used_s = time.monotonic(), host.cpu_s()
+    until(lambda: time.monotonic() - down_at > seconds(60, least=6), 120, "the outage is over")
+    share = (host.cpu_s() - used_s) / (time.monotonic() - since)
     assert share < 2 * _IDLE_SHARE + _IDLE_SHARE, f"two idle workers and their supervisor use {share:.1%} of a core"
     getattr(rig.store, "start" if how == "stop" else "thaw")()
     back_at = time.monotonic()

@@ -58,11 +58,10 @@ class Host:
 
     def children(self) -> list[int]:
         """Pids of its worker processes."""
-        try:
+        found = []
+        with contextlib.suppress(psutil.NoSuchProcess):
             found = psutil.Process(self.pid).children()
-        except psutil.NoSuchProcess:
-            return []
-        return sorted(one.pid for one in found if one.is_running() and one.status() != psutil.STATUS_ZOMBIE)
+        return sorted(one.pid for one in found if _lives(one))
 
     def child(self, chance: random.Random) -> int:
         """One of them, by chance; waits for one to be there."""
@@ -144,4 +143,11 @@ class Host:
 
 def is_of_test(process: psutil.Process, ledger: Ledger) -> bool:
     """Whether a process lives and belongs to the test of this ledger."""
-    return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(VARIABLE) == str(ledger.path)
+    return _lives(process) and process.environ().get(VARIABLE) == str(ledger.path)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
