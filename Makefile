@@ -66,10 +66,10 @@ quick: $(READY) ## The fast tests alone
 	@$(BIN)/python -m pytest -n auto -m "not slow"
 
 faults: $(READY) ## Break stores, hosts and networks on purpose (SCALE=0.1 SEED=1 ONLY=t1), and print what became of it
-	@SCALE=$(SCALE) SEED=$(SEED) $(BIN)/python -m pytest -n 4 --dist loadgroup tests/faults $(if $(ONLY),-k "$(ONLY)")
+	@SCALE=$(SCALE) SEED=$(SEED) $(BIN)/python -m pytest -n 4 --dist loadgroup --timeout 1800 tests/faults $(if $(ONLY),-k "$(ONLY)")
 
 chaos: $(READY) ## All faults at random, on all stores side by side (SECONDS=60 SEED=1)
-	@SECONDS=$(SECONDS) SEED=$(SEED) SCALE=$(SCALE) $(BIN)/python -m pytest -n 4 --dist loadgroup tests/faults/chaos.py
+	@SECONDS=$(SECONDS) SEED=$(SEED) SCALE=$(SCALE) $(BIN)/python -m pytest -n 4 --dist loadgroup --timeout $$(($(SECONDS) + 300)) tests/faults/chaos.py
 
 mutants: $(READY) ## Break the engine itself on purpose, in a copy; each defect must turn its tests red
 	@$(BIN)/python tests/faults/mutants.py
