@@ -82,7 +82,7 @@ def worker_snapshot(worker: WorkerRecord, connection: str, *, now_us: int) -> Wo
     age_s = max(0.0, (now_us - worker.beat_us) / 1e6)
     uptime_s = max(0.0, (now_us - worker.started_us) / 1e6)
     busy_s = worker.busy_s + sum(one.runtime_s for one in worker.running)
-    lived_s = max(uptime_s - age_s, 1e-3) * worker.places
+    lived_s = max(uptime_s - age_s, 1e-3) * max(1, worker.places)  # a supervisor by itself has none
     return WorkerSnapshot(
         id=worker.id,
         supervisor=worker.supervisor,

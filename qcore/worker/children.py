@@ -1,21 +1,17 @@
-"""The processes of a supervisor: how one is made, what it was doing when it died, and when its successor may come."""
+"""The processes of a supervisor: what each is for, what it was doing when it died, and when its successor may come."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
 import os
-import random
 import signal
-import sys
 import time
-import traceback
 from collections.abc import Callable, Collection, Iterator
-from typing import NoReturn
 
 import msgspec
 
+from qcore.worker.signals import LOOK
 from qcore.worker.slots import ChildSlots
 
 RECYCLED = 12
@@ -26,17 +22,17 @@ QUICK_S = 5.0
 """A child that dies so soon, without having run a job, died at once."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
-_PR_SET_PDEATHSIG = 1
-_HANDLED = (
+HANDLED = (
     signal.SIGTERM,
     signal.SIGINT,
     signal.SIGQUIT,
     signal.SIGHUP,
     signal.SIGCHLD,
-    signal.SIGUSR1,
     signal.SIGUSR2,
     signal.SIGCONT,
+    LOOK,
 )
+"""Signals that a supervisor or its children handle."""
 
 Serve = Callable[[ChildSlots], int]
 
@@ -75,7 +71,7 @@ class Child:
         self.charge: dict[str, str] | None = None
         """Why the supervisor ended it: the jobs to charge for that, and the reason; None where it died by itself."""
 
-    def send(self, number: signal.Signals) -> None:
+    def send(self, number: int) -> None:
         """Send a signal; one that is gone already does not mind."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
@@ -89,17 +85,19 @@ class Child:
         """Let it stop after its running jobs; said once."""
         if not self.is_leaving:
             self.ends_by = time.monotonic() + self.duty.grace_s + STOP_WITHIN_S
-            self.send(signal.SIGTERM)
+            self.slots.stop(1)
+            self.send(LOOK)
 
     def quit(self) -> None:
         """Let it stop at once."""
         self.ends_by = time.monotonic() + STOP_WITHIN_S
-        self.send(signal.SIGQUIT)  # and no second TERM: two of a kind may arrive as one
+        self.slots.stop(2)
+        self.send(LOOK)
 
     def pause(self, *, paused: bool) -> None:
         """Let it reserve nothing, or go on."""
         self.slots.pause(paused=paused)
-        self.send(signal.SIGUSR2 if paused else signal.SIGCONT)
+        self.send(LOOK)
 
     @property
     def state(self) -> str:
@@ -124,13 +122,15 @@ class Child:
 
     def ended_well(self, code: int) -> bool:
         """Whether it ended by itself, in order, and with nothing in hand."""
-        return code in {0, RECYCLED} and self.charge is None
+        has_any = self.slots.running() or self.slots.holdings()  # a job may call `os._exit(0)`
+        return code in {0, RECYCLED} and self.charge is None and not has_any
 
     @property
     def died_at_once(self) -> bool:
-        """Whether it has hardly lived and begun no job."""
+        """Whether it has hardly lived, or never served, and begun no job."""
         has_begun = self.slots.counters[0] or self.slots.running()
-        return time.monotonic() - self.began_at < QUICK_S and not has_begun
+        has_lived = self.slots.serves and time.monotonic() - self.began_at >= QUICK_S
+        return not has_lived and not has_begun
 
 
 class Respawn:
@@ -138,6 +138,7 @@ class Respawn:
 
     def __init__(self) -> None:
         self._deaths = 0
+        self._failures = 0
         self.not_before = 0.0
         """Monotonic seconds."""
 
@@ -153,38 +154,40 @@ class Respawn:
             The pause before the next child, in seconds.
         """
         self._deaths = self._deaths + 1 if child.died_at_once else 0
-        rounds = -(-self._deaths // max(1, of))
-        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (rounds - 2)) if rounds > 1 else 0.0
-        self.not_before = time.monotonic() + pause_s
-        return pause_s
+        return self._pause(-(-self._deaths // max(1, of)) - 1)
 
     def calm(self) -> None:
         """Note that a child ended as it should."""
         self._deaths = 0
 
+    def failed(self) -> float:
+        """Note that no child could be made; returns the pause before the next try, in seconds."""
+        self._failures += 1
+        return self._pause(self._failures)
+
+    def made(self) -> None:
+        """Note that a child could be made."""
+        self._failures = 0
+
+    def _pause(self, times: int) -> float:
+        pause_s = growing_pause(times)
+        self.not_before = time.monotonic() + pause_s
+        return pause_s
+
+
+def growing_pause(times: int) -> float:
+    """Return the seconds to wait after what has gone wrong so many times in a row."""
+    return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (times - 1)) if times > 0 else 0.0
+
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
     """Let no signal be handled in this block; those that arrive are handled after it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def fork(slots: ChildSlots, serve: Serve) -> int:
-    """Make a child that serves in its block and leaves with the code that `serve` returns; returns its pid.
-
-    To be called while signals are held: until it has undone the supervisor's handlers, none may run in the child.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    parent = os.getpid()
-    pid = os.fork()
-    if pid:
-        return pid
-    return _live(slots, serve, parent)
 
 
 def describe(status: int) -> str:
@@ -206,34 +209,3 @@ def bury_strangers(known: Collection[int]) -> None:
     with contextlib.suppress(ChildProcessError):
         while (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and found.si_pid not in known:
             os.waitpid(found.si_pid, os.WNOHANG)
-
-
-def _live(slots: ChildSlots, serve: Serve, parent: int) -> NoReturn:
-    code = 1
-    try:
-        _settle_in(parent)
-        code = serve(slots)
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except BaseException:  # noqa: BLE001  the last thing this process can do about it is to say it
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
-
-
-def _settle_in(parent: int) -> None:
-    """Undo what was the supervisor's: signals, and the state of chance. Die when it dies."""
-    signal.set_wakeup_fd(-1)
-    for number in _HANDLED:
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor passes it on once
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # a pause before the worker listens: its block tells it too
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before that took hold
-        os._exit(1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-    random.seed()

@@ -11,10 +11,13 @@ import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from qcore.errors import ConfigurationError
+from qcore.worker.children import QUICK_S, describe, growing_pause
 
 
 def require_watchable(path: str) -> None:
@@ -40,24 +43,71 @@ class CodeWatch:
     """
 
     def __init__(self, path: str, inherited: tuple[int, int] | None = None) -> None:
-        self.pid, self._end = inherited or _started(path)
-        os.set_inheritable(self._end, False)  # noqa: FBT003  the call has no name for it
+        self._path = path
+        self.pid, self._end = inherited or (0, -1)
+        """0: there is none now."""
+        self._began_at = time.monotonic()
+        self._not_before = 0.0
+        self._failures = 0
+        if self.pid:
+            self.keep(kept=False)
+
+    def tend(self, say: Callable[[str], None]) -> None:
+        """Start the process if there is none; one that died has a successor at once, or after a growing pause.
+
+        Args:
+            say: told of a death, and of a start that failed.
+        """
+        if self.pid:
+            status = self._status()
+            if status is None:
+                return
+            self._let_go()
+            self._failures = self._failures + 1 if time.monotonic() - self._began_at < QUICK_S else 0
+            self._put_off(f"the process that watches the code {describe(status)}", say)
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            self.pid, self._end = _started(self._path)
+        except OSError as error:
+            self._failures += 1
+            self._put_off(f"no process to watch the code could be made: {error.strerror}", say)
+        else:
+            self._began_at = time.monotonic()
 
     @property
-    def handle(self) -> tuple[int, int]:
-        """What a process needs to go on with the watch once it has re-executed itself."""
-        return self.pid, self._end
+    def handle(self) -> tuple[int, int] | None:
+        """What a process needs to go on with the watch once it has re-executed itself; None if there is none now."""
+        return (self.pid, self._end) if self.pid else None
 
-    def keep(self) -> None:
-        """Let the watch live on when this process re-executes itself."""
-        os.set_inheritable(self._end, True)  # noqa: FBT003  the call has no name for it
+    def keep(self, *, kept: bool) -> None:
+        """Say whether the watch lives on when this process re-executes itself."""
+        if self.pid:
+            os.set_inheritable(self._end, kept)
 
     def close(self) -> None:
         """End it."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+            self._let_go()
+
+    def _status(self) -> int | None:
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            return 0
+        return status if pid else None
+
+    def _let_go(self) -> None:
         os.close(self._end)
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        self.pid, self._end = 0, -1
+
+    def _put_off(self, text: str, say: Callable[[str], None]) -> None:
+        pause_s = growing_pause(self._failures)
+        self._not_before = time.monotonic() + pause_s
+        say(f"{text}; the next one comes {f'in {pause_s:g} s' if pause_s else 'at once'}")
 
 
 def _started(path: str) -> tuple[int, int]:
@@ -65,8 +115,13 @@ def _started(path: str) -> tuple[int, int]:
     reading, writing = os.pipe()
     command = [sys.executable, "-m", __name__, str(os.getpid()), path]
     actions = [(os.POSIX_SPAWN_DUP2, reading, 0)]
-    pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setpgroup=0)
-    os.close(reading)  # a process group of its own: Ctrl-C is the supervisor's to hear
+    try:  # a process group of its own: Ctrl-C is the supervisor's to hear
+        pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setpgroup=0)
+    except OSError:
+        os.close(writing)
+        raise
+    finally:
+        os.close(reading)
     return pid, writing
 
 

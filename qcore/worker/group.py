@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from qcore.worker.children import Child, Duty, Respawn, Serve
-from qcore.worker.slots import ChildSlots
 
 
 class Group:
@@ -13,7 +10,7 @@ class Group:
 
     Args:
         duty: of each child.
-        serve: what a child does in its block; returns its exit code. Called after the fork.
+        serve: what a child does in its block; returns its exit code. Called in its own process.
         wanted: children.
         refills: one that has done enough has a successor, as in a pool; else it leaves its place empty.
     """
@@ -23,7 +20,7 @@ class Group:
         self.wanted = wanted
         self.children: list[Child] = []
         self.respawn = Respawn()
-        self._serve = serve
+        self.serve = serve
         self._refills = refills
         self._past = (0, 0.0)
 
@@ -42,11 +39,10 @@ class Group:
         """Whether all that are wanted are there and reserve jobs."""
         return self.missing <= 0 and all(child.slots.serves for child in self.staying)
 
-    def grow(self, index: int, slots: ChildSlots, fork: Callable[[ChildSlots, Serve], int]) -> Child:
-        """Make a child in a block that was cleared; returns it."""
-        child = Child(index, slots, fork(slots, self._serve), self.duty)
+    def adopt(self, child: Child) -> None:
+        """Take in a child that was made for this group."""
+        self.respawn.made()
         self.children.append(child)
-        return child
 
     def shrink(self) -> None:
         """Let go of those above the number wanted, if any: idle ones first, then the youngest."""
@@ -68,11 +64,12 @@ class Group:
         self.children.remove(child)
         jobs, _, busy_s = child.slots.counters
         self._past = (self._past[0] + jobs, self._past[1] + busy_s)
-        if child.ended_well(code) and not child.died_at_once:
+        has_ended_well = child.ended_well(code)
+        if has_ended_well and not child.died_at_once:
             self.respawn.calm()
-        elif not child.is_leaving and (self._refills or not child.ended_well(code)):
+        elif not child.is_leaving and (self._refills or not has_ended_well):
             return self.respawn.note(child, of=self.wanted)
-        if code == 0 and not child.is_leaving and not self._refills:
+        if has_ended_well and code == 0 and not child.is_leaving and not self._refills:
             self.wanted -= 1  # it found nothing more to do, has reached its limit, or somebody stopped it
         return None
 

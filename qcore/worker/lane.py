@@ -1,7 +1,7 @@
 """One connection that a worker serves: the leases in hand, the settlements not yet sent, and the way to the store.
 
-The worker's own thread runs jobs; a timer thread sends what waits too long, and a heartbeat thread tells the
-store that the leases live. They share two deques, whose single steps are atomic, and a lock that no job touches.
+The worker's own thread runs jobs; a second one exchanges ends for new leases meanwhile, and a heartbeat thread tells
+the store that the leases live. They share two deques, whose single steps are atomic, and a lock that no job touches.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Lane:
         self._unsent_since = 0.0
         self._sending = threading.Lock()
         self._request = 1
+        self._wish: tuple[int, Sequence[str]] | None = None
 
     # -- the worker's thread -------------------------------------------------------------------------------------
 
@@ -63,16 +64,27 @@ class Lane:
         self._unsent.append(settlement)
 
     def is_due(self, now: float) -> bool:
-        """Whether the oldest unsent settlement should leave."""
-        return bool(self._unsent) and now - self._unsent_since >= SEND_WITHIN_S
+        """Whether the oldest unsent settlement should leave, and nobody sees to it yet."""
+        return bool(self._unsent) and now - self._unsent_since >= SEND_WITHIN_S and self._wish is None
 
     @property
-    def has_unsent(self) -> bool:
-        """Whether settlements wait to be sent."""
-        return bool(self._unsent)
+    def unsent(self) -> int:
+        """Settlements that wait to be sent."""
+        return len(self._unsent)
+
+    def wish(self, want: int, queues: Sequence[str]) -> None:
+        """Let `top_up` exchange what is unsent for up to `want` jobs, in another thread."""
+        self._wish = (want, queues)
+
+    @property
+    def has_wish(self) -> bool:
+        """Whether an exchange is wished for or under way."""
+        return self._wish is not None
 
     def exchange(self, want: int, queues: Sequence[str]) -> bool:
         """Send what is unsent and lease up to `want` jobs, in one round trip; whether the store was asked at all.
+
+        One that is under way is waited for: where it brings jobs, they are enough.
 
         Raises:
             ConnectionFailed: nothing is lost; the next call sends the same again.
@@ -80,21 +92,9 @@ class Lane:
         if not want:
             return self.send()
         with self._sending:
-            batch = self._take()
-            asked_at = time.monotonic()
-            try:
-                refused, leases = self._settle_and_reserve(batch, queues, want)
-            except ConnectionFailed:
-                self._restore(batch)
-                raise
-            except QueueError:
-                refused = self._settle_each(batch)
-                leases = self.store.reserve(queues, want, self.worker, self._request)
-            self._on_its_way = ()
-            self._request += 1
-        self.lost.extend(refused)
-        self._begun_at = asked_at
-        self.leases.extend(leases)
+            if not self.leases:
+                self._wish = None
+                self._exchange(want, queues)
         return True
 
     def next(self) -> Lease | None:
@@ -142,6 +142,25 @@ class Lane:
 
     # -- any thread ----------------------------------------------------------------------------------------------
 
+    def top_up(self) -> bool:
+        """Make the exchange that is wished for; whether there was a wish.
+
+        Raises:
+            ConnectionFailed: nothing is lost; the next exchange sends the same again.
+        """
+        with self._sending:
+            if self._wish is None:
+                return False
+            try:
+                self._exchange(*self._wish)
+            finally:
+                self._wish = None
+        return True
+
+    def unwish(self) -> None:
+        """Take back a wish that nobody has begun to see to."""
+        self._wish = None
+
     def send(self) -> bool:
         """Send what is unsent; whether there was any.
 
@@ -178,10 +197,35 @@ class Lane:
         held = [*running.values(), *self.leases, *unsettled]
         if held:
             self.cancelled.update(self.store.heartbeat(self.worker, held, running.keys()))
+        else:
+            self.store.ping()  # whoever beats must know that the store answers
+
+    def _exchange(self, want: int, queues: Sequence[str]) -> None:
+        """Settle, and reserve if jobs are wanted; the caller has the lock."""
+        batch = self._take()
+        asked_at = time.monotonic()
+        try:
+            refused, leases = self._settle_and_reserve(batch, queues, want)
+        except ConnectionFailed:
+            self._restore(batch)
+            raise
+        except QueueError:
+            refused = self._settle_each(batch)
+            leases = self.store.reserve(queues, want, self.worker, self._request) if want else ()
+        self._on_its_way = ()
+        self.lost.extend(refused)
+        if want:
+            self._request += 1
+            self._begun_at = (
+                asked_at  # first: leases that came with a sleep of this process must look as old as they are
+            )
+            self.leases.extend(leases)
 
     def _settle_and_reserve(
         self, batch: Sequence[Settlement], queues: Sequence[str], want: int
     ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        if not want:
+            return self.store.settle(batch), ()
         if not batch:
             return (), self.store.reserve(queues, want, self.worker, self._request)
         return self.store.settle_and_reserve(batch, queues, want, self.worker, self._request)
@@ -213,8 +257,8 @@ class Lane:
         return [*self._unsent, *self._on_its_way]
 
 
-def handed_back(lease: Lease) -> Settlement:
-    """Give a lease back as if it had never been taken: uncharged, with its old due time."""
+def handed_back(lease: Lease, delay_us: int = -1) -> Settlement:
+    """Give a lease back uncharged, as if it had never been taken: with its old due time, or due in so long."""
     return Settlement(
         id=lease.id,
         queue=lease.queue,
@@ -223,7 +267,7 @@ def handed_back(lease: Lease) -> Settlement:
         outcome=Outcome.RELEASED,
         attempts=lease.attempts,
         exceptions=lease.exceptions,
-        delay_us=-1,
+        delay_us=delay_us,
     )
 
 

@@ -2,9 +2,69 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import msgspec
 
 from qcore.backoff import Backoff
+from qcore.errors import ConfigurationError
+from qcore.worker.naming import is_name
+
+
+class Bound(NamedTuple):
+    """What a number may be."""
+
+    least: float = 0
+    most: float = math.inf
+    """Itself out of bounds where it is infinite."""
+    why: str = "write a number from 0 up"
+
+
+_TIME = Bound(why="write seconds from 0 up")
+_MEGABYTES = Bound(why="write megabytes, such as 256")
+_BOUNDS = {
+    "threads": Bound(1, 1_024, "from 1 to 1,024: more only wait for each other; add processes"),
+    "async_jobs": Bound(0, 10_000, "from 1 to 10,000: the supervisor looks at each again and again; add processes"),
+    "processes": Bound(1, 1_024, "from 1 to 1,024: more than any host carries"),
+    "sleep_s": Bound(0.01, why="10ms or more: shorter ones keep a core busy, and a dispatch wakes a worker at once"),
+    "tries": Bound(),
+    "max_jobs": Bound(),
+    "memory_mb": _MEGABYTES,
+    "memory_hard_mb": _MEGABYTES,
+    "timeout_s": _TIME,
+    "rest_s": _TIME,
+    "max_time_s": _TIME,
+    "grace_s": _TIME,
+}
+_PLACES_MOST = 100_000
+"""Jobs at a time under one supervisor, which has a slot of shared memory for each and reads it four times a second."""
+
+
+def complaint(field: str, value: object) -> tuple[str, str] | None:
+    """Say what is wrong with the value of an option, and what to write instead; None if nothing is.
+
+    Args:
+        field: of `WorkerOptions` or `SupervisorOptions`.
+        value: None where nothing was said.
+    """
+    if field == "name" and isinstance(value, str) and not is_name(value):
+        return f"{value!r} is no name", "1 to 32 letters, digits and -_. that begin with a letter or a digit"
+    bound = _BOUNDS.get(field)
+    if bound is None or not isinstance(value, (int, float)):
+        return None
+    if math.isnan(value) or math.isinf(value):
+        return f"{value} is no number to count with", bound.why
+    if value < bound.least:
+        return f"{value:,} is below {bound.least:,}", bound.why
+    return (f"{value:,} is above {bound.most:,}", bound.why) if value > bound.most else None
+
+
+def _check(options: msgspec.Struct) -> None:
+    for field in options.__struct_fields__:
+        found = complaint(field, getattr(options, field))
+        if found is not None:
+            raise ConfigurationError(f"a worker's {field.removesuffix('_s')}: {found[0]}", hint=found[1])
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +86,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     once: bool = False
     stop_when_empty: bool = False
     name: str | None = None
-    """Shown beside the worker's id."""
+    """Part of the worker's id: letters, digits and `-_.`."""
     grants: tuple[str, ...] = ()
     """Permissions that jobs here may rely on."""
     fair: bool = False
@@ -37,6 +97,10 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts at a time on an event loop; 0: none."""
     grace_s: float = 25.0
     """Seconds the running job has to end after a stop signal; then it is released uncharged."""
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigurationError` where a value is out of bounds."""
+        _check(self)
 
 
 class SupervisorOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +116,17 @@ class SupervisorOptions(msgspec.Struct, frozen=True, kw_only=True):
     """End children that hang or outgrow their memory."""
     watched: str | None = None
     """A path: reload when the code in it changes."""
+    name: str | None = None
+    """Part of the supervisor's id, as of its workers'."""
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigurationError` where a value is out of bounds."""
+        _check(self)
+        if self.processes * self.slots > _PLACES_MOST:
+            raise ConfigurationError(
+                f"{self.processes:,} processes with {self.slots:,} jobs at a time each are above {_PLACES_MOST:,} jobs",
+                hint="a supervisor looks at each of them again and again; start several",
+            )
 
     @property
     def blocks(self) -> int:

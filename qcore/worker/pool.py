@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import msgspec
 
 from qcore.config import ConnectionSettings, SupervisorSettings
+from qcore.errors import ConfigurationError
 from qcore.manager import QueueManager
+from qcore.worker import spawning
 from qcore.worker.balance import BalanceOptions, even
 from qcore.worker.children import RECYCLED, Duty, Serve
 from qcore.worker.codewatch import require_watchable
@@ -77,14 +80,30 @@ class Crew:
             self._scalers.append(Scaler(groups, connections, _balance_options(pool), settings.balance_cooldown))
 
     def supervise(self, supervision: SupervisorOptions) -> int:
-        """Run the workers until told to stop; returns the exit code."""
+        """Run the workers until told to stop; returns the exit code.
+
+        In a process that a supervisor made this is one of the workers, and does not return.
+        """
+        birth = spawning.birth()
+        if birth is not None:
+            self._live(birth)
         if supervision.watched is not None:
             require_watchable(supervision.watched)
         self._manager.close()
         return Supervisor(self._groups, self._pulse, supervision, self._say, self._scalers).run()
 
+    def _live(self, birth: spawning.Birth) -> NoReturn:
+        self._manager.close()
+        group = self._groups[birth.group] if birth.group < len(self._groups) else None
+        if group is None or group.duty != birth.duty:
+            raise ConfigurationError(
+                "the configuration is not that of the supervisor any more", hint="let it begin anew: qctl restart"
+            )
+        spawning.live(birth.block(), group.serve, birth.parent, birth.lifeline)
+
     def _pulse(self, supervisor: str) -> Pulse:
-        return Pulse(supervisor, list(self._served.values()), self._say)
+        queues = dict.fromkeys(queue for group in self._groups for queue in group.duty.queues)
+        return Pulse(supervisor, list(self._served.values()), self._say, list(queues))
 
     def _duty(self, queues: tuple[str, ...], connection: str | None, options: WorkerOptions) -> Duty:
         served = [self._lives_on(queue, connection) for queue in queues]
@@ -105,7 +124,9 @@ class Crew:
                 observer=self._observer(),
                 slots=slots,
             )
-            return RECYCLED if worker.run() is StopReason.MEMORY else 0
+            reason = worker.run()
+            slots.hold([])  # it left in order: what it could not give back comes back when the leases run out
+            return RECYCLED if reason is StopReason.MEMORY else 0
 
         return serve
 

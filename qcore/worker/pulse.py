@@ -1,32 +1,60 @@
 """What a supervisor tells the stores, and hears from them: leases that live, workers that serve, the dead's jobs.
 
-It has connections of its own, which are closed before a child is made: none may be inherited, least of all SQLite's.
+A process of its own asks the stores (see `courier`): here nothing waits for an answer, and a fork finds no connection
+that a child could inherit.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Protocol
 
 import psutil
 
 from qcore.config import ConnectionSettings
-from qcore.drivers import Store, open_store
-from qcore.envelope import Lease
-from qcore.errors import QueueError
 from qcore.records import QueueCounts, RunningRecord, WorkerRecord
 from qcore.worker.children import Child
+from qcore.worker.courier import Answer, Courier
+from qcore.worker.errands import Beat, Count, Errand, Held, Report
+from qcore.worker.line import Arrived, Line
 from qcore.worker.outage import Outage
+from qcore.worker.slots import ChildSlots
 
-T = TypeVar("T")
 _REPORT_EVERY_S = 1.0
-_BEAT_AGAIN_S = 1.0
-"""After a beat that did not arrive."""
-_RECLAIM_AFTER = 3
-"""Heartbeats in a row that must have arrived, a whole lease term, before the jobs of others may be taken back."""
+_ALONE_AFTER_S = 3.0
+"""A supervisor without a child in the registry for so long is there by itself: somebody may want to stop it."""
+_STUCK_AFTER_S = 60.0
+"""Every call to a store has a deadline; an errand that takes so long has lost its way."""
+_STALE_AFTER_S = 60.0
+_CLOSES_WITHIN_S = 3.0
+
+
+class Messenger(Protocol):
+    """What a pulse needs of a `Courier`."""
+
+    def give(self, connection: str, errand: Errand) -> int:
+        """Let an errand be run; returns its number."""
+        ...
+
+    def answers(self) -> list[Answer]:
+        """Return what came."""
+        ...
+
+    def wait(self, timeout_s: float) -> list[Answer]:
+        """Wait for something to come."""
+        ...
+
+    def kill(self) -> None:
+        """Let all that is under way fail."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the stores."""
+        ...
 
 
 class Pulse:
@@ -36,20 +64,33 @@ class Pulse:
         supervisor: its id.
         connections: that the children serve.
         trouble: told when a store does not answer.
+        queues: that the children serve.
+        messenger: makes what asks the stores.
     """
 
     def __init__(
-        self, supervisor: str, connections: Sequence[ConnectionSettings], trouble: Callable[[str], None]
+        self,
+        supervisor: str,
+        connections: Sequence[ConnectionSettings],
+        trouble: Callable[[str], None],
+        queues: Sequence[str] = (),
+        messenger: Callable[[Mapping[str, ConnectionSettings]], Messenger] = Courier,
     ) -> None:
         self._supervisor = supervisor
-        self._settings = {one.name: one for one in connections}
-        self._stores: dict[str, Store] = {}
-        self._outage = Outage(trouble)
-        self._beat_every_s = min(one.lease_s for one in connections) / 3
-        self._next_beat = 0.0
+        self._queues = tuple(queues)
+        settings = {one.name: one for one in connections}
+        self._messenger = messenger(settings)
+        outage = Outage(trouble)
+        self._lines = {name: Line(one, self._messenger.give, outage) for name, one in settings.items()}
+        self._stuck_after_s = max(_STUCK_AFTER_S, *(10 * one.timeout_s for one in connections))
         self._next_report = 0.0
-        self._unbroken = dict.fromkeys(self._settings, 0)
-        self._unforfeited: list[tuple[str, dict[str, str]]] = []
+        self._began_us = time.time_ns() // 1000
+        self._alone_since = time.monotonic()
+        self._is_listed = False
+        """Whether the registry may know the supervisor itself."""
+        self._commands: dict[str, str] = {}
+        self._counts: dict[tuple[str, tuple[str, ...]], tuple[float, Sequence[QueueCounts] | None]] = {}
+        """By connection and queues, and since when; none while they are asked for."""
         self._processes: dict[int, psutil.Process] = {}
 
     def beat(self, children: Sequence[Child]) -> Mapping[str, str]:
@@ -61,37 +102,48 @@ class Pulse:
         Returns:
             Commands that somebody addressed to the supervisor or a child, by id.
         """
+        self._take(self._messenger.answers())
+        for line in self._lines.values():
+            line.turn(partial(_beat, children, line.name))
         now = time.monotonic()
-        if self._unforfeited:
-            self._forfeit_again()
-        if now >= self._next_beat:
-            self._beat_all(now, children)
-        if now < self._next_report:
-            return {}
-        self._next_report = now + _REPORT_EVERY_S
-        return self._report(children)
+        if now >= self._next_report:
+            self._next_report = now + _REPORT_EVERY_S
+            self._report(now, children)
+        if any(now - line.waits_since > self._stuck_after_s for line in self._lines.values()):
+            self._messenger.kill()
+        commands, self._commands = self._commands, {}
+        return commands
 
     def forfeit(self, worker: str, charged: Mapping[str, str]) -> None:
         """Give back all that a dead child held: uncharged, but for those named with a reason.
 
         Where the store does not answer it is done once it does, or by the lease's end.
         """
-        if not worker:
-            return
-        for name in self._settings:
-            if self._ask(name, lambda store: store.forfeit(worker, charged)) is None:
-                self._unforfeited.append((worker, dict(charged)))
-                return
+        for line in self._lines.values() if worker else ():
+            line.forfeit(worker, charged)
+            line.settle()
 
     def dismiss(self, child: Child) -> None:
         """Take a dead child off the registry."""
         worker = child.slots.worker
-        if worker and child.duty.home in self._settings:
-            self._ask(child.duty.home, lambda store: store.dismiss([worker]))
+        if worker and child.duty.home in self._lines:
+            self._lines[child.duty.home].dismiss(worker)
 
     def counts(self, name: str, queues: Sequence[str]) -> Sequence[QueueCounts] | None:
-        """Count the jobs of queues; None if the store does not answer."""
-        return self._ask(name, lambda store: store.counts(queues))
+        """Count the jobs of queues: as they were when last asked for, and from now on for the next time.
+
+        Returns:
+            None where there is no answer yet.
+        """
+        key = name, tuple(queues)
+        at, found = self._counts.get(key, (0.0, None))
+        is_asked = key in self._counts and found is None
+        if found is not None:
+            del self._counts[key]
+        if not is_asked and self._lines[name].is_open:
+            self._counts[key] = (0.0, None)
+            self._lines[name].ask(Count(key[1]), partial(self._counted, key), partial(self._counts.pop, key, None))
+        return found if time.monotonic() - at < _STALE_AFTER_S else None
 
     def rss_mb(self, child: Child) -> float | None:
         """Measure a child's resident memory; None if it is gone."""
@@ -101,73 +153,66 @@ class Pulse:
             return None
 
     def close(self) -> None:
-        """Close the connections; they open anew when needed."""
-        for store in self._stores.values():
-            store.close()
+        """See to what is owed to the dead, for 3 s at the most, and let go of the stores; a beat begins anew."""
+        if self._is_listed:
+            self._unlist()
+        until = time.monotonic() + _CLOSES_WITHIN_S
+        while any(line.is_owing for line in self._lines.values()) and time.monotonic() < until:
+            for line in self._lines.values():
+                line.settle()
+            self._take(self._messenger.wait(0.1))
+        self._messenger.close()
+        for line in self._lines.values():
+            line.drop()
 
-    # -- stores --------------------------------------------------------------------------------------------------
+    def _counted(self, key: tuple[str, tuple[str, ...]], counts: Sequence[QueueCounts]) -> None:
+        self._counts[key] = (time.monotonic(), counts)
 
-    def _ask(self, name: str, act: Callable[[Store], T]) -> T | None:
-        """Ask one store; what it does not answer is said, and None."""
-        try:
-            store = self._stores.get(name)
-            if store is None:
-                store = self._stores[name] = open_store(self._settings[name])
-            answer = act(store)
-        except QueueError as error:
-            self._outage.failed(name, error)
-            return None
-        self._outage.answered(name)
-        return answer
-
-    def _beat_all(self, now: float, children: Sequence[Child]) -> None:
-        """Beat on every connection; a beat that comes a term late, after a sleep of this process, begins a new row."""
-        if now > self._next_beat + 2 * self._beat_every_s:
-            self._unbroken = dict.fromkeys(self._settings, 0)
-        arrived = [self._beat_on(name, children) for name in self._settings]
-        if all(arrived):
-            for child in children:
-                child.slots.keep()
-        every_s = self._beat_every_s if all(arrived) else min(_BEAT_AGAIN_S, self._beat_every_s)
-        self._next_beat = time.monotonic() + every_s
-
-    def _beat_on(self, name: str, children: Sequence[Child]) -> bool:
-        """Renew the leases on one connection, and reclaim in time; whether the beat arrived."""
-        arrived = bool(self._ask(name, lambda store: self._renew(store, name, children)))
-        self._unbroken[name] = self._unbroken[name] + 1 if arrived else 0
-        if self._unbroken[name] > _RECLAIM_AFTER:
-            self._ask(name, lambda store: store.reclaim())
-        return arrived
-
-    def _forfeit_again(self) -> None:
-        waiting, self._unforfeited = self._unforfeited, []
-        for worker, charged in waiting:
-            self.forfeit(worker, charged)
-
-    def _renew(self, store: Store, name: str, children: Sequence[Child]) -> bool:
-        for child in children:
-            held = [
-                Lease(id=job_id, job="", queue="", payload=b"", token=holding.token)
-                for holding in child.slots.holdings()
-                if holding.connection == name
-                for job_id in holding.ids
-            ]
-            if held:
-                started = {job.id for job in child.slots.running()}
-                child.slots.cancel(store.heartbeat(child.slots.worker, held, started))
-        return True
+    def _take(self, answers: Sequence[Answer]) -> None:
+        for answer in answers:
+            any(line.take(answer) for line in self._lines.values())
 
     # -- the registry --------------------------------------------------------------------------------------------
 
-    def _report(self, children: Sequence[Child]) -> Mapping[str, str]:
-        commands: dict[str, str] = {}
-        by_home: dict[str, list[WorkerRecord]] = {}
+    def _report(self, now: float, children: Sequence[Child]) -> None:
+        by_home: dict[str, list[WorkerRecord]] = {name: [] for name in self._lines}
         for child in children:
-            if child.slots.worker and child.duty.home in self._settings:
-                by_home.setdefault(child.duty.home, []).append(self._record(child))
+            if child.slots.worker and child.duty.home in self._lines:
+                by_home[child.duty.home].append(self._record(child))
+        if any(by_home.values()):
+            self._alone_since = now
+        elif now - self._alone_since >= _ALONE_AFTER_S:
+            by_home = {name: [self._own_record(children)] for name in self._lines}
         for home, records in by_home.items():
-            commands |= self._ask(home, partial(_report_to, records)) or {}
-        return commands
+            line = self._lines[home]
+            if records and line.is_open and not line.is_asking(Report):
+                line.ask(Report(tuple(records)), self._hear)
+        is_listed = self._alone_since != now and now - self._alone_since >= _ALONE_AFTER_S
+        if self._is_listed and not is_listed:
+            self._unlist()
+        self._is_listed = is_listed
+
+    def _hear(self, commands: Mapping[str, str]) -> None:
+        self._commands |= commands
+
+    def _unlist(self) -> None:
+        for line in self._lines.values():
+            line.dismiss(self._supervisor)
+
+    def _own_record(self, children: Sequence[Child]) -> WorkerRecord:
+        """Describe the supervisor, which is all there is of it while its children die before they register."""
+        cpu_percent, rss_bytes = self._usage(os.getpid())
+        return WorkerRecord(
+            id=self._supervisor,
+            supervisor=self._supervisor,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self._queues,
+            started_us=self._began_us,
+            state="starting" if children else "crashing",
+            cpu_percent=cpu_percent,
+            rss_bytes=rss_bytes,
+        )
 
     def _record(self, child: Child) -> WorkerRecord:
         jobs, failures, busy_s = child.slots.counters
@@ -207,5 +252,24 @@ class Pulse:
         return self._processes[pid]
 
 
-def _report_to(records: Sequence[WorkerRecord], store: Store) -> Mapping[str, str]:
-    return store.report(records)
+def _beat(children: Sequence[Child], connection: str) -> tuple[Beat, Arrived]:
+    """Make a beat for what children have in hand on a connection."""
+    named = [(child.slots, worker) for child in children if (worker := child.slots.worker)]
+    held = [_held(slots, worker, connection) for slots, worker in named]
+    return Beat(tuple(one for one in held if one.leases)), partial(_arrived, named, connection)
+
+
+def _held(slots: ChildSlots, worker: str, connection: str) -> Held:
+    on_it = [holding for holding in slots.holdings() if holding.connection == connection]
+    leases = tuple((job_id, holding.token) for holding in on_it for job_id in holding.ids)
+    return Held(worker, leases, frozenset(job.id for job in slots.running()) if leases else frozenset())
+
+
+def _arrived(
+    named: Sequence[tuple[ChildSlots, str]], connection: str, given_at: float, cancelled: Mapping[str, Sequence[str]]
+) -> None:
+    """Tell children that their leases were renewed, and which jobs somebody cancelled."""
+    for slots, worker in named:
+        if slots.worker == worker:  # else it died meanwhile, and the block may be another's
+            slots.keep(connection, given_at)
+            slots.cancel(connection, cancelled.get(worker, ()))

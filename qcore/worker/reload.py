@@ -47,6 +47,8 @@ class Inheritance(msgspec.Struct, frozen=True, array_like=True):
     is_paused: bool
     watch: tuple[int, int] | None
     """`CodeWatch.handle`, where there is one."""
+    lifeline: tuple[int, int] | None
+    """`Lifeline.ends`, where there is one."""
     living: tuple[Survivor, ...]
 
 
@@ -67,7 +69,11 @@ def is_trial() -> bool:
 
 
 class Trial:
-    """Finds out whether the command line of this process would still start, in a process of its own."""
+    """Finds out whether the command line of this process would still start, in a process of its own.
+
+    Raises:
+        OSError: the system has no room for another process.
+    """
 
     def __init__(self) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed with the result
@@ -78,6 +84,7 @@ class Trial:
             stdout=subprocess.DEVNULL,
             stderr=self._said,
             env=os.environ | {_TRIAL: "1"},
+            process_group=0,  # what is sent to the supervisor's group is not meant for it
         )
 
     @property

@@ -23,7 +23,7 @@ from qcore.worker.deadline import Interrupted
 from qcore.worker.lane import Lane, handed_back
 from qcore.worker.options import WorkerOptions
 from qcore.worker.place import Place
-from qcore.worker.verdict import Rules, Verdict, after_error, refusal, rules
+from qcore.worker.verdict import Rules, Verdict, after_error, refusal, rules, was_told
 
 if TYPE_CHECKING:
     from qcore.manager import QueueManager
@@ -52,11 +52,12 @@ class AnyDeadline(Protocol):
 
 
 class Attempt:
-    """One attempt under way: what it was built from, and since when it runs."""
+    """One attempt under way: what it was built from, since when it runs, and what its job may ask of the store."""
 
-    __slots__ = ("began", "context", "held", "job", "lease", "payload")
+    __slots__ = ("began", "context", "held", "job", "lane", "lease", "payload")
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lane: Lane, lease: Lease) -> None:
+        self.lane = lane
         self.lease = lease
         self.began = time.perf_counter()
         self.payload: Payload | None = None
@@ -68,6 +69,14 @@ class Attempt:
     def runtime_s(self) -> float:
         """Seconds since it began."""
         return time.perf_counter() - self.began
+
+    def report(self, percent: int, note: str | None) -> None:
+        """Tell the store how far the job is."""
+        self.lane.store.progress(self.lease.id, percent, note)
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody wants the job to stop."""
+        return self.lease.id in self.lane.cancelled
 
 
 class Runner:
@@ -93,7 +102,7 @@ class Runner:
 
     def run(self, lease: Lease, deadline: AnyDeadline, place: Place) -> Settlement:
         """Run one attempt here; whatever the job does, this returns its end."""
-        attempt = Attempt(lease)
+        attempt = Attempt(self._lane, lease)
         usual_s = self._usual_timeout_s
         place.begin(lease, usual_s)  # before anything of the user's is imported or called
         try:
@@ -132,9 +141,7 @@ class Runner:
         if refused is not None:
             return self._refuse(attempt, refused)
         attempt.job = build(payload, self._manager.load_entity)
-        attempt.context = JobContext(
-            lease.id, lease.attempts + 1, lease.queue, self._reporter(lease), self._asker(lease)
-        )
+        attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, attempt.report, attempt.is_cancelled)
         return None
 
     def finish(self, attempt: Attempt, result: Any) -> Settlement:
@@ -195,14 +202,21 @@ class Runner:
             reason = type(reason)(f"{reason.message}; the last error was {last}")
             reason.__cause__ = RuntimeError(last)
         failures = [*failures, self._failure(lease, reason, attempt=max(1, lease.attempts))]
-        self._tell_job(attempt.payload, reason)
+        if not was_told(lease, attempt.held):
+            self._tell_job(attempt.payload, reason)
         return self._end(attempt, Verdict(Outcome.FAILED, charged=False), failures=failures)
 
     def _end(
-        self, attempt: Attempt, verdict: Verdict, *, failures: list[Failure] | None = None, **more: Any
+        self,
+        attempt: Attempt,
+        verdict: Verdict,
+        *,
+        failures: list[Failure] | None = None,
+        exceptions: int | None = None,
+        result: bytes | None = None,
+        result_ttl_s: float = 0.0,
     ) -> Settlement:
         lease = attempt.lease
-        more.setdefault("exceptions", lease.exceptions)
         known = self._failures(lease) if failures is None and lease.crashes else failures
         return Settlement(
             id=lease.id,
@@ -211,11 +225,13 @@ class Runner:
             token=lease.token,
             outcome=verdict.outcome,
             attempts=lease.attempts + verdict.charged,
+            exceptions=lease.exceptions if exceptions is None else exceptions,
             delay_us=verdict.delay_us,
             runtime_s=time.perf_counter() - attempt.began,
             history=pack_history(known) if known else None,
             error=failures[-1].summary[:1000] if failures else None,
-            **more,
+            result=result,
+            result_ttl_s=result_ttl_s,
         )
 
     # -- errors --------------------------------------------------------------------------------------------------
@@ -253,13 +269,7 @@ class Runner:
         except Exception:  # noqa: BLE001  failed() may raise anything
             _log.exception("%s %s: failed() raised", payload.job, payload.id)
 
-    # -- what the job may ask ------------------------------------------------------------------------------------
-
-    def _reporter(self, lease: Lease) -> Any:
-        return lambda percent, note: self._lane.store.progress(lease.id, percent, note)
-
-    def _asker(self, lease: Lease) -> Any:
-        return lambda: lease.id in self._lane.cancelled
+    # -- rules -----------------------------------------------------------------------------------------------------
 
     def _rules(self, queue: str, payload: Payload) -> Rules:
         if self._rules_version != defined.version:

@@ -48,6 +48,7 @@ class Scaler:
         self._next_look = now + self._cooldown_s
         counts = self._count(pulse)
         if counts is None:
+            self._next_look = now  # the answer comes a moment later, when somebody looks again
             return
         loads = {name: self._load(name, group, counts) for name, group in self._groups.items()}
         self._recent.append(ideals(loads, self._options))

@@ -7,6 +7,8 @@ re-executes itself keeps. A child has one block; a slot in it is a place where o
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import mmap
 import os
 import struct
@@ -30,9 +32,14 @@ _SLOT_SIZE = 512
 _HOLDINGS_LEAST = 256 * 1024
 _HOLDING_SIZE = 128
 """Of one lease under a token of its own, ample."""
-_KEPT = struct.Struct("<d")
-_KEPT_AT = 1008
+_OPENED = struct.Struct("<d")
+_OPENED_AT = 136
+_KEPT = struct.Struct("<8sd")
+"""A connection by the hash of its name, and when its leases were renewed."""
+_KEPT_AT = 144
+_KEPT_MOST = 48
 _PAUSED_AT = 1016
+_STOP_AT = 1017
 _CANCELLED = struct.Struct("<I")
 _CANCELLED_AT = 1024
 _CANCELLED_MOST = 64
@@ -106,6 +113,7 @@ class ChildSlots:
         self.count = min(slots, places or slots)
         self._worker = b""
         self._changes = 0
+        self._cancelled: dict[str, list[str]] = {}
 
     # -- the child writes ----------------------------------------------------------------------------------------
 
@@ -113,7 +121,7 @@ class ChildSlots:
         """Take the block, which the supervisor has cleared."""
         self._worker = worker.encode()[:96]
         self._changes = 0
-        self.keep()
+        _OPENED.pack_into(self._memory, self._header + _OPENED_AT, time.monotonic())
         self.tell(serves=False, jobs=0, failures=0, busy_s=0.0)
 
     def tell(self, *, serves: bool, jobs: int, failures: int, busy_s: float) -> None:
@@ -167,10 +175,19 @@ class ChildSlots:
         """Whether it is to reserve nothing; a child that begins looks here, one that serves is told by a signal."""
         return bool(self._memory[self._header + _PAUSED_AT])
 
-    @property
-    def unkept_s(self) -> float:
-        """Seconds since the supervisor last renewed the leases in hand, or since the child began."""
-        return float(time.monotonic() - _KEPT.unpack_from(self._memory, self._header + _KEPT_AT)[0])
+    def unkept_s(self, connection: str | None = None) -> float:
+        """Seconds since the supervisor last renewed the leases of a connection, or since the child began.
+
+        Args:
+            connection: its name; None for the worst of those that were ever renewed.
+        """
+        (opened_at,) = _OPENED.unpack_from(self._memory, self._header + _OPENED_AT)
+        kept = self._kept()
+        if connection is None:
+            kept_at = min((at for _, at in kept.values()), default=0.0)
+        else:
+            _, kept_at = kept.get(_hashed(connection), (0, 0.0))
+        return float(time.monotonic() - max(opened_at, kept_at))
 
     # -- the supervisor reads, and says --------------------------------------------------------------------------
 
@@ -226,17 +243,53 @@ class ChildSlots:
         """Note whether the child is to reserve nothing."""
         self._memory[self._header + _PAUSED_AT] = paused
 
-    def keep(self) -> None:
-        """Tell the child that its leases have just been renewed, those of all its connections."""
-        _KEPT.pack_into(self._memory, self._header + _KEPT_AT, time.monotonic())
+    def keep(self, connection: str, at: float | None = None) -> None:
+        """Tell the child that its leases on a connection were renewed.
 
-    def cancel(self, ids: Sequence[str]) -> None:
-        """Tell the child which of its leases somebody asked to cancel."""
-        kept = list(ids)[-_CANCELLED_MOST:]
+        Args:
+            connection: its name; there is room for 48.
+            at: when the store was asked to, in monotonic seconds; now, if None.
+        """
+        kept = self._kept()
+        place, _ = kept.get(_hashed(connection), (len(kept), 0.0))
+        if place < _KEPT_MOST:
+            row = (_hashed(connection), time.monotonic() if at is None else at)
+            _KEPT.pack_into(self._memory, self._header + _KEPT_AT + place * _KEPT.size, *row)
+
+    def cancel(self, connection: str, ids: Sequence[str]) -> None:
+        """Tell the child which of its leases on a connection somebody asked to cancel, beside those on others."""
+        if self._cancelled.get(connection) == list(ids):
+            return
+        self._cancelled[connection] = list(ids)
+        kept = [job_id for on_one in self._cancelled.values() for job_id in on_one][-_CANCELLED_MOST:]
         at = self._header + _CANCELLED_AT
         data = b"".join(job_id.encode().ljust(_ID_SIZE, b"\0") for job_id in kept)
         self._memory[at + _CANCELLED.size : at + _CANCELLED.size + len(data)] = data
         _CANCELLED.pack_into(self._memory, at, len(kept))
+
+    @property
+    def stop_wish(self) -> int:
+        """How the child is to stop: 0 not, 1 after its running jobs, 2 at once."""
+        return self._memory[self._header + _STOP_AT]
+
+    def stop(self, wish: int) -> None:
+        """Note how the child is to stop, as `stop_wish` tells it."""
+        self._memory[self._header + _STOP_AT] = wish
+
+    def _kept(self) -> dict[bytes, tuple[int, float]]:
+        """By connection: its place in the table, and when its leases were renewed."""
+        found: dict[bytes, tuple[int, float]] = {}
+        for place in range(_KEPT_MOST):
+            name, at = _KEPT.unpack_from(self._memory, self._header + _KEPT_AT + place * _KEPT.size)
+            if not at:
+                break
+            found[name] = (place, at)
+        return found
+
+
+@functools.cache
+def _hashed(connection: str) -> bytes:
+    return hashlib.blake2b(connection.encode(), digest_size=8).digest()
 
 
 def _holdings_size(slots: int) -> int:

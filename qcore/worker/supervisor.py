@@ -1,6 +1,6 @@
 """The supervisor: one light process that makes workers, watches them, and loses none of their jobs when they die.
 
-It runs no job and, but for the pulse, touches no store. It has no threads, so that it can fork at any time.
+It runs no job and touches no store; the pulse does that. It starts no threads, so that it can fork at any time.
 """
 
 from __future__ import annotations
@@ -8,17 +8,16 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import secrets
 import select
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from qcore.worker import reload
-from qcore.worker.children import Child, bury_strangers, describe, fork, signals_held
+from qcore.worker import reload, spawning
+from qcore.worker.children import Child, bury_strangers, describe, signals_held
 from qcore.worker.codewatch import CodeWatch
 from qcore.worker.group import Group
+from qcore.worker.naming import new_id
 from qcore.worker.options import SupervisorOptions
 from qcore.worker.pulse import Pulse
 from qcore.worker.scaling import Scaler
@@ -50,7 +49,7 @@ class Supervisor:
         scalers: Sequence[Scaler] = (),
     ) -> None:
         inherited = reload.inherit()
-        self.id = inherited.id if inherited else f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.id = inherited.id if inherited else new_id(options.name)
         self._groups = groups
         self._open_pulse = pulse
         self._pulse: Pulse | None = None
@@ -64,7 +63,12 @@ class Supervisor:
         self._wants_reload = False
         self._trial: reload.Trial | None = None
         self._watch: CodeWatch | None = None
-        self._inherited_watch = inherited.watch if inherited else None
+        if options.watched:
+            self._watch = CodeWatch(options.watched, inherited.watch if inherited else None)
+        self._forks = True
+        self._lifeline: spawning.Lifeline | None = None
+        if not spawning.is_told_of_death:
+            self._lifeline = spawning.Lifeline(inherited.lifeline if inherited else None)
         self._memory, self._owns_all = self._adopt(inherited)
 
     def run(self) -> int:
@@ -72,8 +76,7 @@ class Supervisor:
         if reload.is_trial():
             return 0
         with self._woken_by_signals() as wakes:
-            if self._options.watched:
-                self._watch = CodeWatch(self._options.watched, self._inherited_watch)
+            self._forks = self._can_fork()
             try:
                 while self._goes_on():
                     self._look()
@@ -82,7 +85,7 @@ class Supervisor:
                     with contextlib.suppress(BlockingIOError):
                         os.read(wakes, 4096)
             finally:
-                for one in (self._watch, self._trial, self._pulse):
+                for one in (self._watch, self._trial, self._pulse, self._lifeline):
                     if one is not None:
                         one.close()
         return 0
@@ -134,14 +137,34 @@ class Supervisor:
         if index is None:
             group.respawn.not_before = time.monotonic() + 1.0  # children that leave hold all blocks
             return
-        if self._pulse is not None:
-            self._pulse.close()
-        with signals_held():
-            if not self._stops:
-                slots = self._memory.child(index, group.duty.places)
-                slots.clear()
-                slots.pause(paused=self._is_paused)
-                group.grow(index, slots, fork)
+        try:
+            with signals_held():
+                if not self._stops:
+                    self._make(group, index)
+        except OSError as error:
+            pause_s = group.respawn.failed()
+            self._say(f"no worker process could be made: {error.strerror}; the next try comes in {pause_s:g} s")
+
+    def _make(self, group: Group, index: int) -> None:
+        memory, duty = self._memory, group.duty
+        slots = memory.child(index, duty.places)
+        slots.clear()
+        slots.pause(paused=self._is_paused)
+        lifeline = self._lifeline.reading if self._lifeline is not None else None
+        if self._forks:
+            pid = spawning.fork(slots, group.serve, lifeline)
+        else:
+            shared = (memory.descriptor, memory.children, memory.slots, index)
+            pid = spawning.spawn(spawning.Birth(self._groups.index(group), duty, *shared, os.getpid(), lifeline))
+        group.adopt(Child(index, slots, pid, duty))
+
+    def _can_fork(self) -> bool:
+        """Whether children can be forked: what a thread of the user's modules holds, a fork would hold for ever."""
+        threads = spawning.strange_threads()
+        if threads:
+            names = ", ".join(threads)
+            self._say(f"threads run since modules were imported ({names}): worker processes are started, not forked")
+        return not threads and hasattr(os, "fork")
 
     def _free_block(self) -> int | None:
         used = {child.index for child in self._living}
@@ -155,14 +178,20 @@ class Supervisor:
                 self._bury(child, status)
             elif self._options.judges:
                 self._judge(child)
-        if os.getpid() == 1:
-            bury_strangers({one.pid for one in (*self._living, self._trial, self._watch) if one})
+        self._look_beside()
         if self._retired and all(group.is_serving for group in self._groups):
             for child in self._retired:  # those of the new code serve
                 child.leave()
         if self._pulse is not None:
             self._talk(self._pulse)
         self._advance_reload()
+
+    def _look_beside(self) -> None:
+        """Take note of processes that are no workers."""
+        if os.getpid() == 1:
+            bury_strangers({one.pid for one in (*self._living, self._trial, self._watch) if one})
+        if self._watch is not None and not self._stops:
+            self._watch.tend(self._say)
 
     def _talk(self, pulse: Pulse) -> None:
         for address, command in pulse.beat(self._living).items():
@@ -261,7 +290,7 @@ class Supervisor:
         if self._trial is None:
             if self._wants_reload and (self._owns_all or not self._retired):
                 self._wants_reload = False
-                self._trial = reload.Trial()
+                self._try_reload()
             return
         trouble = self._trial.result()
         if trouble is None:
@@ -273,17 +302,30 @@ class Supervisor:
             self._say("reloading")
             self._become()
 
+    def _try_reload(self) -> None:
+        try:
+            self._trial = reload.Trial()
+        except OSError as error:
+            self._say(f"not reloaded, the old code goes on: {error}")
+
     def _become(self) -> None:
         """Re-execute this process, unless a stop came between; the children stay its own."""
         with signals_held():  # those that come before the new supervisor listens wait for it
             if self._stops:
                 return
-            if self._watch is not None:
-                self._watch.keep()
+            if self._pulse is not None:
+                self._pulse.close()
+            self._keep_ends(kept=True)
             try:
                 reload.become(self._legacy())
             except OSError as error:
                 self._say(f"not reloaded, the old code goes on: {error}")
+                self._keep_ends(kept=False)
+
+    def _keep_ends(self, *, kept: bool) -> None:
+        for one in (self._watch, self._lifeline):
+            if one is not None:
+                one.keep(kept=kept)
 
     def _legacy(self) -> reload.Inheritance:
         return reload.Inheritance(
@@ -293,5 +335,6 @@ class Supervisor:
             slots=self._memory.slots,
             is_paused=self._is_paused,
             watch=self._watch.handle if self._watch is not None else None,
+            lifeline=self._lifeline.ends if self._lifeline is not None else None,
             living=tuple(reload.survivor(child) for child in self._living),
         )

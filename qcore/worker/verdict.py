@@ -68,6 +68,12 @@ def refusal(lease: Lease, held: Rules) -> AttemptEnded | None:
     return None
 
 
+def was_told(lease: Lease, held: Rules) -> bool:
+    """Whether a job that must not be run again was told so before, and its process died under that: not once more."""
+    limit = held.options.max_crashes or MAX_CRASHES
+    return lease.crashes > limit or (bool(lease.crashes) and 0 < held.tries < lease.attempts)
+
+
 def after_error(lease: Lease, held: Rules, error: BaseException, runtime_s: float) -> Verdict:
     """Judge an attempt that ended by an exception."""
     failed = Verdict(Outcome.FAILED)

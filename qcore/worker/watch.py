@@ -9,6 +9,9 @@ from qcore.worker.children import Child
 SILENT_S = 30.0
 """A child with a free slot that has not polled for so long has lost its way, and is replaced."""
 
+SERVES_WITHIN_S = 30.0
+"""A child that does not serve so long after it was made hangs, and is replaced."""
+
 
 def verdict(child: Child, *, memory_hard_mb: float | None, rss_mb: float | None) -> tuple[str, dict[str, str]] | None:
     """Say whether a child must be ended now.
@@ -25,6 +28,8 @@ def verdict(child: Child, *, memory_hard_mb: float | None, rss_mb: float | None)
     running = child.slots.running()
     if now > child.ends_by:
         return "it did not stop in time", {}
+    if not (child.slots.serves or child.is_leaving) and now - child.began_at > SERVES_WITHIN_S:
+        return f"it did not begin to serve within {SERVES_WITHIN_S:.0f} s", {}
     late = [job for job in running if job.ends_hard_at and now > job.ends_hard_at]
     if late:
         reasons = {

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import random
-import secrets
-import socket
+import threading
 import time
 from collections.abc import Sequence
 
 from qcore.envelope import Lease
 from qcore.errors import ConnectionFailed
 from qcore.manager import QueueManager
-from qcore.manager.definitions import defined
 from qcore.records import unpack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker.attendants import Attendants
 from qcore.worker.executors import Executor, open_executor
-from qcore.worker.lane import Lane
+from qcore.worker.lane import Lane, handed_back
 from qcore.worker.limits import Limits
+from qcore.worker.naming import new_id
 from qcore.worker.observer import StopReason, WorkerObserver
 from qcore.worker.options import WorkerOptions
 from qcore.worker.outage import Outage
@@ -27,12 +24,20 @@ from qcore.worker.prefetch import Prefetch
 from qcore.worker.runner import Runner
 from qcore.worker.signals import Signals
 from qcore.worker.slots import ChildSlots
+from qcore.worker.turn import in_turn
 from qcore.worker.waiting import wait_for_work
 
 _ROOM_WITHIN_S = 0.25
 """Seconds that a full worker waits before it looks around again."""
 _SILENT_MOST_S = 10.0
 """A worker lets its supervisor hear from it at least so often, however long it sleeps."""
+_LOOK_EVERY_S = 0.1
+"""Seconds between two looks at whether the supervisor keeps the leases alive."""
+_SUSPECT_WAITS_S = 600.0
+"""A job under which a process died is put off while others run; one so old is not put off any more."""
+_PUT_OFF_US = 2_000_000
+_LEAVES_WITHIN_S = 2.0
+"""Seconds that a worker told to stop at once, or with no grace left, still tries to send its last ends."""
 
 
 class Worker:
@@ -57,7 +62,7 @@ class Worker:
         observer: WorkerObserver | None = None,
         slots: ChildSlots | None = None,
     ) -> None:
-        self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.id = new_id(options.name if options else None)
         self._manager = manager or QueueManager.current()
         self._options = options or WorkerOptions()
         self._observer = observer
@@ -66,14 +71,18 @@ class Worker:
         self._limits = Limits(self._options)
         self._outage = Outage(self._trouble)
         self._executor: Executor | None = None
+        self._publishing = threading.Lock()
+        self._low = 0
         self._failures = 0
         self._busy_s = 0.0
         self._is_paused = False
         self._is_waiting = False
         self._stops = 0
+        self._stopped_at = 0.0
+        self._forsaken: set[Lane] = set()
+        self._next_look = 0.0
         names = queues.split(",") if isinstance(queues, str) else list(queues or ())
         self._lanes = self._open([name.strip() for name in names if name.strip()], connection)
-        self._term_s = min(lane.settings.lease_s for lane in self._lanes)
 
     @property
     def queues(self) -> list[str]:
@@ -91,7 +100,9 @@ class Worker:
 
     def _run(self) -> StopReason:
         self._executor = executor = open_executor(self._options, self._ended, self._slots)
-        attendants = Attendants(self._lanes, self._outage, beats=self._slots is None)
+        attendants = Attendants(
+            self._lanes, self._outage, came=self._on_leases, hear=self._hear, beats=self._slots is None
+        )
         self._limits.start()
         if self._slots is not None:
             self._slots.open(self.id)
@@ -114,28 +125,38 @@ class Worker:
     def stop(self) -> None:
         """Ask the worker to stop after the jobs that run; may be called from any thread."""
         self._stops += 1
-        for lane in self._lanes:
-            lane.store.wake()
+        self._stopped_at = self._stopped_at or time.monotonic()
+        self._wake()
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def _work(self, executor: Executor, attendants: Attendants) -> StopReason:
-        runners = [Runner(self._manager, lane, self._options) for lane in self._lanes]
+        runners = {lane: Runner(self._manager, lane, self._options) for lane in self._lanes}
         while (reason := self._reason()) is None:
-            for lane, runner in zip(self._lanes, runners, strict=True):
-                if self._exchange(lane):
+            for lane in self._lanes:
+                if self._has_work(lane, attendants):
                     attendants.busy()
-                    self._feed(lane, runner, executor)
+                    self._feed(lane, runners[lane], executor, attendants)
                     break
             else:
                 if not executor.running:
-                    attendants.idle()
+                    if len(self._lanes) == 1 or not self._outage.is_on:
+                        attendants.idle()
                     if self._is_done():
                         return StopReason.ONCE if self._options.once and self._limits.jobs else StopReason.EMPTY
                 self._wait()
         return reason
 
-    def _feed(self, lane: Lane, runner: Runner, executor: Executor) -> None:
+    def _has_work(self, lane: Lane, attendants: Attendants) -> bool:
+        """Exchange; where one of several stores is out of reach, let another thread knock at its door."""
+        if len(self._lanes) == 1 or lane.leases or not self._outage.pause_of(lane.settings.name):
+            return self._exchange(lane)
+        if not lane.has_wish:
+            attendants.busy()
+            self._wish(lane, attendants)
+        return False
+
+    def _feed(self, lane: Lane, runner: Runner, executor: Executor, attendants: Attendants) -> None:
         """Run what is in hand, asking for more in time, until nothing is left or the worker must stop."""
         while self._reason() is None:
             if executor.running >= executor.capacity:
@@ -148,24 +169,38 @@ class Worker:
             self._begin(lane, runner, lease, executor)
             if self._options.rest_s:
                 self._rest()
-            if lane.is_due(time.monotonic()) or not lane.leases:
+            if not lane.leases:
                 self._exchange(lane)
+            elif not lane.has_wish and (len(lane.leases) <= self._low or lane.is_due(time.monotonic())):
+                self._wish(lane, attendants)
 
     def _begin(self, lane: Lane, runner: Runner, lease: Lease, executor: Executor) -> None:
         if self._prefetch.is_long(lease.job):
             self._send(lane)  # also waits for one under way: no transaction may stay open while a job holds the GIL
+        is_suspect = lease.crashes and executor.capacity > 1
+        if is_suspect and not self._is_alone_for(lane, lease, executor):
+            return
         if self._observer:
             self._observer.running(lease.id, lease.job, lease.queue, lease.attempts + 1)
         self._limits.count()
-        is_suspect = lease.crashes and executor.capacity > 1
-        if is_suspect:
-            executor.drain(self._tell_slots)  # a process died under it: if that happens again, it takes no others along
         executor.submit(lane, runner, lease)
         if is_suspect:
             executor.drain(self._tell_slots)
 
+    def _is_alone_for(self, lane: Lane, lease: Lease, executor: Executor) -> bool:
+        """Whether nothing else runs: a process died under this job, and if that happens again, it takes none along.
+
+        While others run it is put off, for a worker that is idle; one that is old is waited for.
+        """
+        if executor.running and lease.reserved_us - lease.created_us < _SUSPECT_WAITS_S * 1e6:
+            lane.add(handed_back(lease, _PUT_OFF_US), time.monotonic())
+            return False
+        lane.begin(lease)  # its lease is kept while it waits
+        executor.drain(self._tell_slots)
+        return True
+
     def _next(self, lane: Lane) -> Lease | None:
-        if self._is_forsaken:
+        if self._is_forsaken(lane):
             lane.hand_back()
         return lane.next()
 
@@ -183,10 +218,16 @@ class Worker:
     def _reason(self) -> StopReason | None:
         return StopReason.SIGNAL if self._stops else self._limits.reached()
 
-    @property
-    def _is_forsaken(self) -> bool:
-        """Whether the supervisor has kept no leases alive for a whole term: what is begun now, others may begin too."""
-        return self._slots is not None and self._slots.unkept_s > self._term_s
+    def _is_forsaken(self, lane: Lane) -> bool:
+        """Whether the supervisor has kept no lease alive for a whole term: what is begun now, others may begin too."""
+        if self._slots is None:
+            return False
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY_S
+            kept = {one: self._slots.unkept_s(one.settings.name) for one in self._lanes}
+            self._forsaken = {one for one, unkept_s in kept.items() if unkept_s > one.settings.lease_s}
+        return lane in self._forsaken
 
     def _is_done(self) -> bool:
         """Whether a worker that found nothing to do stops for that."""
@@ -196,23 +237,40 @@ class Worker:
         """Send what is unsent and top up the leases; whether there are any in hand."""
         want = self._wanted(lane)
         try:
-            has_asked = lane.exchange(want, self._order(lane))
-        except ConnectionFailed as error:
-            self._outage.failed(lane.settings.name, error)
-        else:
-            if has_asked:
+            if lane.exchange(want, in_turn(lane.queues, fair=self._options.fair)):
                 self._outage.answered(lane.settings.name)
+        except ConnectionFailed as error:
+            self._failed(lane, error)
         self._tell_lost(lane)
-        if self._slots is not None:
-            self._slots.hold([holding for one in self._lanes for holding in one.holdings()])
-            self._tell_slots()
+        self._publish()
+        self._tell_slots()
         return bool(lane.leases)
 
-    def _send(self, lane: Lane) -> None:
+    def _wish(self, lane: Lane, attendants: Attendants) -> None:
+        """Let the second thread top up the leases, and send what is due, while the next jobs run."""
+        want = self._wanted(lane)
+        if want or lane.is_due(time.monotonic()):
+            lane.wish(want, in_turn(lane.queues, fair=self._options.fair))
+            attendants.call(lane)
+            self._tell_lost(lane)
+            self._tell_slots()
+
+    def _publish(self) -> None:
+        """Tell the supervisor which leases are in hand: it keeps them alive."""
+        if self._slots is not None:
+            with self._publishing:
+                self._slots.hold([holding for one in self._lanes for holding in one.holdings()])
+
+    def _send(self, lane: Lane) -> bool:
         try:
             lane.send()
         except ConnectionFailed as error:
-            self._outage.failed(lane.settings.name, error)
+            self._failed(lane, error)
+            return False
+        return True
+
+    def _failed(self, lane: Lane, error: ConnectionFailed) -> None:
+        self._outage.failed(lane.settings.name, error)
 
     def _wanted(self, lane: Lane) -> int:
         """How many more jobs to lease: none while half of the target is still in hand."""
@@ -220,30 +278,27 @@ class Worker:
         free = self._executor.capacity - self._executor.running
         target = max(free, self._prefetch.target(self._executor.capacity))
         held = len(lane.leases)
-        if self._stops or self._is_paused or self._is_forsaken or held > target // 2:
+        self._low = target // 2
+        if self._stops or self._is_paused or self._is_forsaken(lane) or held > self._low:
             return 0
         return max(0, min(target - held, self._limits.left - held))
-
-    def _order(self, lane: Lane) -> Sequence[str]:
-        """Return the queues in the order to serve them: as given, or drawn by weight when the worker is fair."""
-        if not self._options.fair or len(lane.queues) == 1:
-            return lane.queues
-        return sorted(lane.queues, key=lambda queue: random.random() ** (1 / _weight(queue)), reverse=True)  # noqa: S311
 
     def _wait(self) -> None:
         """Sleep until there may be work, the pause between two looks is over, or a signal comes."""
         self._tell_slots()
         timeout_s = min(self._outage.pause_s or self._options.sleep_s, _SILENT_MOST_S)
-        if self._outage.is_on or self._is_paused or self._is_forsaken:
+        lanes = [lane for lane in self._lanes if self._can_reserve(lane)]
+        if not lanes:
             self._limits.sleep(timeout_s, lambda: bool(self._stops))
             return
         self._is_waiting = True
         try:
-            wait_for_work(self._lanes, timeout_s)
-        except ConnectionFailed as error:
-            self._outage.failed(self._lanes[0].settings.name, error)
+            wait_for_work(lanes, timeout_s, self._failed)
         finally:
             self._is_waiting = False
+
+    def _can_reserve(self, lane: Lane) -> bool:
+        return not (self._is_paused or self._outage.pause_of(lane.settings.name) or self._is_forsaken(lane))
 
     def _rest(self) -> None:
         """Pause between two jobs, unless a stop comes."""
@@ -266,16 +321,28 @@ class Worker:
         ]
 
     def _leave(self) -> None:
-        """Give back what has not begun, and send every settlement; a store that is down gets a few more tries."""
+        """Give back what has not begun, and send every end; a store that is down is asked again while there is time."""
+        until = self._leaves_by()
         for lane in self._lanes:
             lane.hand_back()
-            for pause_s in (0.1, 0.5, 1.0, 0.0):
-                try:
-                    lane.send()
-                    break
-                except ConnectionFailed as error:
-                    self._outage.failed(lane.settings.name, error)
-                    time.sleep(pause_s)
+        pause_s = 0.05
+        while (failed := [lane for lane in self._lanes if not self._send(lane)]) and time.monotonic() < until:
+            pause_s = min(1.0, 2 * pause_s)
+            time.sleep(max(0.0, min(pause_s, until - time.monotonic())))
+            until = min(until, self._leaves_by())
+        self._publish()
+        for lane in failed:
+            self._trouble(
+                f'connection "{lane.settings.name}" did not answer to the end: {lane.unsent} ends of attempts '
+                f"could not be sent, and those jobs come back when their leases run out"
+            )
+
+    def _leaves_by(self) -> float:
+        """When to leave whatever is unsent (monotonic seconds): within the grace of a stop, unless it was hurried."""
+        soon = time.monotonic() + _LEAVES_WITHIN_S
+        if self._stops > 1:
+            return soon
+        return max(soon, (self._stopped_at or time.monotonic()) + self._options.grace_s)
 
     def _on_stop(self) -> None:
         self.stop()
@@ -284,9 +351,20 @@ class Worker:
 
     def _on_pause(self) -> None:
         self._is_paused = True
+        for lane in self._lanes:
+            lane.unwish()
 
     def _on_resume(self) -> None:
         self._is_paused = False
+        self._wake()
+
+    def _on_leases(self) -> None:
+        """Take note of leases that another thread brought."""
+        self._publish()
+        if self._is_waiting:
+            self._wake()
+
+    def _wake(self) -> None:
         for lane in self._lanes:
             lane.store.wake()
 
@@ -295,6 +373,10 @@ class Worker:
     def _tell_slots(self) -> None:
         if self._slots is not None:
             self._slots.tell(serves=True, jobs=self._limits.jobs, failures=self._failures, busy_s=self._busy_s)
+
+    def _hear(self) -> None:
+        """Take note of cancellations, which the supervisor heard of."""
+        if self._slots is not None:
             cancelled = self._slots.cancelled()
             for lane in self._lanes if cancelled else ():
                 lane.cancelled.update(cancelled)
@@ -315,8 +397,3 @@ class Worker:
         delay_s = max(0, end.delay_us) / 1e6
         attempt = lease.attempts + 1
         observer.ended(lease.id, lease.job, lease.queue, attempt, end.outcome, end.runtime_s, error, delay_s)
-
-
-def _weight(queue: str) -> float:
-    definition = defined.get(queue)
-    return float(max(1, (definition.priority_weight if definition else None) or 1))

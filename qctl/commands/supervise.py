@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcore.errors import ConfigurationError
 from qctl.commands.choosing import require_writable
 from qctl.commands.work import options_of
 from qctl.commands.worklog import log_format, observer_of
@@ -54,7 +55,23 @@ def _chosen(call: Invocation, names: list[str]) -> "list[SupervisorSettings]":
     for name in names:
         if name not in pools:
             raise NotFound(f"no supervisor {name!r}", hint=f"there are: {', '.join(pools)}")
-    return [pools[name] for name in dict.fromkeys(names or pools)]
+    chosen = [pools[name] for name in dict.fromkeys(names or pools)]
+    for pool in chosen:
+        _require_bounds(pool)
+    return chosen
+
+
+def _require_bounds(pool: "SupervisorSettings") -> None:
+    from qcore.worker.options import complaint
+
+    for name, field, value in (
+        ("max_processes", "processes", pool.max_processes),
+        ("threads", "threads", pool.threads),
+        ("async", "async_jobs", pool.async_),
+    ):
+        found = complaint(field, value)
+        if found is not None:
+            raise ConfigurationError(f"supervisors.{pool.name}.{name}: {found[0]}", hint=found[1])
 
 
 def _supervise(call: Invocation, pools: "list[SupervisorSettings]", log: str) -> Exit:

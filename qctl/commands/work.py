@@ -33,9 +33,11 @@ _FIELDS = {
     "grace": "grace_s",
     "grant": "grants",
     "async_": "async_jobs",
+    "memory_hard": "memory_hard_mb",
 }
 """The worker's names of what flags and configuration call by shorter ones."""
 
+_DIGITS_MOST = 9
 _TIMES = ("timeout", "sleep", "rest", "max_time", "grace")
 _PLAIN = ("tries", "memory", "max_jobs", "name", "processes", "threads", "async_", "memory_hard")
 
@@ -52,7 +54,7 @@ _MaxJobs = Annotated[int | None, typer.Option("--max-jobs", min=1, metavar="N", 
 _MaxTime = Annotated[_Time, typer.Option("--max-time", metavar="TIME", help="Stop after so long.")]
 _Once = Annotated[bool, typer.Option("--once", help="Run one job, if there is one.")]
 _StopWhenEmpty = Annotated[bool, typer.Option("--stop-when-empty", help="Stop when none is due.")]
-_Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Shown beside the worker's id.")]
+_Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Part of its workers' ids.")]
 _Grant = Annotated[_Names, typer.Option("--grant", metavar="PERMISSION,...", help="What jobs here may do.")]
 _Fair = Annotated[bool, typer.Option("--fair", help="Share by weight, not strictly in order.")]
 _Processes = Annotated[str | None, typer.Option("--processes", "-p", metavar="N", help="Worker processes, or auto.")]
@@ -99,7 +101,7 @@ def run(  # noqa: PLR0913, PLR0917  each flag is a parameter, read by `_flags`
     call = Invocation.of(ctx)
     log_as = log_format(call, log)
     require_writable(call)
-    queues = split(queue) or list(call.settings.worker.queue or ())
+    queues = _named("--queue", queue, "queue") if queue else list(call.settings.worker.queue or ())
     options, supervision = _options(call, _flags(ctx.params))
     if reload is not None:
         supervision = _watched(supervision, reload, alone=in_process or options.once)
@@ -116,8 +118,30 @@ def _flags(given: dict[str, Any]) -> dict[str, Any]:
     times = {name: seconds(f"--{name.replace('_', '-')}", given[name]) for name in _TIMES}
     switches = {name: given[name] or None for name in ("fair", "once", "stop_when_empty")}
     plain = {name: given[name] for name in _PLAIN}
-    words = {"backoff": _pauses(given["backoff"]), "grant": tuple(split(given["grant"])) or None}
-    return times | switches | plain | words
+    grants = tuple(_named("--grant", given["grant"], "permission")) if given["grant"] else None
+    flags = times | switches | plain | {"backoff": _pauses(given["backoff"]), "grant": grants}
+    if flags["max_time"] == 0:
+        raise WrongUsage("--max-time: no time at all is no work", hint="leave it out for no limit")
+    _check(flags | {"processes": _count(flags["processes"])})
+    return flags
+
+
+def _check(flags: dict[str, Any]) -> None:
+    """Refuse what is out of bounds, by the name that it has on the line."""
+    from qcore.worker.options import complaint
+
+    for name, value in flags.items():
+        found = complaint(_FIELDS.get(name, name), value)
+        if found is not None:
+            raise WrongUsage(f"--{name.strip('_').replace('_', '-')}: {found[0]}", hint=found[1])
+
+
+def _named(flag: str, words: list[str], what: str) -> list[str]:
+    """Read names from a flag that was given: there must be one."""
+    names = split(words)
+    if not names:
+        raise WrongUsage(f"{flag} names no {what}", hint=f"leave {flag} out, or write one")
+    return names
 
 
 def _options(call: Invocation, flags: dict[str, Any]) -> "tuple[WorkerOptions, SupervisorOptions]":
@@ -135,7 +159,7 @@ def _options(call: Invocation, flags: dict[str, Any]) -> "tuple[WorkerOptions, S
     options = options_of(chosen)
     slots = options.async_jobs or options.threads
     processes, memory_hard = _count(chosen["processes"]), chosen["memory_hard"]
-    return options, SupervisorOptions(processes=processes, slots=slots, memory_hard_mb=memory_hard)
+    return options, SupervisorOptions(processes=processes, slots=slots, memory_hard_mb=memory_hard, name=options.name)
 
 
 def options_of(chosen: dict[str, Any]) -> "WorkerOptions":
@@ -164,7 +188,7 @@ def _count(text: str | None) -> int:
     """Read `--processes`: a number from 1 up, or auto for one a core."""
     if text == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if text is None or (text.isdecimal() and int(text) > 0):
+    if text is None or (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MOST and int(text) > 0):
         return int(text or 1)
     raise WrongUsage(f"--processes: {text!r} is no number of processes", hint="write a number from 1 up, or auto")
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,6 +119,103 @@ def test_every_flag_is_taken(busy: Shop) -> None:
     )
     busy.qctl("queue:work", *words.split())
     assert busy.count("completed") == 2
+
+
+OUT_OF_BOUNDS = [
+    (["--queue", ","], "--queue names no queue", "leave --queue out"),
+    (["--queue", ""], "--queue names no queue", "leave --queue out"),
+    (["--grant", " , "], "--grant names no permission", "leave --grant out"),
+    (["--memory", "nan"], "--memory: nan is no number", "write megabytes"),
+    (["--memory", "inf"], "--memory: inf is no number", "write megabytes"),
+    (["--memory", "1e999"], "--memory: inf is no number", "write megabytes"),
+    (["--memory", "-5"], "invalid value for '--memory': -5.0 is not in the range x>=1", "qctl work --help"),
+    (["--memory-hard", "nan"], "invalid value for '--memory-hard': 'nan' is not a valid int", "qctl work --help"),
+    (["--memory-hard", "-5"], "invalid value for '--memory-hard': -5 is not in the range x>=1", "qctl work --help"),
+    (["--tries", "-1"], "invalid value for '--tries': -1 is not in the range x>=0", "qctl work --help"),
+    (["--max-jobs", "0"], "invalid value for '--max-jobs': 0 is not in the range x>=1", "qctl work --help"),
+    (["--max-time", "0"], "--max-time: no time at all is no work", "leave it out"),
+    (["--timeout", "nan"], "--timeout: 'nan' is no duration", ""),
+    (["--timeout", "-1"], "--timeout: '-1' is no duration", ""),
+    (["--rest", "inf"], "--rest: 'inf' is no duration", ""),
+    (["--grace", "-1s"], "--grace: '-1s' is no duration", ""),
+    (["--sleep", "0"], "--sleep: 0.0 is below 0.01", "10ms or more"),
+    (["--backoff", "5,-1"], "--backoff: '-1' is no duration", ""),
+    (["--processes", "0"], "--processes: '0' is no number of processes", "write a number from 1 up"),
+    (["--processes", "1025"], "--processes: 1,025 is above 1,024", "from 1 to 1,024: more than any host carries"),
+    (["--processes", "9" * 5000], "--processes: '999", "write a number from 1 up"),
+    (["--threads", "1025"], "--threads: 1,025 is above 1,024", "from 1 to 1,024: more only wait for each other"),
+    (["--async", "10001"], "--async: 10,001 is above 10,000", "from 1 to 10,000: the supervisor looks at each"),
+    (["--name", "a b"], "--name: 'a b' is no name", "1 to 32 letters"),
+    (["--name", "a:b"], "--name: 'a:b' is no name", "1 to 32 letters"),
+    (["--name", "-a"], "--name: '-a' is no name", "1 to 32 letters"),
+    (["--name", "x" * 33], f"--name: {'x' * 33!r} is no name", "1 to 32 letters"),
+]
+
+
+@pytest.mark.parametrize(("words", "message", "hint"), OUT_OF_BOUNDS, ids=lambda value: " ".join(value)[:30])
+def test_what_is_out_of_bounds_is_refused(words: list[str], message: str, hint: str, shop: Shop) -> None:
+    first, *rest = shop.qctl("work", *words, expect=2).err.splitlines()
+    assert first.startswith(f"error: {message}")
+    assert [line.removeprefix("hint: ").startswith(hint) for line in rest] == [True] * bool(hint)
+    assert not (shop.folder / "queue.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "message"),
+    [
+        ("[worker]\nthreads = 5000\n", ["work"], "a worker's threads: 5,000 is above 1,024"),
+        ("[worker]\nthreads = 0\n", ["work"], "a worker's threads: 0 is below 1"),
+        ("[worker]\nsleep = 0\n", ["work"], "a worker's sleep: 0.0 is below 0.01"),
+        ('[worker]\nprocesses = "20000"\n', ["work"], "a worker's processes: 20,000 is above 1,024"),
+        ("[worker]\nasync = 10000\n", ["work", "-p", "11"], "11 processes with 10,000 jobs at a time each are above"),
+        ('[worker]\nname = "a b"\n', ["work"], "a worker's name: 'a b' is no name"),
+        (
+            '[supervisors.one]\nqueues = "a"\nmax_processes = 2000\n',
+            ["supervise"],
+            "supervisors.one.max_processes: 2,000 is above 1,024",
+        ),
+        (
+            '[supervisors.one]\nqueues = "a"\nthreads = 2000\n',
+            ["supervise"],
+            "supervisors.one.threads: 2,000 is above 1,024",
+        ),
+    ],
+)
+def test_a_configuration_that_is_out_of_bounds_is_refused(
+    text: str, words: list[str], message: str, shop: Shop
+) -> None:
+    (shop.folder / "qctl.toml").write_text(text)
+    ended = shop.qctl(*words, expect=5)
+    assert ended.err.startswith(f"error: {message}")
+    assert "\nhint: " in ended.err
+
+
+def test_a_worker_and_its_supervisor_have_the_name(shop: Shop) -> None:
+    with running(shop, "--name", "mail-1.x") as child:
+        assert child.stdout is not None
+        worker = json.loads(child.stdout.readline())["worker"]
+        assert worker.split(":")[2].rpartition("-")[0] == "mail-1.x"
+        until = time.monotonic() + 20
+        while not (listed := shop.data("workers")["workers"]):
+            assert time.monotonic() < until
+        assert listed[0]["id"] == worker
+        assert f":{child.pid}:mail-1.x-" in listed[0]["supervisor"]
+        assert worker.split(":")[2] in shop.qctl("workers").out
+        shop.qctl("terminate", worker.split(":")[2])
+        assert child.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("kind", [["--threads", "2"], ["--async", "2"], ["--in-process", "--threads", "2"]])
+def test_quit_does_not_wait_for_what_sleeps(kind: list[str], shop: Shop, fifo: Path) -> None:
+    job_id = shop.qctl("dispatch", "shop:Slow", json.dumps([str(fifo), 60])).out.strip()
+    with running(shop, *kind) as child:
+        began(fifo)
+        child.send_signal(signal.SIGQUIT)
+        out, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (0, "")
+    assert [event["event"] for event in events(out)] == ["started", "ended", "stopped"], "no supervisor had to kill it"
+    job = shop.data("show", job_id)
+    assert (job["state"], job["attempts"]) == ("pending", 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -13,7 +13,7 @@ from qcore.jobs.options import JobOptions
 from qcore.records import Failure, pack_history
 from qcore.states import Outcome
 from qcore.worker.options import WorkerOptions
-from qcore.worker.verdict import Rules, after_error, refusal, rules
+from qcore.worker.verdict import Rules, after_error, refusal, rules, was_told
 
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND
@@ -161,3 +161,20 @@ def test_defaults() -> None:
     plain = rules(None, None, WorkerOptions(), None)
     assert (plain.tries, plain.timeout_s) == (3, 60.0)
     assert plain.backoff == Exponential(5, 3600, jitter=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"attempts": 3}, False),
+        ({"attempts": 4}, False),
+        ({"attempts": 3, "crashes": 2}, False),
+        ({"attempts": 4, "crashes": 1}, True),
+        ({"attempts": 3, "crashes": 3}, False),
+        ({"attempts": 4, "crashes": 4}, True),
+    ],
+)
+def test_a_job_whose_process_died_while_it_was_told_of_its_end_is_not_told_again(
+    fields: dict[str, int], told: bool
+) -> None:
+    assert was_told(lease(**fields), held(3)) is told

@@ -67,11 +67,12 @@ def test_a_job_that_may_hold_up_all_threads_has_its_time_and_is_charged(
     assert judged(child, monkeypatch, after_s=61) == "app:Mail 1 did not heed its timeout ['1']"
 
 
-def test_one_that_has_not_begun_to_serve_is_given_time(
+def test_one_that_has_not_begun_to_serve_is_given_half_a_minute(
     child: Child, slots: ChildSlots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots.tell(serves=False, jobs=0, failures=0, busy_s=0.0)
-    assert judged(child, monkeypatch, after_s=100) is None
+    assert judged(child, monkeypatch, after_s=29) is None
+    assert judged(child, monkeypatch, after_s=31) == "it did not begin to serve within 30 s []"
 
 
 def test_one_that_leaves_has_its_grace_and_no_more(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import executor_jobs as held
 import pytest
 import worker_jobs as jobs
+from trees import until
 
 from qcore import JobRecord, JobState, QueueManager, dispatch_many
 from qcore.worker import StopReason, Worker, WorkerOptions
+from qcore.worker.slots import ChildSlots, SlotMemory
 
 Work = Callable[..., StopReason]
 KINDS: dict[str, dict[str, int]] = {"inline": {}, "threads": {"threads": 4}, "async": {"async_jobs": 20}}
@@ -79,3 +84,119 @@ def _stop_soon(worker: Worker, job_id: str) -> None:
         time.sleep(0.005)
     worker._on_stop()
     worker._on_stop()
+
+
+# -- stops that something does not heed ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def released() -> Iterator[None]:
+    """Let go, at the end, of all that holds on."""
+    held.RELEASE.clear()
+    held.LEFT.clear()
+    held.HANDED_OVER.clear()
+    while held.BEGUN.acquire(blocking=False):
+        pass
+    yield
+    held.RELEASE.set()
+
+
+@pytest.mark.usefixtures("released", "manager")
+@pytest.mark.parametrize(
+    ("kind", "job"),
+    [("threads", held.Holds), ("async", held.Holds), ("async", held.HoldsTheLoop)],
+    ids=["threads", "threads of async", "loop"],
+)
+def test_a_job_that_heeds_nobody_is_given_back_and_left_behind(kind: str, job: type[held.Holds]) -> None:
+    job_id = job.dispatch()
+    worker = Worker(options=WorkerOptions(**KINDS[kind]))
+    thread = threading.Thread(target=_hurry_once_begun, args=(worker,))
+    thread.start()
+    assert worker.run() is StopReason.SIGNAL
+    assert not held.LEFT.is_set(), "the worker waited for it"
+    thread.join()
+    record = JobRecord.find(job_id)
+    assert (record.state, record.attempts) == (JobState.PENDING, 0)
+    held.RELEASE.set()
+    assert held.LEFT.wait(held.PATIENCE_S)
+    assert JobRecord.find(job_id).state is JobState.PENDING
+
+
+def _hurry_once_begun(worker: Worker) -> None:
+    assert held.BEGUN.acquire(timeout=held.PATIENCE_S)
+    worker._on_stop()
+    worker._on_stop()
+
+
+@pytest.mark.usefixtures("released")
+def test_a_stop_gives_back_what_waits_for_a_thread(manager: QueueManager) -> None:
+    dispatch_many([*(held.Holds() for _ in range(66)), held.Marks()])
+    with _serving(async_jobs=70) as (worker, _):
+        _await_all_threads()
+        worker._on_stop()
+        held.RELEASE.set()
+    stats = manager.get_stats("default")
+    assert (stats.completed, stats.pending) == (65, 2)
+    assert not held.BEGUN.acquire(blocking=False), "none began after the stop"
+
+
+# -- an event loop ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("released", "manager")
+def test_a_job_that_waits_for_a_thread_has_not_begun() -> None:
+    dispatch_many([*(held.Holds() for _ in range(66)), held.Marks()])
+    with _serving(async_jobs=70) as (_, slots):
+        _await_all_threads()
+        until(lambda: len(slots.running()) == 64)
+        held.RELEASE.set()
+
+
+@pytest.mark.usefixtures("released", "manager")
+def test_a_constructor_that_hangs_has_the_usual_time() -> None:
+    held.HangsWhenBuilt.dispatch()
+    with _serving(async_jobs=2, timeout_s=7.0) as (_, slots):
+        assert held.BEGUN.acquire(timeout=held.PATIENCE_S)
+        [job] = slots.running()
+        held.RELEASE.set()
+    assert job.ends_hard_at == pytest.approx(job.began_at + 9.0)
+
+
+@pytest.mark.usefixtures("released", "manager")
+def test_what_a_job_leaves_behind_does_not_end_the_loop(caplog: pytest.LogCaptureFixture) -> None:
+    first = held.LeavesAnExit.dispatch()
+    others = dispatch_many(jobs.AsyncSay(str(n)) for n in range(10))
+    with _serving(async_jobs=1):
+        pass
+    assert all(JobRecord.find(one).state is JobState.COMPLETED for one in (first, *others))
+    assert "SystemExit of a task that a job left behind: the event loop goes on" in caplog.text
+    gc.collect()  # asyncio tells of the task as well, once it is collected: here, and not in the middle of an import
+
+
+@pytest.mark.usefixtures("manager")
+def test_a_job_that_cancels_its_own_work_has_failed(work: Work) -> None:
+    job_id = held.CancelsItsOwn.dispatch()
+    work(async_jobs=2, max_jobs=6)
+    record = JobRecord.find(job_id)
+    assert (record.state, record.attempts) == (JobState.FAILED, 2)
+    assert "CancelledError" in (record.error or "")
+
+
+@contextmanager
+def _serving(**options: Any) -> Iterator[tuple[Worker, ChildSlots]]:
+    """A worker as a supervisor has it; at the end it has nothing left to do."""
+    memory = SlotMemory(1, options["async_jobs"])
+    slots = memory.child(0)
+    worker = Worker(options=WorkerOptions(stop_when_empty=True, **options), slots=slots)
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    yield worker, slots
+    thread.join(held.PATIENCE_S)
+    assert not thread.is_alive(), f"it still runs {slots.running()}"
+
+
+def _await_all_threads() -> None:
+    """Wait until the loop has handed every job over, and each of its threads has one."""
+    assert held.HANDED_OVER.wait(held.PATIENCE_S)
+    for _ in range(64):
+        assert held.BEGUN.acquire(timeout=held.PATIENCE_S)

@@ -23,9 +23,11 @@ class Store:
     def __init__(self, *leases: Lease) -> None:
         self.leases = list(leases)
         self.settled: list[Settlement] = []
+        self.asked = 0
         self.is_down = False
 
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
+        self.asked += 1
         given, self.leases = self.leases[:limit], self.leases[limit:]
         return given
 
@@ -34,6 +36,11 @@ class Store:
             raise ConnectionFailed("gone")
         self.settled += settlements
         return []
+
+    def settle_and_reserve(
+        self, settlements: Sequence[Settlement], queues: Sequence[str], limit: int, worker: str, request: int
+    ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        return self.settle(settlements), self.reserve(queues, limit, worker, request)
 
 
 def lease(job_id: str) -> Lease:
@@ -89,6 +96,96 @@ def test_it_tells_whether_the_store_was_asked(lane_on: Callable[[Any], Lane]) ->
     assert lane.exchange(1, ["q"])
 
 
+def test_a_wish_exchanges_ends_for_leases_in_another_thread(lane_on: Callable[[Any], Lane]) -> None:
+    store = Store(lease("b"), lease("c"), lease("d"))
+    lane = lane_on(store)
+    lane.add(end("a"), 0.0)
+    assert not lane.top_up()
+    lane.wish(2, ["q"])
+    assert lane.has_wish
+    assert lane.top_up()
+    assert not lane.has_wish
+    assert [one.id for one in store.settled] == ["a"]
+    assert [one.id for one in lane.leases] == ["b", "c"]
+
+
+def test_jobs_that_came_by_a_wish_are_enough(lane_on: Callable[[Any], Lane]) -> None:
+    store = Store(lease("a"), lease("b"))
+    lane = lane_on(store)
+    lane.wish(1, ["q"])
+    lane.top_up()
+    assert lane.exchange(1, ["q"])
+    assert store.asked == 1
+    assert len(lane.leases) == 1
+
+
+def test_an_exchange_sees_to_what_was_wished_for(lane_on: Callable[[Any], Lane]) -> None:
+    store = Store(lease("a"), lease("b"))
+    lane = lane_on(store)
+    lane.wish(1, ["q"])
+    lane.exchange(1, ["q"])
+    assert not lane.top_up()
+    assert store.asked == 1
+
+
+def test_a_wish_can_be_taken_back(lane_on: Callable[[Any], Lane]) -> None:
+    store = Store(lease("a"))
+    lane = lane_on(store)
+    lane.wish(1, ["q"])
+    lane.unwish()
+    assert not lane.top_up()
+    assert store.asked == 0
+
+
+def test_a_wish_that_fails_loses_no_end_and_is_over(lane_on: Callable[[Any], Lane]) -> None:
+    store = Store(lease("b"))
+    lane = lane_on(store)
+    lane.add(end("a"), 0.0)
+    lane.wish(1, ["q"])
+    store.is_down = True
+    with pytest.raises(ConnectionFailed):
+        lane.top_up()
+    assert not lane.has_wish
+    store.is_down = False
+    lane.exchange(1, ["q"])
+    assert [one.id for one in store.settled] == ["a"]
+    assert [one.id for one in lane.leases] == ["b"]
+
+
+def test_a_wish_for_no_jobs_sends_ends(lane_on: Callable[[Any], Lane]) -> None:
+    store = Store(lease("b"))
+    lane = lane_on(store)
+    lane.add(end("a"), 0.0)
+    assert lane.is_due(1.0)
+    lane.wish(0, ["q"])
+    assert not lane.is_due(1.0)
+    lane.top_up()
+    assert [one.id for one in store.settled] == ["a"]
+    assert store.asked == 0
+
+
+def test_leases_that_came_before_a_sleep_are_handed_back(
+    lane_on: Callable[[Any], Lane], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to a wish had arrived when the machine was suspended, and was read only after."""
+    store = Store(lease("a"))
+    lane = lane_on(store)
+    now = 100.0
+    monkeypatch.setattr(lanes.time, "monotonic", lambda: now)
+
+    def asleep(queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
+        nonlocal now
+        now += 60.0
+        return [lease("a")]
+
+    monkeypatch.setattr(store, "reserve", asleep)
+    lane.wish(1, ["q"])
+    lane.top_up()
+    assert lane.next() is None
+    lane.send()
+    assert [(one.id, one.outcome) for one in store.settled] == [("a", Outcome.RELEASED)]
+
+
 def test_a_block_takes_the_leases_of_all_its_places() -> None:
     memory = SlotMemory(1, 5000)
     child = memory.child(0)
@@ -106,6 +203,6 @@ def test_a_child_knows_how_long_nobody_kept_its_leases(monkeypatch: pytest.Monke
     child = SlotMemory(1, 1).child(0)
     child.open("w")
     now += 20.0
-    assert child.unkept_s == pytest.approx(20.0)
-    child.keep()
-    assert child.unkept_s == 0.0
+    assert child.unkept_s("default") == pytest.approx(20.0)
+    child.keep("default")
+    assert child.unkept_s("default") == 0.0

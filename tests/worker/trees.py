@@ -65,8 +65,13 @@ class Tree:
                 return told
 
     def children(self) -> list[psutil.Process]:
-        """The processes right below it."""
-        return psutil.Process(self.pid).children()
+        """The processes right below it, but for the one that asks the stores."""
+        return [one for one in psutil.Process(self.pid).children() if _name(one) != "qctl-pulse"]
+
+    def courier(self) -> psutil.Process:
+        """The one that asks the stores."""
+        [found] = [one for one in psutil.Process(self.pid).children() if _name(one) == "qctl-pulse"]
+        return found
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -124,6 +129,13 @@ def until(condition: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
         assert time.monotonic() < ends_at, "it did not come"
         time.sleep(0.01)
     return found
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
 
 
 def _matches(told: Any, wanted: Any) -> bool:

@@ -136,6 +136,24 @@ class Touch(Job):
             out.write(f"{self.name}\n")
 
 
+BEGUN = threading.Event()
+"""Set when a job of this process has begun that waits for something."""
+
+
+class WaitsForCancel(Job):
+    timeout = 0
+
+    def __init__(self, most_s: float) -> None:
+        self.most_s = most_s
+
+    def handle(self) -> None:
+        BEGUN.set()
+        until = time.monotonic() + self.most_s
+        while not self.is_cancelled() and time.monotonic() < until:
+            time.sleep(0.002)
+        HEARD.append(("cancelled", self.is_cancelled()))
+
+
 class Unkeepable(Job):
     def handle(self) -> object:
         return object()

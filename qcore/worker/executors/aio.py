@@ -6,29 +6,29 @@ What is not `async` runs in a pool of threads, so that it cannot hold up the oth
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
-from contextvars import copy_context
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import partial
 
 from qcore.envelope import Lease
 from qcore.jobs.running import is_async, start, within
 from qcore.settlement import Settlement
 from qcore.worker.deadline import Interrupted
+from qcore.worker.executors.attempts import Entry, UnderWay
 from qcore.worker.executors.base import Ended
-from qcore.worker.executors.threads import ThreadDeadline, ThreadDeadlines
-from qcore.worker.lane import Lane
+from qcore.worker.executors.threads import JobThreads, ThreadDeadline, ThreadDeadlines
+from qcore.worker.lane import Lane, handed_back
 from qcore.worker.options import WorkerOptions
-from qcore.worker.place import Place, places
 from qcore.worker.runner import Attempt, Runner
 from qcore.worker.slots import ChildSlots
+from qcore.worker.verdict import rules
 
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
-_LOOK_EVERY_S = 0.05
+_log = logging.getLogger("qcore.worker")
 _THREADS_MOST = 64
+_CLOSE_WITHIN_S = 1.0
 
 
 class AioExecutor:
@@ -36,110 +36,123 @@ class AioExecutor:
 
     def __init__(self, options: WorkerOptions, ended: Ended, slots: ChildSlots | None) -> None:
         self.capacity = options.async_jobs
-        self._ended = ended
-        self._free = places(slots, self.capacity)
-        self._changed = threading.Condition()
+        self._under_way = UnderWay(self.capacity, ended, slots)
+        self._usual_timeout_s = rules(None, None, options, None).timeout_s
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stop_at = 0.0
-        self._threads: ThreadPoolExecutor | None = None
+        self._has_interrupted = False
+        self._is_closed = False
+        self._threads = JobThreads(min(self.capacity, _THREADS_MOST))
         self._deadlines: ThreadDeadlines | None = None
         self._loop = _new_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="qcore-loop", daemon=True)
+        self._thread = threading.Thread(target=self._keep_running, name="qcore-loop", daemon=True)
         self._thread.start()
 
     @property
     def running(self) -> int:
         """Attempts under way."""
-        return self.capacity - len(self._free)
+        return self._under_way.running
 
     def submit(self, lane: Lane, runner: Runner, lease: Lease) -> None:
         """Hand an attempt to the loop."""
-        lane.begin(lease)
-        with self._changed:
-            place = self._free.pop()
-        self._loop.call_soon_threadsafe(self._begin, lane, runner, lease, place)
+        self._loop.call_soon_threadsafe(self._begin, runner, self._under_way.begin(lane, lease))
 
     def wait_for_room(self, timeout_s: float) -> None:
         """Return once an attempt can be submitted, or after so many seconds."""
-        with self._changed:
-            self._changed.wait_for(lambda: bool(self._free), timeout_s)
+        self._under_way.wait_for_room(timeout_s)
 
     def stop_within(self, grace_s: float) -> None:
         """Interrupt what still runs in so many seconds."""
-        self._stop_at = time.monotonic() + grace_s
-        if self._deadlines is not None:
-            self._deadlines.stop_at = self._stop_at
+        self._under_way.stop_at = time.monotonic() + grace_s
 
     def drain(self, meanwhile: Callable[[], None]) -> None:
-        """Return once nothing runs; what outlasts a stop's patience is cancelled."""
-        while self.running:
-            meanwhile()
-            if self._stop_at and time.monotonic() >= self._stop_at:
-                self._loop.call_soon_threadsafe(self._cancel_all)
-            with self._changed:
-                self._changed.wait_for(lambda: not self.running, _LOOK_EVERY_S)
+        """Return once nothing runs; what outlasts a stop's patience is cancelled, then given back."""
+        self._under_way.drain(meanwhile, lambda: self._loop.call_soon_threadsafe(self._interrupt_all))
 
     def close(self) -> None:
-        """End the loop and the pool."""
-        asyncio.run_coroutine_threadsafe(self._loop.shutdown_asyncgens(), self._loop).result(timeout=5)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
-        self._loop.close()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        """End the loop and the threads, but for what sleeps in C: that ends with the process."""
+        within_s = 0.0 if self._under_way.has_given_up else _CLOSE_WITHIN_S
+        if within_s:
+            with suppress(Exception):  # what jobs left behind may end as it likes
+                asyncio.run_coroutine_threadsafe(_wind_up(), self._loop).result(within_s)
+        self._is_closed = True
+        with suppress(RuntimeError):  # it has just ended
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(within_s)
+        self._threads.close(within_s)
         if self._deadlines is not None:
             self._deadlines.close()
 
     # -- on the loop's thread ------------------------------------------------------------------------------------
 
-    def _begin(self, lane: Lane, runner: Runner, lease: Lease, place: Place) -> None:
-        task = self._loop.create_task(self._attempt(lane, runner, lease, place))
+    def _keep_running(self) -> None:
+        while not self._is_closed:
+            try:
+                self._loop.run_forever()
+            except BaseException as error:  # noqa: BLE001  SystemExit, of a task: no job after it may suffer
+                _log.error("%s of a task that a job left behind: the event loop goes on", type(error).__name__)
+        self._loop.close()
+
+    def _begin(self, runner: Runner, entry: Entry) -> None:
+        task = self._loop.create_task(self._attempt(runner, entry))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _attempt(self, lane: Lane, runner: Runner, lease: Lease, place: Place) -> None:
-        attempt = Attempt(lease)
-        place.begin(lease, 0.0)
+    async def _attempt(self, runner: Runner, entry: Entry) -> None:
+        attempt = Attempt(entry.lane, entry.lease)
+        entry.place.begin(entry.lease, self._usual_timeout_s)  # before anything of the user's is imported or called
         try:
-            settlement = runner.prepare(attempt) or await self._run(runner, attempt, place)
-        except asyncio.CancelledError:
-            settlement = runner.fail(attempt, Interrupted())
+            settlement = runner.prepare(attempt)
+            if settlement is None and not is_async(attempt.job):  # type: ignore[arg-type]  # prepared
+                self._hand_over(runner, attempt, entry)
+                return
+            settlement = settlement or await self._run(runner, attempt, entry)
+        except asyncio.CancelledError as error:  # the worker's doing, or the job's own
+            settlement = runner.fail(attempt, Interrupted() if self._has_interrupted else error)
         except BaseException as error:  # noqa: BLE001  whatever a job raises is its own end, not the worker's
             settlement = runner.fail(attempt, error)
-        place.end()
-        lane.end(lease)
-        self._ended(lane, lease, settlement)
-        with self._changed:
-            self._free.append(place)
-            self._changed.notify_all()
+        self._under_way.end(entry, settlement)
 
-    async def _run(self, runner: Runner, attempt: Attempt, place: Place) -> Settlement:
+    async def _run(self, runner: Runner, attempt: Attempt, entry: Entry) -> Settlement:
         job, context, limit_s = attempt.job, attempt.context, attempt.held.timeout_s
         assert job is not None  # noqa: S101  prepared
         assert context is not None  # noqa: S101  prepared
-        place.begin(attempt.lease, limit_s)
-        if not is_async(job):
-            return await self._in_thread(runner, attempt)
+        if limit_s != self._usual_timeout_s:
+            entry.place.begin(entry.lease, limit_s)
         result = await within(start(job, context), limit_s)
         return runner.finish(attempt, result)
 
-    async def _in_thread(self, runner: Runner, attempt: Attempt) -> Settlement:
-        if self._threads is None:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._threads = ThreadPoolExecutor(min(self.capacity, _THREADS_MOST), thread_name_prefix="qcore-job")
+    def _hand_over(self, runner: Runner, attempt: Attempt, entry: Entry) -> None:
+        """Let a thread run the job, and tell its end; until one is free it has not begun."""
+        entry.place.end()
+        if self._deadlines is None:
             self._deadlines = ThreadDeadlines()
-            self._deadlines.stop_at = self._stop_at
-        deadlines = self._deadlines
-        assert deadlines is not None  # noqa: S101  made with the pool
-        call = self._loop.run_in_executor(
-            self._threads, copy_context().run, lambda: runner.run_prepared(attempt, ThreadDeadline(deadlines))
-        )
-        return await asyncio.shield(call)
+        self._threads.submit(partial(self._run_in_thread, runner, attempt, entry, self._deadlines))
 
-    def _cancel_all(self) -> None:
-        for task in self._tasks:
+    def _interrupt_all(self) -> None:
+        self._has_interrupted = True
+        if self._deadlines is not None:
+            self._deadlines.stop_at = self._under_way.stop_at
+        for task in list(self._tasks):
             task.cancel()
+
+    # -- on a job's thread ---------------------------------------------------------------------------------------
+
+    def _run_in_thread(self, runner: Runner, attempt: Attempt, entry: Entry, deadlines: ThreadDeadlines) -> None:
+        if self._under_way.stop_at:
+            self._under_way.end(entry, handed_back(entry.lease))
+            return
+        attempt.began = time.perf_counter()
+        entry.place.begin(entry.lease, attempt.held.timeout_s)
+        self._under_way.end(entry, runner.run_prepared(attempt, ThreadDeadline(deadlines)))
+
+
+async def _wind_up() -> None:
+    """Cancel what jobs left behind, and close their generators."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -36,7 +36,7 @@ class Executor(Protocol):
         ...
 
     def drain(self, meanwhile: Callable[[], None]) -> None:
-        """Return once nothing runs any more; `stop_within` limits how long that takes.
+        """Return once nothing runs any more, or `stop_within` is over and the rest was given back.
 
         Args:
             meanwhile: called again and again until then.
@@ -44,5 +44,5 @@ class Executor(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of threads and loops; nothing runs any more."""
+        """Let go of threads and loops; what heeds nobody ends with the process."""
         ...

@@ -1,98 +1,114 @@
-"""Several attempts at a time, each in a thread of its own that lives as long as the worker."""
+"""Several attempts at a time, each in a thread of its own, which lives as long as the worker."""
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import threading
 import time
 from collections.abc import Callable
 from contextvars import copy_context
-from queue import SimpleQueue
+from functools import partial
+from queue import Empty, SimpleQueue
 
 from qcore.envelope import Lease
 from qcore.errors import JobTimeout
 from qcore.jobs.running import close_loop, timed_out
 from qcore.worker.deadline import Interrupted
+from qcore.worker.executors.attempts import LOOK_EVERY_S, Entry, UnderWay
 from qcore.worker.executors.base import Ended
 from qcore.worker.lane import Lane
 from qcore.worker.options import WorkerOptions
-from qcore.worker.place import Place, places
 from qcore.worker.runner import Runner
 from qcore.worker.slots import ChildSlots
 
-_LOOK_EVERY_S = 0.05
-
-Work = tuple[Lane, Runner, Lease]
+_log = logging.getLogger("qcore.worker")
+_JOIN_WITHIN_S = 1.0
 
 
 class ThreadExecutor:
-    """A fixed pool of threads, and one more that raises the timeouts in them."""
+    """Threads for jobs, and one more that raises the timeouts in them."""
 
     def __init__(self, options: WorkerOptions, ended: Ended, slots: ChildSlots | None) -> None:
         self.capacity = options.threads
-        self._ended = ended
-        self._work: SimpleQueue[Work | None] = SimpleQueue()
-        self._telling = threading.Lock()
-        self._changed = threading.Condition()
-        self._running = 0
-        self.deadlines = ThreadDeadlines()
-        self._threads = [
-            threading.Thread(
-                target=copy_context().run, args=(self._serve, place), name=f"qcore-job-{number}", daemon=True
-            )
-            for number, place in enumerate(places(slots, self.capacity))
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._under_way = UnderWay(self.capacity, ended, slots)
+        self._threads = JobThreads(self.capacity)
+        self._deadlines = ThreadDeadlines()
 
     @property
     def running(self) -> int:
         """Attempts under way."""
-        return self._running
+        return self._under_way.running
 
     def submit(self, lane: Lane, runner: Runner, lease: Lease) -> None:
         """Hand an attempt to a free thread."""
-        lane.begin(lease)
-        with self._changed:
-            self._running += 1
-        self._work.put((lane, runner, lease))
+        self._threads.submit(partial(self._attempt, runner, self._under_way.begin(lane, lease)))
 
     def wait_for_room(self, timeout_s: float) -> None:
         """Return once a thread is free, or after so many seconds."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._running < self.capacity, timeout_s)
+        self._under_way.wait_for_room(timeout_s)
 
     def stop_within(self, grace_s: float) -> None:
         """Interrupt what still runs in so many seconds."""
-        self.deadlines.stop_at = time.monotonic() + grace_s
+        self._under_way.stop_at = self._deadlines.stop_at = time.monotonic() + grace_s
 
     def drain(self, meanwhile: Callable[[], None]) -> None:
-        """Return once no thread runs a job; short waits let a signal be handled between them."""
-        while self._running:
-            meanwhile()
-            with self._changed:
-                self._changed.wait_for(lambda: not self._running, _LOOK_EVERY_S)
+        """Return once no thread runs a job; what outlasts a stop's patience is given back."""
+        self._under_way.drain(meanwhile)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, but for those that sleep in C: they end with the process."""
+        self._deadlines.close()
+        self._threads.close(0.0 if self._under_way.has_given_up else _JOIN_WITHIN_S)
+
+    def _attempt(self, runner: Runner, entry: Entry) -> None:
+        settlement = runner.run(entry.lease, ThreadDeadline(self._deadlines), entry.place)
+        self._under_way.end(entry, settlement)
+
+
+class JobThreads:
+    """Threads that are made as they are needed, and hold no process up at its end.
+
+    Args:
+        most: threads.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, act: Callable[[], None]) -> None:
+        """Let a thread act, in a copy of this context, once one is free; called from one thread alone."""
+        self._work.put(partial(copy_context().run, act))
+        if not self._idle.acquire(blocking=False) and len(self._threads) < self._most:
+            thread = threading.Thread(target=self._serve, name=f"qcore-job-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def close(self, within_s: float) -> None:
+        """Let the threads end, and wait so many seconds at the most for all of them."""
+        until = time.monotonic() + within_s
         for _ in self._threads:
             self._work.put(None)
-        self.deadlines.close()
         for thread in self._threads:
-            thread.join(timeout=1.0)
+            thread.join(timeout=max(0.0, until - time.monotonic()))
 
-    def _serve(self, place: Place) -> None:
-        deadline = ThreadDeadline(self.deadlines)
-        while (work := self._work.get()) is not None:
-            lane, runner, lease = work
-            settlement = runner.run(lease, deadline, place)
-            lane.end(lease)
-            with self._telling:
-                self._ended(lane, lease, settlement)
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
+    def _serve(self) -> None:
+        while (act := self._next()) is not None:
+            try:
+                act()
+            except BaseException:  # noqa: BLE001  whoever hears of an end may fail, but the thread is needed
+                _log.exception("the end of a job could not be told")
         close_loop()
+
+    def _next(self) -> Callable[[], None] | None:
+        try:
+            return self._work.get_nowait()
+        except Empty:
+            self._idle.release()
+            return self._work.get()
 
 
 class ThreadDeadlines:
@@ -122,7 +138,7 @@ class ThreadDeadlines:
         self._closed.set()
 
     def _look(self) -> None:
-        while not self._closed.wait(_LOOK_EVERY_S):
+        while not self._closed.wait(LOOK_EVERY_S):
             now = time.monotonic()
             with self._lock:
                 for thread, (until, limit_s) in list(self._until.items()):

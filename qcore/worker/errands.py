@@ -1,0 +1,102 @@
+"""What a supervisor asks of a store: values that travel to the process that asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from qcore.drivers import Store
+from qcore.envelope import Lease
+from qcore.records import QueueCounts, WorkerRecord
+
+
+class Errand(Protocol):
+    """One piece of business with a store."""
+
+    def __call__(self, store: Store) -> Any:
+        """Do it; returns what the store said.
+
+        Raises:
+            QueueError: the store did not answer, or refused.
+        """
+        ...
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """What one worker has in hand on the connection."""
+
+    worker: str
+    leases: tuple[tuple[str, str], ...]
+    """Ids and tokens."""
+    started: frozenset[str]
+    """Ids of those that have begun."""
+
+
+class Beat(msgspec.Struct, frozen=True, array_like=True):
+    """Keep leases alive, and prove that the store is there, also where nothing is held.
+
+    Answers the ids that somebody asked to cancel, by worker.
+    """
+
+    held: tuple[Held, ...]
+
+    def __call__(self, store: Store) -> dict[str, list[str]]:
+        """Ask the store."""
+        if not self.held:
+            store.ping()
+        return {one.worker: list(store.heartbeat(one.worker, _leases(one), one.started)) for one in self.held}
+
+
+class Reclaim(msgspec.Struct, frozen=True, array_like=True):
+    """Take back what others lost."""
+
+    def __call__(self, store: Store) -> None:
+        """Ask the store."""
+        store.reclaim()
+
+
+class Forfeit(msgspec.Struct, frozen=True, array_like=True):
+    """Give back all that a dead worker held, and charge some of it."""
+
+    worker: str
+    charged: dict[str, str]
+
+    def __call__(self, store: Store) -> None:
+        """Ask the store."""
+        store.forfeit(self.worker, self.charged)
+
+
+class Dismiss(msgspec.Struct, frozen=True, array_like=True):
+    """Take workers off the registry."""
+
+    workers: tuple[str, ...]
+
+    def __call__(self, store: Store) -> None:
+        """Ask the store."""
+        store.dismiss(self.workers)
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """Register workers; answers the commands left for them."""
+
+    workers: tuple[WorkerRecord, ...]
+
+    def __call__(self, store: Store) -> Mapping[str, str]:
+        """Ask the store."""
+        return dict(store.report(self.workers))
+
+
+class Count(msgspec.Struct, frozen=True, array_like=True):
+    """Count the jobs of queues."""
+
+    queues: tuple[str, ...]
+
+    def __call__(self, store: Store) -> Sequence[QueueCounts]:
+        """Ask the store."""
+        return list(store.counts(self.queues))
+
+
+def _leases(held: Held) -> list[Lease]:
+    return [Lease(id=job_id, job="", queue="", payload=b"", token=token) for job_id, token in held.leases]

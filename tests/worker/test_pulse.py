@@ -1,0 +1,517 @@
+"""What a supervisor tells the stores, and when: beats, reclaims, forfeits, reports, and what silence does to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import tree_jobs as jobs
+from fakes.store import fresh_url
+from trees import Store, Tree, until
+
+from qcore import QueueManager, dispatcher
+from qcore.config import ConnectionSettings, load_settings
+from qcore.drivers import open_store
+from qcore.envelope import Lease
+from qcore.errors import ConnectionFailed
+from qcore.monitor.actions import Actions
+from qcore.records import WorkerRecord
+from qcore.worker import pulse as module
+from qcore.worker.children import Child, Duty
+from qcore.worker.courier import NAME, Answer
+from qcore.worker.pulse import Pulse
+from qcore.worker.slots import Holding, SlotMemory
+
+STEP_S = 0.25
+TERM_S = 15.0
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+
+
+class Reachable:
+    """A store that notes what it is asked, and is silent when told so."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.asked: list[tuple[str, float]] = []
+        self.given: list[tuple[str, tuple[Any, ...]]] = []
+        self.cancelled: list[str] = []
+        self.commands: dict[str, str] = {}
+        self.silent: set[str] = set()
+        """Verbs that are not answered; `*` for all."""
+
+    def times(self, verb: str) -> list[float]:
+        return [at for name, at in self.asked if name == verb]
+
+    def said(self, verb: str) -> list[tuple[Any, ...]]:
+        return [words for name, words in self.given if name == verb]
+
+    def ping(self) -> float:
+        self._note("ping")
+        return 0.0
+
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Any = ()) -> list[str]:
+        self._note("heartbeat", worker, [lease.id for lease in leases], set(started))
+        return [lease.id for lease in leases if lease.id in self.cancelled]
+
+    def reclaim(self) -> list[str]:
+        self._note("reclaim")
+        return []
+
+    def forfeit(self, worker: str, charged: Mapping[str, str]) -> int:
+        self._note("forfeit", worker, dict(charged))
+        return 1
+
+    def dismiss(self, workers: Sequence[str]) -> None:
+        self._note("dismiss", *workers)
+
+    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
+        self._note("report", *workers)
+        given, self.commands = self.commands, {}
+        return given
+
+    def counts(self, queues: Sequence[str]) -> list[str]:
+        self._note("counts", *queues)
+        return [f"counts of {name}" for name in queues]
+
+    def _note(self, verb: str, *words: Any) -> None:
+        self.asked.append((verb, self._clock.now))
+        if {verb, "*"} & self.silent:
+            raise ConnectionFailed("it does not answer")
+        self.given.append((verb, words))
+
+
+class Messenger:
+    """Runs errands here, at once; answers come with the next call."""
+
+    def __init__(self, stores: Mapping[str, Reachable]) -> None:
+        self.stores = stores
+        self._answers: list[Answer] = []
+        self._number = 0
+
+    def give(self, connection: str, errand: Any) -> int:
+        self._number += 1
+        try:
+            answer = Answer(self._number, errand(self.stores[connection]))
+        except ConnectionFailed as error:
+            answer = Answer(self._number, trouble=error.message)
+        self._answers.append(answer)
+        return self._number
+
+    def answers(self) -> list[Answer]:
+        answers, self._answers = self._answers, []
+        return answers
+
+    def wait(self, timeout_s: float) -> list[Answer]:
+        return self.answers()
+
+    def kill(self) -> None:
+        raise AssertionError("nothing is stuck here")
+
+    def close(self) -> None:
+        self._answers = []
+
+
+class World:
+    """A pulse of which time and stores obey the test."""
+
+    def __init__(self, clock: Clock, *names: str) -> None:
+        self.clock = clock
+        self.stores = {name: Reachable(clock) for name in names}
+        self.told: list[str] = []
+        self.memory = SlotMemory(2, 2)
+        connections = [ConnectionSettings(name=name, driver="memory", url="memory://") for name in names]
+        self.pulse = Pulse("supervisor", connections, self.told.append, ["fast"], lambda _: Messenger(self.stores))
+        self.children: list[Child] = []
+
+    @property
+    def store(self) -> Reachable:
+        return next(iter(self.stores.values()))
+
+    def child(self, worker: str = "worker", **held: list[str]) -> Child:
+        """A child that has these leases in hand, by connection."""
+        child = Child(len(self.children), self.memory.child(len(self.children)), os.getpid(), Duty(("fast",), "here"))
+        if worker:
+            child.slots.open(worker)
+        child.slots.hold([Holding(name, f"{worker}/1", ids) for name, ids in held.items()])
+        self.children.append(child)
+        return child
+
+    def live(self, seconds: float) -> dict[str, str]:
+        """Go on for so long; returns the commands that came."""
+        commands: dict[str, str] = {}
+        ends_at = self.clock.now + seconds
+        while self.clock.now < ends_at:
+            commands |= self.pulse.beat(self.children)
+            self.clock.now += STEP_S
+        return commands
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def world(clock: Clock) -> World:
+    return World(clock, "here")
+
+
+@pytest.fixture
+def worlds(clock: Clock) -> World:
+    return World(clock, "here", "there")
+
+
+# -- reclaim -------------------------------------------------------------------------------------------------------
+
+
+def test_jobs_of_others_are_looked_for_after_a_term_of_beats_and_five_times_a_term_then(world: World) -> None:
+    began_at = world.clock.now
+    world.live(120)
+    looks = world.store.times("reclaim")
+    assert TERM_S <= looks[0] - began_at <= TERM_S + 1
+    pauses = [after - before for before, after in pairwise(looks)]
+    assert max(pauses) <= 3 + 2 * STEP_S
+    assert min(pauses) >= 3
+
+
+def test_a_beat_asks_the_store_also_with_nothing_in_hand(world: World) -> None:
+    world.live(11)
+    assert len(world.store.times("ping")) == 3
+    world.child(here=["a"])
+    world.live(10)
+    assert world.store.said("heartbeat") == [("worker", ["a"], set())] * 2
+    assert len(world.store.times("ping")) == 3
+
+
+@pytest.mark.parametrize("silence_s", [0.5, 8.0, 40.0])
+def test_an_outage_begins_the_row_anew_also_with_nothing_in_hand(world: World, silence_s: float) -> None:
+    world.live(31)
+    world.store.silent = {"*"}
+    world.live(5 + silence_s)  # the next beat is among it
+    world.store.silent = set()
+    back_at = world.clock.now
+    world.live(60)
+    assert TERM_S <= min(at for at in world.store.times("reclaim") if at >= back_at) - back_at <= TERM_S + 6
+
+
+@pytest.mark.parametrize("verb", ["report", "counts", "reclaim", "forfeit", "dismiss"])
+def test_a_failed_call_of_any_kind_begins_the_row_anew(world: World, verb: str) -> None:
+    child = world.child()
+    world.live(31)
+    world.store.silent = {verb}
+    world.pulse.forfeit("dead", {})
+    world.pulse.dismiss(child)
+    world.pulse.counts("here", ["fast"])
+    world.live(4)
+    world.store.silent = set()
+    failed_at = max(world.store.times(verb))
+    world.live(60)
+    assert min(at for at in world.store.times("reclaim") if at > failed_at) - failed_at >= TERM_S
+
+
+def test_a_supervisor_that_slept_gives_others_a_term_to_show_that_they_live(world: World) -> None:
+    world.live(31)
+    world.clock.now += 20
+    woke_at = world.clock.now
+    world.live(60)
+    assert min(at for at in world.store.times("reclaim") if at >= woke_at) - woke_at >= TERM_S
+
+
+def test_each_connection_has_a_row_of_its_own(worlds: World) -> None:
+    worlds.stores["there"].silent = {"*"}
+    worlds.live(40)
+    assert worlds.stores["here"].times("reclaim")
+    assert not worlds.stores["there"].times("reclaim")
+
+
+def test_a_silent_store_is_asked_again_after_pauses_that_grow_and_differ(world: World) -> None:
+    world.store.silent = {"*"}
+    began_at = world.clock.now
+    world.live(120)
+    asked = world.store.times("ping")
+    assert sum(at - began_at < 5 for at in asked) > 4
+    pauses = [after - before for before, after in pairwise(asked)][-10:]
+    assert 2 < min(pauses) < max(pauses) <= 5 + 2 * STEP_S
+    assert Counter(verb for verb, _ in world.store.asked) == {"ping": len(asked)}
+
+
+# -- children ------------------------------------------------------------------------------------------------------
+
+
+def test_a_child_knows_of_each_connection_how_long_its_leases_were_not_kept(worlds: World) -> None:
+    child = worlds.child(here=["a"], there=["b"])
+    worlds.live(10)
+    worlds.stores["there"].silent = {"*"}
+    worlds.live(30)
+    assert child.slots.unkept_s("here") < 6
+    assert 30 <= child.slots.unkept_s("there") < 36
+    assert child.slots.unkept_s() == child.slots.unkept_s("there")
+
+
+def test_leases_count_as_kept_since_the_store_was_asked(world: World) -> None:
+    child = world.child(here=["a"])
+    world.pulse.beat(world.children)
+    world.clock.now += 20  # this process sleeps: the answer is old when it is read
+    world.pulse.beat(world.children)
+    assert child.slots.unkept_s("here") == 20
+
+
+def test_a_child_is_told_of_cancellations_on_all_its_connections(worlds: World) -> None:
+    child = worlds.child(here=["a", "b"], there=["c"])
+    worlds.stores["here"].cancelled = ["a"]
+    worlds.stores["there"].cancelled = ["c"]
+    worlds.live(1)
+    assert child.slots.cancelled() == {"a", "c"}
+    worlds.stores["here"].cancelled = []
+    worlds.live(6)
+    assert child.slots.cancelled() == {"c"}
+
+
+def test_the_answer_to_a_dead_child_does_not_reach_its_successor(world: World) -> None:
+    child = world.child(here=["a"])
+    world.store.cancelled = ["a"]
+    world.pulse.beat(world.children)
+    child.slots.clear()
+    heir = world.memory.child(0)
+    heir.open("heir")
+    world.clock.now += 7
+    world.pulse.beat([])
+    assert heir.cancelled() == set()
+    assert heir.unkept_s("here") == 7
+
+
+def test_what_the_dead_held_goes_back_at_once(worlds: World) -> None:
+    worlds.pulse.forfeit("dead", {"a": "why"})
+    assert [store.said("forfeit") for store in worlds.stores.values()] == [[("dead", {"a": "why"})]] * 2
+
+
+def test_what_the_dead_held_goes_back_once_the_store_answers(world: World) -> None:
+    world.store.silent = {"*"}
+    world.pulse.forfeit("dead", {"a": "why"})
+    world.pulse.forfeit("other", {})
+    world.live(60)
+    assert len(world.store.times("forfeit")) < 5
+    world.store.silent = set()
+    world.live(6)
+    assert sorted(world.store.said("forfeit")) == [("dead", {"a": "why"}), ("other", {})]
+    world.live(60)
+    assert len(world.store.said("forfeit")) == 2
+
+
+def test_a_closing_pulse_gives_back_what_the_dead_held(world: World) -> None:
+    child = world.child()
+    world.store.silent = {"forfeit"}
+    world.pulse.forfeit("dead", {})
+    world.live(STEP_S)
+    world.store.silent = set()
+    world.pulse.dismiss(child)
+    world.clock.now += 6
+    world.pulse.close()
+    assert world.store.said("forfeit") == [("dead", {})]
+    assert world.store.said("dismiss") == [("worker",)]
+
+
+# -- the registry --------------------------------------------------------------------------------------------------
+
+
+def states(store: Reachable) -> list[tuple[str, str]]:
+    return [(one.id, one.state) for words in store.said("report") for one in words]
+
+
+def test_a_supervisor_whose_children_all_die_is_in_the_registry_itself(world: World) -> None:
+    assert world.live(2.5) == {}
+    assert states(world.store) == []
+    world.store.commands = {"supervisor": "terminate"}
+    assert world.live(3) == {"supervisor": "terminate"}
+    assert set(states(world.store)) == {("supervisor", "crashing")}
+    [record, *_] = world.store.said("report")[0]
+    assert (record.supervisor, record.queues, record.pid) == ("supervisor", ("fast",), os.getpid())
+
+
+def test_it_leaves_the_registry_when_a_child_is_there(world: World) -> None:
+    child = world.child(worker="")
+    world.live(6)
+    assert set(states(world.store)) == {("supervisor", "starting")}
+    assert world.store.said("dismiss") == []
+    child.slots.open("worker")
+    world.live(2)
+    assert states(world.store)[-1] == ("worker", "running")
+    assert world.store.said("dismiss") == [("supervisor",)]
+    world.live(20)
+    assert world.store.said("dismiss") == [("supervisor",)]
+
+
+def test_it_leaves_the_registry_when_it_ends(world: World) -> None:
+    world.live(6)
+    world.pulse.close()
+    assert world.store.said("dismiss") == [("supervisor",)]
+
+
+def test_counts_are_those_of_the_last_question(world: World) -> None:
+    assert world.pulse.counts("here", ["fast", "slow"]) is None
+    world.live(STEP_S)
+    assert world.pulse.counts("here", ["fast", "slow"]) == ["counts of fast", "counts of slow"]
+    world.store.silent = {"*"}
+    world.live(6)
+    world.pulse.counts("here", ["fast", "slow"])
+    world.live(6)
+    assert world.pulse.counts("here", ["fast", "slow"]) is None
+
+
+# -- the process that asks -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settings(tmp_path: Path, make_settings: Callable[..., ConnectionSettings]) -> Iterator[ConnectionSettings]:
+    """A connection to a file that has its tables."""
+    settings = make_settings(url=fresh_url("sqlite", tmp_path), lease_s=3.0)
+    with closing(open_store(settings)) as store:
+        store.counts([])
+    yield settings
+    assert couriers() == [], "it outlives nobody"
+
+
+def couriers() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if one.name() == NAME.decode()]
+
+
+def sockets() -> list[str]:
+    """The sockets that this process has open."""
+    links = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [link for link in links if link.startswith("socket:")]
+
+
+@contextmanager
+def locked(settings: ConnectionSettings) -> Iterator[None]:
+    """Let the store be silent meanwhile."""
+    with closing(sqlite3.connect(settings.url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+@contextmanager
+def beating(settings: ConnectionSettings) -> Iterator[tuple[Pulse, list[str]]]:
+    """A pulse that has asked the store once, and what it says."""
+    told: list[str] = []
+    with closing(Pulse("supervisor", [settings], told.append)) as pulse:
+        counted(pulse)
+        yield pulse, told
+
+
+def turning(pulse: Pulse, until_true: Callable[[], Any]) -> Any:
+    """Go on until something holds; what it gave."""
+    return until(lambda: pulse.beat([]) is None or until_true())
+
+
+def counted(pulse: Pulse) -> Any:
+    return turning(pulse, lambda: pulse.counts("tests", ["default"]) is not None)
+
+
+def test_nobody_waits_for_a_silent_store(settings: ConnectionSettings) -> None:
+    with beating(settings) as (pulse, told):
+        turns = 0
+        with locked(settings):
+            pulse.forfeit("dead", {})
+            while not told:
+                pulse.beat([])
+                turns += 1
+        assert turns > 100
+        turning(pulse, lambda: any("answers again" in line for line in told))
+
+
+def test_who_asks_the_stores_is_replaced_when_it_dies(settings: ConnectionSettings) -> None:
+    with beating(settings) as (pulse, _):
+        [asks] = couriers()
+        asks.kill()
+        turning(pulse, lambda: [one for one in couriers() if one.pid != asks.pid])
+        counted(pulse)
+
+
+def test_who_asks_the_stores_minds_no_signal_of_its_group(settings: ConnectionSettings) -> None:
+    with beating(settings) as (pulse, told):
+        [asks] = couriers()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2):
+            asks.send_signal(number)
+        counted(pulse)
+        counted(pulse)
+        assert told == []
+        assert couriers() == [asks]
+
+
+def test_a_child_inherits_no_way_to_who_asks_the_stores(settings: ConnectionSettings) -> None:
+    with beating(settings):
+        own = sockets()
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.write(writing, str(len(sockets())).encode())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert int(os.read(reading, 16)) == len(own) - 1
+        os.close(reading)
+        os.close(writing)
+
+
+# -- a real supervisor ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[Store]:
+    """A store in a file, for which everybody has a minute's patience."""
+    url = fresh_url("sqlite", tmp_path)
+    (tmp_path / "qctl.toml").write_text(f'[connections.tests]\nurl = "{url}"\ntimeout_s = 60\n')
+    manager = QueueManager(load_settings({"url": url}, environ={}))
+    before = manager.install()
+    yield Store(manager)
+    manager.close()
+    dispatcher.install(before)
+
+
+@pytest.mark.slow
+def test_children_are_judged_and_replaced_while_the_store_is_silent(file: Store, tmp_path: Path) -> None:
+    settings = file.manager.settings.connection()
+    with closing(Tree(tmp_path, settings.url, "work", "--processes", "2")) as tree:
+        for _ in range(2):
+            tree.await_event("started")
+        deaf = str(jobs.Deaf.dispatch())
+        [busy] = until(lambda: [one.pid for one in file.workers() if one.running])
+        [idle] = until(lambda: [one.pid for one in file.workers() if one.pid != busy])
+        with locked(settings):
+            os.kill(idle, signal.SIGKILL)
+            tree.await_event("trouble", text=f"worker process {idle} was ended by signal 9 (SIGKILL)")
+            tree.await_event("started")
+            tree.await_event("trouble", text=f"worker process {busy} is ended: ")
+            tree.await_event("started")
+        job = file.ended(deaf)
+        assert (job.state.value, job.attempts, job.crashes) == ("failed", 1, 1)
+        tree.send(signal.SIGTERM)
+        assert tree.end() == 0
+
+
+@pytest.mark.slow
+def test_a_supervisor_whose_children_never_serve_can_be_ended_from_afar(file: Store, tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(
+        "import os\nfrom qcore.worker import Worker\nWorker.__init__ = lambda *_, **__: os._exit(3)\n"
+    )
+    url = file.manager.settings.connection().url
+    with closing(Tree(tmp_path, url, "work", "--app", "dying")) as tree:
+        [found] = until(file.workers)
+        assert (found.state, found.pid, found.supervisor) == ("crashing", tree.pid, found.id)
+        assert Actions(file.manager).command("*", "terminate").changed
+        assert tree.end() == 0
+    assert file.workers() == []
