@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _ENDED = {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
 _LEAVE_S = 5.0
+_CAUSE_S = 60.0
+"""What was broken so long before an attempt may still be broken when it ends."""
 _SHOWN = 5
 
 
@@ -85,10 +87,11 @@ def overlaps(runs: Mapping[str, Sequence[Attempt]]) -> list[str]:
     ]
 
 
-def uncaused(runs: Mapping[str, Sequence[Attempt]], living: Iterable[int]) -> list[str]:
-    """Ids of jobs that ran again although the process of the attempt before lives to this day."""
+def uncaused(rig: Rig, runs: Mapping[str, Sequence[Attempt]], living: Iterable[int]) -> list[str]:
+    """Ids of jobs that ended twice for no reason: the first process lives, and nothing else was broken in between."""
     alive = set(living)
-    return [job_id for job_id, job in runs.items() if any(one.pid in alive for one, _ in _pairs(job))]
+    others = [fault.monotonic for fault in rig.ledger.faults() if fault.kind != "kill"]
+    return [job_id for job_id, job in runs.items() if any(_has_no_cause(*pair, alive, others) for pair in _ended(job))]
 
 
 def effects(rig: Rig) -> list[str]:
@@ -136,6 +139,14 @@ def _attempts(events: Sequence[Event], killed: Mapping[int, float]) -> list[Atte
         ended_at = None if end is None else end.monotonic
         runs.append(Attempt(start.job_id, start.pid, start.monotonic, ended_at, killed.get(start.pid)))
     return runs
+
+
+def _ended(job: Sequence[Attempt]) -> Iterable[tuple[Attempt, Attempt]]:
+    return pairwise(run for run in job if run.ended_at is not None)
+
+
+def _has_no_cause(one: Attempt, following: Attempt, alive: set[int], faults: Sequence[float]) -> bool:
+    return one.pid in alive and not any(one.began_at - _CAUSE_S <= at <= following.began_at for at in faults)
 
 
 def _pairs(job: Sequence[Attempt]) -> Iterable[tuple[Attempt, Attempt]]:

@@ -230,6 +230,7 @@ class Rig:
             within_s: the bound of that.
             kills: where the books do not know them (failpoints).
         """
+        living = [pid for host in self.hosts for pid in host.processes()]
         complaints = self._stop_hosts()
         runs = audit.attempts(self.ledger)
         lost = audit.unended(self)
@@ -248,6 +249,8 @@ class Rig:
             complaints.append(f"L: lost {audit.shown(lost)}")
         if doubled > repeats:
             complaints.append(f"D: {doubled} ends are repeats, {repeats} may be")
+        if uncaused := audit.uncaused(self, runs, living):
+            complaints.append(f"D: for no reason there was a second end of {audit.shown(uncaused)}")
         if len(together) > overlaps:
             complaints.append(f"D: two attempts at once of {audit.shown(together)}; {overlaps} may have")
         complaints += [*audit.effects(self), *audit.leftovers(self)]
