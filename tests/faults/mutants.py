@@ -54,9 +54,9 @@ MUTANTS = (
     ),
     Mutant(
         "heartbeats are off",
-        "qcore/worker/pulse.py",
-        "child.slots.cancel(store.heartbeat(child.slots.worker, held, started))",
-        "child.slots.cancel(())",
+        "qcore/worker/errands.py",
+        "list(store.heartbeat(one.worker, _leases(one), one.started))",
+        "list[str]()",
         ("tests/faults/test_jobs.py::test_t14_longer_than_retry_after",),
     ),
     Mutant(

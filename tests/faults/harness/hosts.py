@@ -57,11 +57,11 @@ class Host:
         return self.process.poll() is None
 
     def children(self) -> list[int]:
-        """Pids of its worker processes."""
+        """Pids of its worker processes; what asks the stores for their supervisor is none."""
         found = []
         with contextlib.suppress(psutil.NoSuchProcess):
             found = psutil.Process(self.pid).children()
-        return sorted(one.pid for one in found if _lives(one))
+        return sorted(one.pid for one in found if _lives(one) and not _asks_stores(one))
 
     def child(self, chance: random.Random) -> int:
         """One of them, by chance; waits for one to be there."""
@@ -151,3 +151,9 @@ def _lives(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _asks_stores(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.name() == "qctl-pulse"
+    return False
