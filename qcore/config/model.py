@@ -38,7 +38,8 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     auto_migrate: bool = True
     """`database`: make and update tables at first use."""
     durability: str = "normal"
-    """SQLite: `normal` survives every crash of a process, `full` a power cut too."""
+    """SQLite: `normal` survives every crash of a process, `full` a power cut too.
+    PostgreSQL: with `normal` a crash of the server may take back, whole, the last reserves and plain ends."""
     timeout_s: float = 5.0
     """Seconds to wait for the store to connect or to answer."""
     options: dict[str, Any] = {}

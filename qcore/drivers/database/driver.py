@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from qcore.drivers.base import MAX_RESERVE, Capabilities
 from qcore.drivers.database.moves import worker_of
@@ -10,15 +10,18 @@ from qcore.drivers.database.settling import Settling
 from qcore.drivers.database.upkeep import Upkeep
 from qcore.drivers.database.waiting import Waiting
 from qcore.errors import ConnectionFailed
+from qcore.states import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from qcore.drivers.database.link import Link
     from qcore.envelope import Envelope, Lease
     from qcore.settlement import Settlement
+
+T = TypeVar("T")
 
 _RECLAIMED_AT_ONCE = 1000
 
@@ -67,7 +70,7 @@ class DatabaseDriver:
             return self._link.inside(
                 lambda connection: self._settling.apply(connection, settlements, is_own=False), within
             )
-        refused = self._link.run(lambda connection: self._settling.apply(connection, settlements))
+        refused = self._running(settlements)(lambda connection: self._settling.apply(connection, settlements))
         self._settled(settlements)
         return refused
 
@@ -89,7 +92,7 @@ class DatabaseDriver:
             return refused, self._reserve(connection, wanted)
 
         is_worth_it = bool(settlements) or self._is_worth_it(wanted)
-        answer = self._link.run(both) if is_worth_it else ([], [])
+        answer = self._running(settlements)(both) if is_worth_it else ([], [])
         self._requests[worker] = request  # not before: where it is unknown, leases are looked for
         self._waiting.keep_up()
         self._settled(settlements)
@@ -100,7 +103,7 @@ class DatabaseDriver:
         own = [lease for lease in leases if worker_of(lease.token) == worker]
         if not own:
             return []
-        return self._link.run(lambda connection: self._link.moves.extend(connection, own, frozenset(started)))
+        return self._link.run_lightly(lambda connection: self._link.moves.extend(connection, own, frozenset(started)))
 
     def reclaim(self) -> Sequence[str]:
         """Give back jobs whose lease ran out; see `Driver.reclaim`."""
@@ -140,23 +143,32 @@ class DatabaseDriver:
     def _push_alone(self, envelopes: Sequence[Envelope], repeat: bool) -> None:
         """Push in a transaction of its own, or by one statement that needs none."""
         moves = self._link.moves
-        starts = 0
+        is_unsure = False  # a connection broke off, and nobody knows how far the statement had come
 
         def at_once(connection: Connection) -> bool:
-            nonlocal starts
-            starts += 1
-            return starts == 1 and moves.push_at_once(connection, envelopes)
+            nonlocal is_unsure
+            if is_unsure:
+                return False
+            try:
+                return moves.push_at_once(connection, envelopes)
+            except BaseException as error:
+                is_unsure = self._link.is_gone(error)
+                raise
 
-        is_short = moves.has_short_push and not repeat and all(e.queue in moves.known for e in envelopes)
+        is_short = not repeat and all(e.queue in moves.known for e in envelopes)
         if is_short and self._link.run(at_once, begin=()):
             return
-        is_unsure = starts > 1  # a connection broke off, nobody knows how far the statement had come
         try:
             self._link.run(lambda connection: self._push(connection, envelopes, repeat or is_unsure))
         except ConnectionFailed as failure:
             failure.may_have_reached = failure.may_have_reached or is_unsure
             raise
         moves.known.update(envelope.queue for envelope in envelopes)
+
+    def _running(self, settlements: Iterable[Settlement]) -> Callable[[Callable[[Connection], T]], T]:
+        """How a transaction with these ends is to run: what others may have seen of them must last."""
+        lasts = any(s.pushes or s.result is not None or s.outcome is Outcome.FAILED for s in settlements)
+        return self._link.run if lasts else self._link.run_lightly
 
     def _is_worth_it(self, wanted: _Wanted) -> bool:
         moves = self._link.moves

@@ -13,8 +13,10 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from qcore.drivers.database.connections import Connections
 from qcore.drivers.database.dialects import dialect_for
 from qcore.drivers.database.dialects.base import Trouble
+from qcore.drivers.database.prepared import execute
 from qcore.drivers.database.schema import Tables
 from qcore.drivers.database.upgrade import Upgrade
 from qcore.errors import ConfigurationError, ConnectionFailed, PayloadError, QueueError, SchemaError
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.pool import ConnectionPoolEntry, Pool
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from qcore.config import ConnectionSettings
     from qcore.drivers.database.dialects.base import Dialect
@@ -36,11 +38,6 @@ _PAUSE_S = (0.0005, 0.004)
 """The first pause before a transaction that met others is repeated; the next are longer, up to 50 ms."""
 _LONGEST_PAUSE_S = 0.05
 _PROVEN = "qcore_proven"
-_UNHOLDABLE = (DataError, OverflowError, UnicodeEncodeError)
-"""What a client library says of a value that the database has no room for: the fault is the value's."""
-
-_inherited: list[Pool] = []
-"""Pools of the parent process: letting go of them here would end the parent's connections."""
 
 
 class Link:
@@ -53,6 +50,11 @@ class Link:
         self.writer = uuid.uuid4().hex
         """Under which name this process counts."""
         self._pid = os.getpid()
+        self._connections = Connections(self.dialect.engine)
+        library = self.dialect.errors
+        self._failures = (library.Error, DBAPIError, PoolTimeout, OverflowError, UnicodeEncodeError)
+        self._unholdable = (library.DataError, DataError, OverflowError, UnicodeEncodeError)
+        """What is said of a value that the database has no room for: the fault is the value's."""
         event.listen(self.dialect.engine, "connect", self._prepare)
 
     @cached_property
@@ -84,6 +86,10 @@ class Link:
         self.upgrade.ensure()
         return self.transact(work, begin)
 
+    def run_lightly(self, work: Callable[[Connection], T]) -> T:
+        """Run a piece of work that may be done again: a crash of the server may take it back; see `run`."""
+        return self.run(work, (self.dialect.begin_lightly,))
+
     def transact(self, work: Callable[[Connection], T], begin: Sequence[str] | None = None) -> T:
         """Run a piece of work in a transaction of its own, whatever tables there are; see `run`."""
         self._after_fork()
@@ -110,9 +116,12 @@ class Link:
         """Run a piece of work in the caller's own open transaction, once; nothing is committed here."""
         self.upgrade.ensure()
         connection = self._connection_of(within)
+        if not connection.in_transaction():
+            connection.begin()  # as SQLAlchemy would at its first statement: ours are not known to it
+        self.dialect.adopt(connection.connection.dbapi_connection)
         try:
             return work(connection)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, *self._failures) as error:
             raise self.failure(error) from error
 
     def failure(self, error: BaseException, *, may_have_reached: bool = False) -> QueueError:
@@ -125,7 +134,7 @@ class Link:
                 f"{where}: its tables are missing or of another version ({self.dialect.explain(cause)})",
                 hint="run: qctl migrate",
             )
-        if isinstance(error, _UNHOLDABLE):
+        if isinstance(error, self._unholdable):
             return PayloadError(f"{where}: it cannot hold a value: {self.dialect.explain(cause)}")
         return ConnectionFailed(
             f"{where}: {self.dialect.explain(cause)}",
@@ -134,19 +143,23 @@ class Link:
             is_refusal=trouble is Trouble.REFUSED,
         )
 
+    def is_gone(self, error: BaseException) -> bool:
+        """Whether an error means that the connection broke off."""
+        return self.dialect.judge(cause_of(error)) is Trouble.GONE
+
     def close(self) -> None:
         """Let go of every connection; the next piece of work opens new ones."""
         self._after_fork()
-        self.dialect.engine.dispose()
+        self._connections.close()
 
     def _once(self, work: Callable[[Connection], T], opening: Sequence[str]) -> T:
-        attempt = _Attempt(self.dialect, opening)
+        attempt = _Attempt(self.dialect, self._connections, opening)
         try:
             with attempt as connection:
                 answer = work(connection)
                 attempt.commit()
                 return answer
-        except (DBAPIError, PoolTimeout, OverflowError, UnicodeEncodeError) as error:
+        except self._failures as error:
             raise self._verdict(error, attempt) from error
 
     def _verdict(self, error: Exception, attempt: _Attempt) -> BaseException:
@@ -158,7 +171,7 @@ class Link:
         if trouble is Trouble.BUSY:
             return _Again(failure, is_busy=True, may_have_reached=False)
         if trouble is Trouble.GONE:
-            self.dialect.engine.dispose()
+            self._connections.close()
             if attempt.was_idle and not attempt.is_ambiguous:
                 return _Again(failure, is_busy=False, may_have_reached=may_have_reached)
         return failure
@@ -173,8 +186,7 @@ class Link:
     def _after_fork(self) -> None:
         if self._pid != os.getpid():
             self._pid, self.writer = os.getpid(), uuid.uuid4().hex
-            _inherited.append(self.dialect.engine.pool)
-            self.dialect.engine.dispose(close=False)
+            self._connections.abandon()
 
     def _prepare(self, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         self.dialect.prepare(connection)
@@ -193,8 +205,9 @@ class Link:
 class _Attempt:
     """One try at a transaction, and how far it came."""
 
-    def __init__(self, dialect: Dialect, opening: Sequence[str]) -> None:
+    def __init__(self, dialect: Dialect, connections: Connections, opening: Sequence[str]) -> None:
         self._dialect = dialect
+        self._connections = connections
         self._opening = opening
         self._is_open = False
         self._is_connected = False
@@ -209,12 +222,13 @@ class _Attempt:
         return self.is_ambiguous or (self._is_connected and not self._opening)
 
     def __enter__(self) -> Connection:
-        self._connection = connection = self._dialect.engine.connect()
+        self._connection = connection = self._connections.take()
         self._is_connected = True
         self.was_idle = bool(connection.info.get(_PROVEN))
         try:
             for statement in self._opening:
-                connection.exec_driver_sql(statement)
+                self._is_open = self._is_open or ";" in statement  # should its second half fail
+                execute(connection, statement)
                 self._is_open = True
         except BaseException as error:
             self._give_back(error)
@@ -224,7 +238,7 @@ class _Attempt:
     def commit(self) -> None:
         if self._is_open:
             self.is_ambiguous = True
-            self._connection.exec_driver_sql("COMMIT")
+            execute(self._connection, "COMMIT")
             self._is_open = False
         self._connection.info[_PROVEN] = True
 
@@ -234,7 +248,7 @@ class _Attempt:
     def _give_back(self, error: BaseException | None) -> None:
         if error is not None:
             self._undo(error)
-        self._connection.close()
+        self._connections.give_back(self._connection)
 
     def _undo(self, error: BaseException) -> None:
         """Nobody else is to get a connection of which nobody knows what it is in the middle of."""
@@ -242,8 +256,8 @@ class _Attempt:
             self._connection.invalidate()
         elif self._is_open:
             try:
-                self._connection.exec_driver_sql("ROLLBACK")
-            except SQLAlchemyError:
+                execute(self._connection, "ROLLBACK")
+            except (SQLAlchemyError, self._dialect.errors.Error):
                 self._connection.invalidate()
 
 

@@ -36,8 +36,6 @@ encode_tags = msgspec.json.Encoder().encode
 class Moves:
     """What may happen to the jobs of one store; the caller owns the transaction."""
 
-    has_short_push: ClassVar[bool] = False
-    """Whether `push_at_once` can do anything."""
     looks_first: ClassVar[bool] = False
     """Whether a reserve is better preceded by `has_work`."""
 
@@ -61,9 +59,26 @@ class Moves:
         self.store(connection, envelopes, limits[0][0])
 
     def push_at_once(self, connection: Connection, envelopes: Sequence[Envelope]) -> bool:
-        """Store the envelopes by one statement, outside of any transaction; whether that could be."""
-        del connection, envelopes
-        return False
+        """Store the envelopes by one statement, outside of any transaction; whether that could be.
+
+        Not where a queue has a limit: how many jobs it holds is to be counted first.
+        """
+        if len(envelopes) > 1:
+            return False
+        (e,) = envelopes
+        stored = self.say.push_one.run(
+            connection,
+            id=e.id,
+            job=e.job,
+            queue=e.queue,
+            rank=-e.priority,
+            due_us=e.due_us,
+            delay_us=e.delay_us,
+            tags=encode_tags(e.tags).decode() if e.tags else None,
+            payload=e.payload,
+            **self.dialect.voice,
+        )
+        return stored.rowcount > 0
 
     def know(self, connection: Connection, envelopes: Sequence[Envelope]) -> list[str]:
         """Let the store know the queues of the envelopes; returns them."""
@@ -95,7 +110,7 @@ class Moves:
         live = self.among(connection, self.say.live_ids, list(asking))
         entering = Counter(queue for job_id, queue in asking.items() if job_id not in live)
         for name, most in limits:
-            held = self.say.held.run(connection, name=name, most=most).scalar_one()
+            held = self.say.held.run(connection, name=name, most=most).scalar()
             if entering[name] and held + entering[name] > most:
                 raise QueueFullError(
                     f'queue "{name}" is full: it holds {held} jobs of {most} and {entering[name]} more were to '
@@ -116,7 +131,7 @@ class Moves:
 
     def promote(self, connection: Connection, queues: Sequence[str]) -> bool:
         """Make delayed jobs ready that have become due; whether more of them may be."""
-        due = self.say.due.run(connection, queues=self.dialect.pack(queues), most=_PROMOTED_AT_ONCE).scalars().all()
+        due = self.say.due.run(connection, queues=self.dialect.pack(queues), most=_PROMOTED_AT_ONCE).scalars()
         if due:
             self.say.make_ready.run(connection, ids=self.dialect.pack(due))
         return len(due) == _PROMOTED_AT_ONCE

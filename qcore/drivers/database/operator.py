@@ -61,7 +61,7 @@ class DatabaseOperator:
         def clear(connection: Connection) -> int:
             dropped = 0
             for statement in (self._operations.ready, self._operations.delayed):
-                ids = statement.run(connection, queue=queue, most=limit - dropped).scalars().all()
+                ids = statement.run(connection, queue=queue, most=limit - dropped).scalars()
                 if ids:
                     self._link.statements.drop.run(connection, ids=self._link.dialect.pack(ids))
                     dropped += len(ids)
@@ -106,7 +106,7 @@ class DatabaseOperator:
         values = {"before_us": before, "most": limit, **({} if queue is None else {"queue": queue})}
 
         def flush(connection: Connection) -> int:
-            ids = statement.run(connection, **values).scalars().all()
+            ids = statement.run(connection, **values).scalars()
             if ids:
                 self._operations.forget.run(connection, ids=self._link.dialect.pack(ids))
             return len(ids)

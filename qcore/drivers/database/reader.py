@@ -91,7 +91,7 @@ class DatabaseReader:
         return time.perf_counter() - began
 
     def _instant(self, connection: Connection) -> int:
-        return int(self._readings.instant.run(connection).scalar_one())
+        return int(self._readings.instant.run(connection).scalar())
 
     def _names(self, connection: Connection) -> list[str]:
         return [row[0] for row in self._readings.known_queues.run(connection)]

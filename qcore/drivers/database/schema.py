@@ -82,9 +82,10 @@ class Tables:
         index(
             self.jobs,
             "retrying",
-            ("queue", "due_us", "id", "state"),
+            ("queue", "due_us", "id"),
             only="attempts > 0 AND state < 2",
-            over=("state", "attempts"),
+            over=("attempts",),
+            also=("state",),
         )
         index(self.finished, "window", ("queue", "state", "kept", "ended_us"))
         index(self.finished, "results", ("result_until_us",), only="kept = 1", over=("kept",))

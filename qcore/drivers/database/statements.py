@@ -105,6 +105,26 @@ class Statements:
         return self.prepared(self.dialect.upsert(self.jobs, values)).in_order(PUSHED)
 
     @cached_property
+    def push_one(self) -> Prepared:
+        """Store one job unless its id is live or its queue has a limit; whether it did tells the number of rows."""
+        return self.prepared(self._pushing_one())
+
+    def _pushing_one(self) -> Insert:
+        now: ColumnElement[int] = self.dialect.now
+        queue: ColumnElement[str] = bindparam("queue")
+        due_us = func.coalesce(bindparam("due_us", type_=BigInteger), now + bindparam("delay_us", type_=BigInteger))
+        values: dict[str, Any] = {
+            **{name: bindparam(name, type_=self.jobs.c[name].type) for name in PUSHED},
+            "created_us": now,
+            "due_us": due_us,
+            "state": case((due_us > now, literally(DELAYED)), else_=literally(READY)),
+        }
+        limited = select(literally(1)).where(self.queues.c.name == queue, self.queues.c.max_jobs.is_not(None))
+        one = select(literally(1).label("one")).subquery("one")
+        chosen = select(*values.values()).select_from(one).where(~exists(limited))
+        return self.dialect.upsert(self.jobs, (list(values), chosen))
+
+    @cached_property
     def limits(self) -> Prepared:
         """The instant, and the name of each queue among `names` that has a limit: one row at least."""
         one = select(literally(1).label("one")).subquery("one")
@@ -302,6 +322,10 @@ class Statements:
     @cached_property
     def finish(self) -> Prepared:
         """Copy the leased jobs of `Dialect.rows` to the finished ones, ended as `state` says."""
+        values, chosen = self._finishing()
+        return self.prepared(self.replacing(self.finished, values, chosen))
+
+    def _finishing(self) -> tuple[dict[str, ColumnElement[Any]], Select[Any]]:
         rows = self.dialect.rows()
         values = {
             **{name: self.jobs.c[name] for name in (*KEPT_AT_THE_END, "history")},
@@ -310,8 +334,7 @@ class Statements:
             "ended_us": self.dialect.now,
         }
         source = rows.join(self.jobs, (self.jobs.c.id == rows.c.id) & (self.jobs.c.token == rows.c.token))
-        chosen = select(*values.values()).select_from(source).where(self.is_in(LEASED))
-        return self.prepared(self.replacing(self.finished, values, chosen))
+        return values, select(*values.values()).select_from(source).where(self.is_in(LEASED))
 
     def replacing(self, table: Table, values: dict[str, Any], chosen: Select[Any]) -> Insert:
         """Insert rows of ended jobs; an id may end again, when it was pushed anew after it had ended."""

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.link import Link
 
-_EVERY = 1000
+_EVERY = 4000
 """Ends of a queue between two trims by one driver."""
-_AT_ONCE = 4 * _EVERY
+_AT_ONCE = 2 * _EVERY
 """More than what comes in between, so that a window that had grown shrinks."""
 _SWEEP_S = 60.0
 _COUNTERS_KEPT = 256
@@ -72,17 +72,17 @@ class Upkeep:
 
     def _sweep(self) -> None:
         names = self._trimming.queue_names
-        for queue in self._link.run(lambda connection: names.run(connection).scalars().all(), begin=()):
+        for queue in self._link.run(lambda connection: names.run(connection).scalars(), begin=()):
             self._trim(queue)
         self._fold()
 
     def _trim(self, queue: str) -> None:
         for ended_as in (COMPLETED, CANCELLED):
-            self._link.run(partial(self._trim_in, queue=queue, ended_as=ended_as))
+            self._link.run_lightly(partial(self._trim_in, queue=queue, ended_as=ended_as))
 
     def _trim_in(self, connection: Connection, *, queue: str, ended_as: int) -> None:
         say, pack = self._trimming, self._link.dialect.pack
-        over = say.over_results.run(connection, most=_AT_ONCE).scalars().all()
+        over = say.over_results.run(connection, most=_AT_ONCE).scalars()
         if over:
             say.drop_results.run(connection, ids=pack(over))
         window = {"queue": queue, "ended_as": ended_as}
@@ -92,13 +92,13 @@ class Upkeep:
             bounds.append((full_us, base.COMPLETED_FRESH_S))
         for until_us, old_s in bounds:
             bound = {"until_us": until_us, "old_us": old_s * 1_000_000, "most": _AT_ONCE}
-            old = say.too_old.run(connection, **bound, **window).scalars().all()
+            old = say.too_old.run(connection, **bound, **window).scalars()
             if old:
                 say.drop_finished.run(connection, ids=pack(old))
 
     def _fold(self) -> None:
         say = self._trimming
-        rows = self._link.run(lambda connection: int(say.counter_rows.run(connection).scalar_one()), begin=())
+        rows = self._link.run(lambda connection: int(say.counter_rows.run(connection).scalar()), begin=())
         if rows > _COUNTERS_KEPT:
             self._link.run(self._fold_in)
 

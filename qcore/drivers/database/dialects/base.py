@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Engine, Index, create_engine
 
+from qcore.drivers.database.connections import POOL_OVERFLOW, POOL_SIZE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -28,9 +30,6 @@ EndedRow = tuple[str, str, int, int, int, int]
 Source = dict[str, Any] | tuple[list[str], "Select[Any]"]
 """What is inserted: values by column, or columns and the select that fills them."""
 ENDED_ROW = ("id", "token", "attempts", "exceptions", "runtime_us", "kept")
-
-_POOL_SIZE = 5
-_POOL_OVERFLOW = 20
 
 
 class Trouble(Enum):
@@ -79,6 +78,11 @@ class Dialect(ABC):
         return self.engine.dialect
 
     @property
+    def errors(self) -> Any:
+        """The client library, as PEP 249 has it, for its errors."""
+        return self.engine.dialect.loaded_dbapi
+
+    @property
     def place(self) -> str:
         """Where the store is, without its secrets."""
         return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
@@ -95,8 +99,8 @@ class Dialect(ABC):
         return create_engine(
             self.url,
             isolation_level="AUTOCOMMIT",
-            pool_size=_POOL_SIZE,
-            max_overflow=_POOL_OVERFLOW,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
             pool_timeout=self.settings.timeout_s,
             pool_use_lifo=True,
             pool_reset_on_return=None,
@@ -109,8 +113,28 @@ class Dialect(ABC):
     def connect_args(self) -> dict[str, Any]:
         """What the client library is to be told when it connects."""
 
+    @property
+    def begin_lightly(self) -> str:
+        """Begin a transaction that a crash of the server may take back, whole, where that makes it cheaper.
+
+        Two statements in one are begun by the first, even if the second fails.
+        """
+        return self.begin
+
+    def adopt(self, connection: Any) -> None:  # noqa: B027  most need nothing
+        """Make the caller's connection fit for statements of ours."""
+
     def prepare(self, connection: DBAPIConnection) -> None:  # noqa: B027  one has nothing to set up
         """Set a new connection up."""
+
+    def cursor(self, connection: Any) -> Any:
+        """A cursor of the client library's, for statements of ours."""
+        return connection.cursor()
+
+    @property
+    def voice(self) -> dict[str, Any]:
+        """What a statement that tells of what it stored is given; nothing where none can."""
+        return {}
 
     def stamp(self) -> dict[str, Any]:
         """Values that statements of this database are given each time."""
@@ -128,7 +152,14 @@ class Dialect(ABC):
 
     @abstractmethod
     def index(
-        self, table: Table, name: str, columns: Sequence[str], *, only: str = "", over: Sequence[str] = ()
+        self,
+        table: Table,
+        name: str,
+        columns: Sequence[str],
+        *,
+        only: str = "",
+        over: Sequence[str] = (),
+        also: Sequence[str] = (),
     ) -> Index:
         """Add an index to a table.
 
@@ -138,6 +169,7 @@ class Dialect(ABC):
             columns: in order.
             only: hold the rows of this condition alone, where the database can.
             over: the columns of that condition, to lead the index where it cannot.
+            also: columns that may be read without the table, where they cost the rows of other conditions nothing.
         """
 
     @abstractmethod

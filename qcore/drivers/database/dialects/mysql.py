@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
@@ -13,12 +14,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
 from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
-from qcore.drivers.database.moves import Moves
+from qcore.drivers.database.moves import Moves, ended_rows
 from qcore.drivers.database.statements import Statements
 from qcore.drivers.database.watch import PollWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Insert, Table
     from sqlalchemy.dialects.mysql.base import MySQLDialect, MySQLTypeCompiler
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.dialects.base import EndedRow, Source
     from qcore.drivers.database.link import Link
+    from qcore.drivers.database.prepared import Prepared
     from qcore.drivers.database.watch import Watch
+    from qcore.settlement import Settlement
 
 _AGAIN = frozenset({1020, 1205, 1213, 3572})
 _NO_TABLE = frozenset({1054, 1146})
@@ -98,17 +101,24 @@ class MySQL(Dialect):
 
     def statements(self, link: Link) -> Statements:
         """The statements of one store."""
-        return Statements(link.tables, self)
+        return MySQLStatements(link.tables, self)
 
     def moves(self, link: Link) -> Moves:
-        """How jobs move in one store: no update answers here."""
-        return Moves(link)
+        """How jobs move in one store."""
+        return MySQLMoves(link)
 
     def index(
-        self, table: Table, name: str, columns: Sequence[str], *, only: str = "", over: Sequence[str] = ()
+        self,
+        table: Table,
+        name: str,
+        columns: Sequence[str],
+        *,
+        only: str = "",
+        over: Sequence[str] = (),
+        also: Sequence[str] = (),
     ) -> Index:
         """Add an index to a table, led by the columns of the condition; the key `id` ends each by itself."""
-        del only
+        del only, also
         keys = [table.c[name] for name in dict.fromkeys([*over, *columns]) if name != "id"]
         return Index(f"{table.name}_{name}", *keys)
 
@@ -174,3 +184,33 @@ class MySQL(Dialect):
     def watch(self, link: Link) -> Watch:
         """Ask now and then: this server tells nobody anything."""
         return PollWatch(link)
+
+
+class MySQLStatements(Statements):
+    """The usual ones, and what spares one of them."""
+
+    @cached_property
+    def finish_new(self) -> Prepared:
+        """As `finish`, holding the jobs; fails where one of them ended before, under the same id."""
+        values, chosen = self._finishing()
+        return self.prepared(insert(self.finished).from_select(list(values), chosen.with_for_update()))
+
+
+class MySQLMoves(Moves):
+    """No update answers here."""
+
+    say: MySQLStatements
+
+    def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
+        """Move jobs to the finished ones; returns the ids whose lease was still held."""
+        rows = self.dialect.pack_rows(ended_rows(settlements))
+        try:
+            moved = self.say.finish_new.run(connection, ended_as=ended_as, **rows).rowcount
+        except pymysql.err.IntegrityError:  # which undid that statement alone
+            return super().finish(connection, settlements, ended_as)
+        held: Collection[str] = {s.id for s in settlements}
+        if moved < len(held):
+            held = self.held(connection, {(s.id, s.token) for s in settlements})
+        if held:
+            self.say.drop.run(connection, ids=self.dialect.pack(sorted(held)))
+        return held

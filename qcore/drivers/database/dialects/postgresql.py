@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg
@@ -14,34 +13,28 @@ from sqlalchemy import (
     BigInteger,
     Engine,
     Index,
-    Integer,
     LargeBinary,
     Text,
     any_,
     bindparam,
-    case,
     cast,
-    delete,
     event,
-    exists,
     extract,
     func,
-    literal_column,
-    select,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from qcore.drivers.database.dialects import arrays
 from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.postgresql_statements import ROW_TYPES, PostgreSQLStatements, unnested
 from qcore.drivers.database.dialects.upsert import on_conflict
 from qcore.drivers.database.moves import Moves, encode_tags, ended_rows, in_order
 from qcore.drivers.database.notifications import NotificationWatch
-from qcore.drivers.database.schema import DELAYED, LEASED, READY
-from qcore.drivers.database.statements import KEPT_AT_THE_END, PUSHED, Statements, literally
+from qcore.drivers.database.statements import Statements, literally
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 
     from sqlalchemy import URL, ColumnElement, Connection, FromClause, Insert, Table
     from sqlalchemy.types import TypeEngine
@@ -49,7 +42,6 @@ if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
     from qcore.drivers.database.dialects.base import EndedRow, Source
     from qcore.drivers.database.link import Link
-    from qcore.drivers.database.prepared import Prepared
     from qcore.drivers.database.watch import Watch
     from qcore.envelope import Envelope, Lease
     from qcore.settlement import Settlement
@@ -62,23 +54,13 @@ _STALE_PLAN = "0A000"
 """A table was changed, and a connection goes by what it was."""
 _OFF = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 """A plan made while a table was empty is kept, and must be good for a full one: by index, row by row."""
-_ROW_TYPES: dict[str, TypeEngine[Any]] = {
-    "id": Text(),
-    "token": Text(),
-    "attempts": Integer(),
-    "exceptions": Integer(),
-    "runtime_us": BigInteger(),
-    "kept": Integer(),
-}
-_GIVEN_TYPES: dict[str, TypeEngine[Any]] = {
-    "id": Text(),
-    "job": Text(),
-    "queue": Text(),
-    "rank": BigInteger(),
-    "due_us": BigInteger(),
-    "delay_us": BigInteger(),
-    "tags": Text(),
-    "payload": LargeBinary(),
+_PACK_ROWS: dict[str, Callable[[Any], arrays.Array]] = {
+    "id": arrays.texts,
+    "token": arrays.texts,
+    "attempts": arrays.ints,
+    "exceptions": arrays.ints,
+    "runtime_us": arrays.bigs,
+    "kept": arrays.ints,
 }
 
 
@@ -130,6 +112,7 @@ class PostgreSQL(Dialect):
             return self._connect(_, __, arguments, values)
         connection.limit_s = self.settings.timeout_s * 1.2  # the server's own limit comes first
         (backend,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+        arrays.register(connection)
         if backend != connection.info.backend_pid:  # a pooler gives each client a number of its own
             self.is_pooled = True
             connection.prepare_threshold = None
@@ -144,6 +127,25 @@ class PostgreSQL(Dialect):
         ours.append(f"-c idle_in_transaction_session_timeout={round(self.forgotten_after_s * 1000)}")
         return {**values, "options": " ".join([*([given] if isinstance(given, str) else given), *ours])}
 
+    @property
+    def begin_lightly(self) -> str:
+        """Not to wait for the disk at the commit; within the transaction alone, so a pooler may stand between."""
+        is_full = self.settings.durability == "full"
+        return self.begin if is_full else f"{self.begin}; SET LOCAL synchronous_commit TO off"
+
+    @property
+    def voice(self) -> dict[str, Any]:
+        """Where it listens who waits."""
+        return {"channel": self.channel}
+
+    def cursor(self, connection: Any) -> Any:
+        """One that answers in binary form: payloads and numbers need no reading then."""
+        return connection.cursor(binary=True)
+
+    def adopt(self, connection: Any) -> None:
+        """Let the caller's connection take our lists."""
+        arrays.register(connection)
+
     def begin_exclusive(self) -> Sequence[str]:
         """One migration at a time; the lock ends with the transaction, so a pooler may stand between."""
         return ("BEGIN", f"SELECT pg_advisory_xact_lock(hashtext('qcore {self.settings.table}'))")
@@ -157,28 +159,36 @@ class PostgreSQL(Dialect):
         return PostgreSQLMoves(link)
 
     def index(
-        self, table: Table, name: str, columns: Sequence[str], *, only: str = "", over: Sequence[str] = ()
+        self,
+        table: Table,
+        name: str,
+        columns: Sequence[str],
+        *,
+        only: str = "",
+        over: Sequence[str] = (),
+        also: Sequence[str] = (),
     ) -> Index:
         """Add an index to a table, over the rows of a condition alone."""
         del over
-        keys = [table.c[column] for column in columns]
+        keys = [table.c[column] for column in (*columns, *also)]
         return Index(f"{table.name}_{name}", *keys, postgresql_where=text(only) if only else None)
 
     def among(self, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
         """Whether a column is one of an array."""
         return column == any_(bindparam(name, type_=ARRAY(Text)))
 
-    def pack(self, values: Sequence[str]) -> list[str]:
+    def pack(self, values: Sequence[str]) -> arrays.Texts:
         """A list is an array."""
-        return list(values)
+        return arrays.texts(values)
 
     def rows(self) -> FromClause:
         """The rows of several arrays."""
-        return unnested(_ROW_TYPES, "ending")
+        return unnested(ROW_TYPES, "ending")
 
     def pack_rows(self, rows: Sequence[EndedRow]) -> dict[str, Any]:
         """An array for each column."""
-        return {f"{name}s": list(column) for name, column in zip(ENDED_ROW, zip(*rows, strict=True), strict=True)}
+        columns = zip(ENDED_ROW, zip(*rows, strict=True), strict=True)
+        return {f"{name}s": _PACK_ROWS[name](column) for name, column in columns}
 
     def upsert(self, table: Table, source: Source, setting: Sequence[str] = (), adding: Sequence[str] = ()) -> Insert:
         """Insert, or change the row that is there."""
@@ -208,12 +218,6 @@ class PostgreSQL(Dialect):
         return NotificationWatch(link, self)
 
 
-def unnested(types: Mapping[str, TypeEngine[Any]], name: str) -> FromClause:
-    """A table of several arrays: the parameters are its columns' names with an `s`."""
-    arrays: list[ColumnElement[Any]] = [bindparam(f"{column}s", type_=ARRAY(kind)) for column, kind in types.items()]
-    return func.unnest(*arrays).table_valued(*types, name=name).render_derived()
-
-
 class _Connection(psycopg.Connection[Any]):
     """One that gives up on a server that has fallen silent: a frozen one keeps its sockets alive."""
 
@@ -237,92 +241,11 @@ def _limited(exchange: Generator[Any, Any, Any], limit_s: float) -> Generator[An
         return end.value
 
 
-class PostgreSQLStatements(Statements):
-    """Statements that change, answer and tell at once."""
-
-    @cached_property
-    def push_all(self) -> Prepared:
-        """Store the jobs of several arrays unless a queue among `entering` has a limit, and tell of the ready ones.
-
-        Gives how many such queues there are; where there is one, nothing was stored.
-        """
-        pushed = self._pushed()
-        limited = select(self.queues.c.name).where(
-            self.queues.c.max_jobs.is_not(None), self.dialect.among(self.queues.c.name, "entering")
-        )
-        limits = limited.cte("limits")
-        chosen = select(*(pushed.c[name] for name in PUSHED)).where(~exists(select(limits.c.name)))
-        stored = self.dialect.upsert(self.jobs, (list(PUSHED), chosen)).returning(self.jobs.c.queue, self.jobs.c.state)
-        ready = stored.cte("stored")
-        told = select(ready.c.queue).where(ready.c.state == literally(READY)).distinct().subquery("ready")
-        tell = func.pg_notify(bindparam("channel", type_=Text), told.c.queue)
-        return self.prepared(
-            select(
-                select(func.count()).select_from(limits).scalar_subquery(),
-                select(func.count(tell)).scalar_subquery(),
-            )
-        )
-
-    def _pushed(self) -> FromClause:
-        """The jobs of several arrays, as rows of `PUSHED`."""
-        given = unnested(_GIVEN_TYPES, "given")
-        now = select(self.dialect.now.label("now_us")).cte("moment")
-        due_us = func.coalesce(given.c.due_us, now.c.now_us + given.c.delay_us)
-        return select(
-            *(given.c[name] for name in ("id", "job", "queue", "rank", "tags", "payload")),
-            now.c.now_us.label("created_us"),
-            due_us.label("due_us"),
-            case((due_us > now.c.now_us, literally(DELAYED)), else_=literally(READY)).label("state"),
-        ).subquery("pushed")
-
-    @cached_property
-    def tell(self) -> Prepared:
-        """Tell those who listen that there is something in each of `queues`."""
-        queues = unnested({"queue": Text()}, "told")
-        return self.prepared(select(func.pg_notify(bindparam("channel", type_=Text), queues.c.queue)))
-
-    @cached_property
-    def take(self) -> Prepared:
-        """Lease the first `most` ready jobs of `queue`; gives the leases in no order."""
-        place: ColumnElement[Any] = literal_column("ctid")  # the shortest way to a row that this statement holds
-        first = self.dialect.locked(self._first_ready(select(place).select_from(self.jobs)), skip=True)
-        held = func.array(first.correlate(None).scalar_subquery())
-        taken = (
-            update(self.jobs)
-            .values(self._leased(self.dialect.now))
-            .where(literal_column(f"{self.jobs.name}.ctid") == any_(held))
-        )
-        return self.prepared(taken.returning(*self._of_lease(), self.jobs.c.token, self.jobs.c.reserved_us))
-
-    @cached_property
-    def finish_all(self) -> Prepared:
-        """Move the leased jobs of `Dialect.rows` to the finished ones, ended as `ended_as` says; gives their ids."""
-        rows, jobs = self.dialect.rows(), self.jobs.c
-        given = ("attempts", "exceptions", "runtime_us", "kept")
-        gone = (
-            delete(self.jobs)
-            .where(jobs.id == rows.c.id, jobs.token == rows.c.token, self.is_in(LEASED))
-            .returning(
-                *(jobs[name] for name in (*KEPT_AT_THE_END, "history")),
-                *(rows.c[name].label(name) for name in given),
-            )
-            .cte("gone")
-        )
-        values = {
-            **{name: gone.c[name] for name in (*KEPT_AT_THE_END, "history", *given)},
-            "state": bindparam("ended_as", type_=self.finished.c.state.type),
-            "ended_us": self.dialect.now,
-        }
-        moved = self.replacing(self.finished, values, select(*values.values()))
-        return self.prepared(moved.returning(self.finished.c.id))
-
-
 class PostgreSQLMoves(Moves):
     """A server that answers from what it changes, and tells those who listen."""
 
     say: PostgreSQLStatements
     dialect: PostgreSQL
-    has_short_push = True
 
     def push(self, connection: Connection, envelopes: Sequence[Envelope], *, bypass: bool = False) -> None:
         """Store the envelopes that are not live yet; `bypass` lets all of them into a full queue."""
@@ -335,21 +258,23 @@ class PostgreSQLMoves(Moves):
 
     def push_at_once(self, connection: Connection, envelopes: Sequence[Envelope]) -> bool:
         """Store the envelopes by one statement; not where a queue has a limit, for that is to be counted first."""
+        if len(envelopes) == 1:
+            return super().push_at_once(connection, envelopes)
         entering = {envelope.queue for envelope in envelopes if not envelope.bypass_capacity}
         return self._store(connection, envelopes, sorted(entering))
 
     def _store(self, connection: Connection, envelopes: Sequence[Envelope], entering: list[str]) -> bool:
         limits, _ = self.say.push_all.run(
             connection,
-            ids=[e.id for e in envelopes],
-            jobs=[e.job for e in envelopes],
-            queues=[e.queue for e in envelopes],
-            ranks=[-e.priority for e in envelopes],
-            due_uss=[e.due_us for e in envelopes],
-            delay_uss=[e.delay_us for e in envelopes],
-            tagss=[encode_tags(e.tags).decode() if e.tags else None for e in envelopes],
-            payloads=[e.payload for e in envelopes],
-            entering=entering,
+            ids=arrays.texts([e.id for e in envelopes]),
+            jobs=arrays.texts([e.job for e in envelopes]),
+            queues=arrays.texts([e.queue for e in envelopes]),
+            ranks=arrays.bigs([-e.priority for e in envelopes]),
+            due_uss=arrays.bigs([e.due_us for e in envelopes]),
+            delay_uss=arrays.bigs([e.delay_us for e in envelopes]),
+            tagss=arrays.texts([encode_tags(e.tags).decode() if e.tags else None for e in envelopes]),
+            payloads=arrays.blobs([e.payload for e in envelopes]),
+            entering=arrays.texts(entering),
             channel=self.dialect.channel,
         ).one()
         return bool(limits == 0)
@@ -361,11 +286,11 @@ class PostgreSQLMoves(Moves):
 
     def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
         """Move jobs to the finished ones; returns the ids whose lease was still held."""
-        rows = self.dialect.pack_rows(ended_rows(settlements))
+        rows = self.dialect.pack_rows(sorted(ended_rows(settlements)))
         return set(self.say.finish_all.run(connection, ended_as=ended_as, **rows).scalars())
 
     def announce(self, connection: Connection, queues: Iterable[str]) -> None:
         """Tell those who listen, at the commit."""
         names = sorted(set(queues))
         if names:
-            self.say.tell.run(connection, queues=names, channel=self.dialect.channel)
+            self.say.tell.run(connection, queues=arrays.texts(names), channel=self.dialect.channel)

@@ -22,7 +22,6 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
-    tuple_,
     union_all,
     update,
 )
@@ -33,7 +32,7 @@ from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
 from qcore.drivers.database.dialects.upsert import on_conflict
 from qcore.drivers.database.moves import Moves, ended_rows, in_order
 from qcore.drivers.database.prepared import Prepared
-from qcore.drivers.database.schema import DELAYED, LEASED, READY
+from qcore.drivers.database.schema import DELAYED, READY
 from qcore.drivers.database.statements import Statements, literally
 from qcore.drivers.database.watch import FileWatch, PollWatch
 from qcore.errors import ConfigurationError
@@ -57,6 +56,7 @@ _OLDEST = (3, 35, 0)
 _BUSY_MS = 20
 """How long SQLite itself waits for a lock, blind to signals; the link waits the rest of the time."""
 _CHECKPOINT_PAGES = 4000
+_CACHE_KIB = 8000
 
 _BOOT_US = 2**50
 """Leases are timed by the clock that never steps; it begins anew with each start of the host, which therefore
@@ -117,6 +117,7 @@ class Sqlite(Dialect):
         if cursor.fetchone() != ("wal",):
             cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute(f"PRAGMA synchronous = {'FULL' if self.settings.durability == 'full' else 'NORMAL'}")
+        cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         cursor.close()
 
@@ -137,11 +138,18 @@ class Sqlite(Dialect):
         return SqliteMoves(link)
 
     def index(
-        self, table: Table, name: str, columns: Sequence[str], *, only: str = "", over: Sequence[str] = ()
+        self,
+        table: Table,
+        name: str,
+        columns: Sequence[str],
+        *,
+        only: str = "",
+        over: Sequence[str] = (),
+        also: Sequence[str] = (),
     ) -> Index:
         """Add an index to a table, over the rows of a condition alone."""
         del over
-        keys = [table.c[column] for column in columns]
+        keys = [table.c[column] for column in (*columns, *also)]
         return Index(f"{table.name}_{name}", *keys, sqlite_where=text(only) if only else None)
 
     def among(self, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
@@ -241,12 +249,9 @@ class SqliteStatements(Statements):
         return self.prepared(union_all(*found).limit(literally(1)))
 
     @cached_property
-    def drop_leased(self) -> Prepared:
-        """Take the leased jobs of `Dialect.rows` off the live ones; gives their ids."""
-        rows = self.dialect.rows()
-        named = select(rows.c.id, rows.c.token)
-        leased = tuple_(self.jobs.c.id, self.jobs.c.token).in_(named) & self.is_in(LEASED)
-        return self.prepared(delete(self.jobs).where(leased).returning(self.jobs.c.id))
+    def drop_one(self) -> Prepared:
+        """Take one job off the live ones."""
+        return self.prepared(delete(self.jobs).where(self.jobs.c.id == bindparam("job_id"))).in_order(("job_id",))
 
 
 class SqliteMoves(Moves):
@@ -267,5 +272,8 @@ class SqliteMoves(Moves):
     def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
         """Move jobs to the finished ones; returns the ids whose lease was still held."""
         rows = self.dialect.pack_rows(ended_rows(settlements))
-        self.say.finish.run(connection, ended_as=ended_as, **rows)
-        return set(self.say.drop_leased.run(connection, **rows).scalars())
+        held: Collection[str] = {s.id for s in settlements}
+        if self.say.finish.run(connection, ended_as=ended_as, **rows).rowcount < len(held):
+            held = self.held(connection, {(s.id, s.token) for s in settlements})
+        self.say.drop_one.tuples(connection, [(job_id,) for job_id in sorted(held)])
+        return held

@@ -37,9 +37,10 @@ def upgrade() -> None:
         dialect.index(
             jobs,
             "retrying",
-            ("queue", "due_us", "id", "state"),
+            ("queue", "due_us", "id"),
             only="attempts > 0 AND state < 2",
-            over=("state", "attempts"),
+            over=("attempts",),
+            also=("state",),
         ),
         dialect.index(finished, "window", ("queue", "state", "kept", "ended_us")),
         dialect.index(finished, "results", ("result_until_us",), only="kept = 1", over=("kept",)),

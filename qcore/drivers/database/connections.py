@@ -1,0 +1,62 @@
+"""Connections between two pieces of work."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import QueuePool
+
+POOL_SIZE = 5
+POOL_OVERFLOW = 20
+
+_inherited: list[object] = []
+"""What the parent process had open: letting go of it here would end the parent's connections."""
+
+
+class Connections:
+    """Where connections rest; who was the last to rest is the first to work.
+
+    SQLAlchemy's pool makes them and limits their number. Those that rest here stay checked out of it, because coming
+    and going there costs more than a small statement does.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._resting: deque[Connection] = deque()  # its single steps are atomic
+
+    def take(self) -> Connection:
+        """Give one out: to be given back or, if it is of no more use, to be invalidated and given back."""
+        try:
+            return self._resting.pop()
+        except IndexError:
+            return self._engine.connect()
+
+    def give_back(self, connection: Connection) -> None:
+        """Let one rest."""
+        is_plain = not (connection.invalidated or connection.in_transaction())
+        if is_plain and len(self._resting) < POOL_SIZE and not self._are_scarce():
+            self._resting.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close those that rest; others are closed as they come back."""
+        while self._resting:
+            try:
+                self._resting.pop().close()
+            except IndexError:
+                break  # another thread took the last one
+        self._engine.dispose()
+
+    def abandon(self) -> None:
+        """Forget all of them, in a process that was forked: they are the parent's."""
+        _inherited.extend((self._engine.pool, *self._resting))
+        self._resting.clear()
+        self._engine.dispose(close=False)
+
+    def _are_scarce(self) -> bool:
+        """Whether somebody may be waiting for one: the pool tells him, not we."""
+        return cast("QueuePool", self._engine.pool).checkedout() >= POOL_SIZE + POOL_OVERFLOW

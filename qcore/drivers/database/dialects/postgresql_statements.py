@@ -1,0 +1,158 @@
+"""What is said to PostgreSQL: statements that change, answer and tell at once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Integer,
+    LargeBinary,
+    Text,
+    any_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.sql.elements import Grouping
+
+from qcore.drivers.database.schema import DELAYED, READY
+from qcore.drivers.database.statements import KEPT_AT_THE_END, PUSHED, Statements, literally
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement, FromClause
+    from sqlalchemy.types import TypeEngine
+
+    from qcore.drivers.database.prepared import Prepared
+
+ROW_TYPES: dict[str, TypeEngine[Any]] = {
+    "id": Text(),
+    "token": Text(),
+    "attempts": Integer(),
+    "exceptions": Integer(),
+    "runtime_us": BigInteger(),
+    "kept": Integer(),
+}
+_GIVEN_TYPES: dict[str, TypeEngine[Any]] = {
+    "id": Text(),
+    "job": Text(),
+    "queue": Text(),
+    "rank": BigInteger(),
+    "due_us": BigInteger(),
+    "delay_us": BigInteger(),
+    "tags": Text(),
+    "payload": LargeBinary(),
+}
+
+
+def unnested(types: Mapping[str, TypeEngine[Any]], name: str) -> FromClause:
+    """A table of several arrays: the parameters are its columns' names with an `s`."""
+    arrays: list[ColumnElement[Any]] = [bindparam(f"{column}s", type_=ARRAY(kind)) for column, kind in types.items()]
+    return func.unnest(*arrays).table_valued(*types, name=name).render_derived()
+
+
+class PostgreSQLStatements(Statements):
+    """Statements that change, answer and tell at once."""
+
+    @cached_property
+    def push_all(self) -> Prepared:
+        """Store the jobs of several arrays unless a queue among `entering` has a limit, and tell of the ready ones.
+
+        Gives how many such queues there are; where there is one, nothing was stored.
+        """
+        pushed = self._pushed()
+        limited = select(self.queues.c.name).where(
+            self.queues.c.max_jobs.is_not(None), self.dialect.among(self.queues.c.name, "entering")
+        )
+        limits = limited.cte("limits")
+        chosen = select(*(pushed.c[name] for name in PUSHED)).where(~exists(select(limits.c.name)))
+        stored = self.dialect.upsert(self.jobs, (list(PUSHED), chosen)).returning(self.jobs.c.queue, self.jobs.c.state)
+        ready = stored.cte("stored")
+        told = select(ready.c.queue).where(ready.c.state == literally(READY)).distinct().subquery("ready")
+        tell = func.pg_notify(bindparam("channel", type_=Text), told.c.queue)
+        return self.prepared(
+            select(
+                select(func.count()).select_from(limits).scalar_subquery(),
+                select(func.count(tell)).scalar_subquery(),
+            )
+        )
+
+    @cached_property
+    def push_one(self) -> Prepared:
+        """As everywhere, and tell of it if it is ready."""
+        jobs = self.jobs.c
+        tell = func.pg_notify(bindparam("channel", type_=Text), jobs.queue)
+        told = case((jobs.state == literally(READY), cast(tell, Text)))
+        return self.prepared(self._pushing_one().returning(told))
+
+    def _pushed(self) -> FromClause:
+        """The jobs of several arrays, as rows of `PUSHED`."""
+        given = unnested(_GIVEN_TYPES, "given")
+        now = select(self.dialect.now.label("now_us")).cte("moment")
+        due_us = func.coalesce(given.c.due_us, now.c.now_us + given.c.delay_us)
+        return select(
+            *(given.c[name] for name in ("id", "job", "queue", "rank", "tags", "payload")),
+            now.c.now_us.label("created_us"),
+            due_us.label("due_us"),
+            case((due_us > now.c.now_us, literally(DELAYED)), else_=literally(READY)).label("state"),
+        ).subquery("pushed")
+
+    @cached_property
+    def tell(self) -> Prepared:
+        """Tell those who listen that there is something in each of `queues`."""
+        queues = unnested({"queue": Text()}, "told")
+        return self.prepared(select(func.pg_notify(bindparam("channel", type_=Text), queues.c.queue)))
+
+    @cached_property
+    def take(self) -> Prepared:
+        """Lease the first `most` ready jobs of `queue`; gives the leases in no order."""
+        place: ColumnElement[Any] = literal_column("ctid")  # the shortest way to a row that this statement holds
+        first = self.dialect.locked(self._first_ready(select(place).select_from(self.jobs)), skip=True)
+        held = func.array(first.correlate(None).scalar_subquery())
+        taken = (
+            update(self.jobs)
+            .values(self._leased(self.dialect.now))
+            .where(literal_column(f"{self.jobs.name}.ctid") == any_(held))
+        )
+        return self.prepared(taken.returning(*self._of_lease(), self.jobs.c.token, self.jobs.c.reserved_us))
+
+    @cached_property
+    def finish_all(self) -> Prepared:
+        """Move leased jobs to the finished ones, ended as `ended_as` says; gives their ids.
+
+        The parameters are those of `Dialect.rows`, in the order of the ids. A job looks for its place among them: were
+        they joined, the planner might, by what it knew of the tables once, go through all jobs for each that ends.
+        """
+        jobs = self.jobs.c
+        ids: ColumnElement[Any] = bindparam("ids", type_=ARRAY(Text))
+        place = func.width_bucket(jobs.id, ids, type_=Integer)
+        gone = (
+            delete(self.jobs)
+            .where(jobs.id == any_(ids), jobs.token == _nth("token", place))
+            .returning(*(jobs[name] for name in (*KEPT_AT_THE_END, "history")), place.label("place"))
+            .cte("gone")
+        )
+        values = {
+            **{name: gone.c[name] for name in (*KEPT_AT_THE_END, "history")},
+            **{name: _nth(name, gone.c.place) for name in ("attempts", "exceptions", "runtime_us", "kept")},
+            "state": bindparam("ended_as", type_=self.finished.c.state.type),
+            "ended_us": self.dialect.now,
+        }
+        moved = self.replacing(self.finished, values, select(*values.values()))
+        return self.prepared(moved.returning(self.finished.c.id))
+
+
+def _nth(name: str, place: ColumnElement[int]) -> ColumnElement[Any]:
+    """What stands at a place, from 1, of an array of `Dialect.pack_rows`."""
+    given: ColumnElement[Any] = bindparam(f"{name}s", type_=ARRAY(ROW_TYPES[name]))
+    return Grouping(given)[place]
