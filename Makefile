@@ -4,6 +4,7 @@
 #   QUEUE   the queue that `queue-clear` empties
 #   SCALE   of the fault tests: 1 is the specification's counts and times; SEED is their chance, ONLY some of them
 #   SECONDS how long `chaos` lasts
+#   BENCH   flags of the bench targets, such as "--stores redis --pin apart"
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,6 +13,7 @@ SCALE ?= 0.1
 SEED ?= 1
 ONLY ?=
 SECONDS ?= 60
+BENCH ?=
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -74,8 +76,15 @@ chaos: $(READY) ## All faults at random, on all stores side by side (SECONDS=60 
 mutants: $(READY) ## Break the engine itself on purpose, in a copy; each defect must turn its tests red
 	@$(BIN)/python tests/faults/mutants.py
 
-bench: $(READY) ## Jobs a second, on SQLite or on the stores of URLS="redis://… postgresql+psycopg://…"
-	@$(BIN)/python benchmarks/throughput.py $(URLS)
+bench: $(READY) ## Jobs a second, pickup and memory on every store, beside our goals; growth to 10^6 (BENCH="--pin apart")
+	@$(BIN)/python -m benchmarks table $(BENCH)
+	@$(BIN)/python -m benchmarks growth --rounds 3 $(BENCH)
+
+bench-growth: $(READY) ## Cost per job up to 10^7 pending, with 10^6 delayed or failed; draws docs/images/growth.svg
+	@$(BIN)/python -m benchmarks growth --levels 1e3,1e4,1e5,1e6,1e7 --beside 1e6 --plot docs/images/growth.svg $(BENCH)
+
+bench-peers: $(READY) ## Ours and other queues in one run, and ours in theirs; makes their environments first
+	@$(BIN)/python -m benchmarks peers $(BENCH)
 
 fmt: $(READY) ## Format, and mend what can be mended without thought
 	@$(BIN)/ruff format --quiet .
@@ -141,4 +150,4 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 
 .PHONY: help setup demo test check lint types imports quick faults chaos mutants fmt snapshots picture build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
-  bench queue-dashboard queue-metrics queue-health queue-top
+  bench bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top

@@ -1,13 +1,107 @@
-"""A small job of three short strings, as the peers' benchmark has it."""
+"""The jobs that are measured. Each notes in one 16-byte append when it was sent and when it started.
+
+An append of that size is atomic across threads and processes, costs the same everywhere, and counts the runs.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import struct
+import time
+from functools import cache
+
 from qcore import Job
 
+RECORD = struct.Struct("dd")
+LOG = "BENCH_LOG"
+USER, TEMPLATE = "customer-4711", "welcome-mail"
 
-class Small(Job):
+
+@cache
+def _log() -> int:
+    return os.open(os.environ[LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def note(sent: str) -> None:
+    os.write(_log(), RECORD.pack(float(sent), time.time()))
+
+
+class Hit(Job):
+    """Three short strings and nothing to do."""
+
     def __init__(self, sent: str, user: str, template: str) -> None:
         self.sent, self.user, self.template = sent, user, template
 
     def handle(self) -> None:
-        pass
+        note(self.sent)
+
+
+class AsyncHit(Hit):
+    async def handle(self) -> None:  # type: ignore[override]
+        note(self.sent)
+
+
+class Sleep(Hit):
+    """Waits as for a network, 5 ms."""
+
+    def handle(self) -> None:
+        time.sleep(0.005)
+        note(self.sent)
+
+
+class AsyncSleep(Hit):
+    async def handle(self) -> None:  # type: ignore[override]
+        await asyncio.sleep(0.005)
+        note(self.sent)
+
+
+class Spin(Hit):
+    """Computes for 1 ms, and notes when it ended."""
+
+    def handle(self) -> None:
+        until = time.perf_counter() + 0.001
+        while time.perf_counter() < until:
+            pass
+        note(self.sent)
+
+
+class Blob(Job):
+    """One large argument."""
+
+    def __init__(self, sent: str, body: str) -> None:
+        self.sent, self.body = sent, body
+
+    def handle(self) -> None:
+        note(self.sent)
+
+
+class Fail(Hit):
+    """Fails at its only try."""
+
+    def __init__(self, sent: str, user: str, template: str) -> None:
+        super().__init__(sent, user, template)
+        self.max_tries = 1
+
+    def handle(self) -> None:
+        note(self.sent)
+        raise ValueError(self.user)
+
+
+class Ready(Job):
+    """Tells by its log's second field which process runs it; slow, so that another takes the next one."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def handle(self) -> None:
+        time.sleep(0.02)
+        os.write(_log(), RECORD.pack(0.0, float(os.getpid())))
+
+
+KINDS: dict[str, type[Hit]] = {one.__name__.lower(): one for one in (Hit, AsyncHit, Sleep, AsyncSleep, Spin, Fail)}
+
+
+def hit(kind: type[Hit] = Hit) -> Hit:
+    """A job that knows when it was made."""
+    return kind(repr(time.time()), USER, TEMPLATE)
