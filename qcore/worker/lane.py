@@ -22,6 +22,8 @@ from qcore.worker.slots import Holding
 
 SEND_WITHIN_S = 0.005
 """A settlement leaves the process within so many seconds."""
+_AT_ONCE_S = 0.002
+"""The end of an attempt that took so long is due at once: sending it costs little beside."""
 HAND_BACK_AFTER_S = 1.0
 """A lease that has waited so long behind a running job is given back."""
 _GROUP = 1000
@@ -61,6 +63,8 @@ class Lane:
         """Keep a settlement until the next exchange; `now` is monotonic seconds."""
         if not self._unsent:
             self._unsent_since = now
+        if settlement.runtime_s >= _AT_ONCE_S:
+            self._unsent_since = 0.0
         self._unsent.append(settlement)
 
     def is_due(self, now: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from qcore.config import ConnectionSettings
@@ -94,6 +95,14 @@ def test_it_tells_whether_the_store_was_asked(lane_on: Callable[[Any], Lane]) ->
     lane.add(end("a"), 0.0)
     assert lane.exchange(0, ["q"])
     assert lane.exchange(1, ["q"])
+
+
+def test_the_end_of_an_attempt_that_took_a_while_is_due_at_once(lane_on: Callable[[Any], Lane]) -> None:
+    lane = lane_on(Store())
+    lane.add(end("quick"), 100.0)
+    assert not lane.is_due(100.0)
+    lane.add(msgspec.structs.replace(end("slow"), runtime_s=0.004), 100.001)
+    assert lane.is_due(100.001)
 
 
 def test_a_wish_exchanges_ends_for_leases_in_another_thread(lane_on: Callable[[Any], Lane]) -> None:

@@ -22,6 +22,49 @@ from qcore.config import load_settings
 pytestmark = pytest.mark.slow
 
 Start = Callable[..., Tree]
+TICKER = """
+import threading, time
+from tree_jobs import LOCK
+
+def tick():
+    while True:
+        with LOCK:
+            time.sleep(0.05)
+
+threading.Thread(target=tick, name="ticker", daemon=True).start()
+"""
+HANGS = """
+import time
+from pathlib import Path
+from qcore.worker import Worker, children, watch
+
+watch.SERVES_WITHIN_S = 1.0
+children.QUICK_S = 0.5
+run = Worker.run
+
+def hang_twice(self):
+    for name in ("hung", "hung_again"):
+        if not Path(name).exists():
+            Path(name).touch()
+            time.sleep(60)
+    return run(self)
+
+Worker.run = hang_twice
+"""
+SCARCE = """
+import errno, os
+from pathlib import Path
+
+fork = os.fork
+
+def fork_where_there_is_room():
+    if Path("full").exists():
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    return fork()
+
+os.fork = fork_where_there_is_room
+"""
+UNTOLD = "from qcore.worker import spawning\n\nspawning.is_told_of_death = False\n"
 ONE = (
     '"""One."""\n\nfrom qcore import Job\n\n\nclass Version(Job):\n    def handle(self) -> str:\n        return "one"\n'
 )
@@ -87,6 +130,7 @@ def test_a_child_that_is_killed_loses_nothing(any_store: Store, start: Start, tm
     holds = jobs.Holds(str(tmp_path))
     dispatch_many([*(jobs.Quick() for _ in range(200)), holds, *(jobs.Quick() for _ in range(100))])
     tree = start(any_store)
+    assert not [told for told in tree.heard if "threads run" in told.get("text", "")], "no store leaves a thread behind"
     began(tmp_path)
     assert any_store.count("processing") > 1, "jobs were prefetched behind the one that runs"
     [child] = tree.children()
@@ -142,6 +186,99 @@ def test_a_crash_in_a_job_is_no_reason_to_pause(store: Store, start: Start, tmp_
         tree.await_event("ended", id=job_id, outcome="completed")
 
 
+@pytest.mark.parametrize("code", [0, 12])
+def test_a_job_that_ends_its_process_in_order_is_charged_all_the_same(code: int, store: Store, start: Start) -> None:
+    tree = start(store, "--processes", "2", serves=2)
+    for _ in range(3):
+        job_id = str(jobs.Leaves.dispatch(code))
+        tree.await_event("trouble", text=f"exited with code {code}")
+        tree.await_event("started")
+        job = store.ended(job_id)
+        assert (job.state.value, job.attempts, job.crashes) == ("failed", 1, 1)
+        assert job.failures[0].text == f"the worker process exited with code {code}"
+        assert len(tree.children()) == 2
+    assert store.ended(str(jobs.Quick.dispatch())).state.value == "completed"
+
+
+def test_a_child_that_does_not_begin_to_serve_is_replaced_with_growing_pauses(
+    store: Store, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "hangs.py").write_text(HANGS)
+    tree = start(store, "--app", "hangs", serves=0)
+    tree.await_event("trouble", text="is ended: it did not begin to serve within 1 s")
+    tree.await_event("trouble", text="is ended: it did not begin to serve within 1 s")
+    tree.await_event("trouble", text="was ended by signal 9 (SIGKILL); the next one comes in 0.5 s")
+    tree.await_event("started")
+    assert store.ended(str(jobs.Quick.dispatch())).state.value == "completed"
+
+
+def test_a_system_without_room_for_processes_keeps_those_there_are(store: Store, start: Start, tmp_path: Path) -> None:
+    (tmp_path / "scarce.py").write_text(SCARCE)
+    tree = start(store, "--app", "scarce", "--processes", "2", serves=2)
+    running = held(tmp_path)
+    began(tmp_path)
+    [busy] = until(lambda: [worker.pid for worker in store.workers() if worker.running])
+    [idle] = [child for child in tree.children() if child.pid != busy]
+    (tmp_path / "full").touch()
+    idle.kill()
+    for pause in ("0.5", "1"):
+        told = tree.await_event("trouble", text="no worker process could be made: Resource temporarily unavailable")
+        assert told["text"].endswith(f"; the next try comes in {pause} s")
+    (tmp_path / "full").unlink()
+    tree.await_event("started")
+    let_go(tmp_path)
+    assert (store.ended(running).state.value, store.ended(running).attempts) == ("completed", 1)
+
+
+# -- processes that are not forked ---------------------------------------------------------------------------------
+
+
+def test_where_threads_run_since_the_import_children_are_started_afresh(
+    store: Store, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "ticks.py").write_text(TICKER)
+    tree = start(store, "--app", "ticks", "--processes", "2", serves=0)
+    tree.await_event("trouble", text="threads run since modules were imported (ticker): ")
+    for _ in range(2):
+        tree.await_event("started")
+    locked = [str(jobs.Locked.dispatch()) for _ in range(4)]
+    assert [store.ended(job_id).result for job_id in locked] == ["had the lock"] * 4
+    running = held(tmp_path)
+    began(tmp_path)
+    for child in tree.children():
+        child.kill()
+    for _ in range(2):
+        tree.await_event("started")
+    assert (store.ended(running).attempts, store.ended(running).crashes) == (2, 1)
+    tree.send(signal.SIGHUP)
+    tree.await_event("trouble", text="reloading")
+    for _ in range(2):
+        tree.await_event("started")
+    children = until(lambda: found if len(found := tree.children()) == 2 else None)
+    held(tmp_path, "another")
+    began(tmp_path, "another")
+    tree.process.kill()
+    assert psutil.wait_procs(children, timeout=2)[1] == []
+
+
+@pytest.mark.parametrize("threads", ["", TICKER], ids=["forked", "started"])
+def test_where_the_kernel_tells_no_death_a_pipe_does(threads: str, store: Store, start: Start, tmp_path: Path) -> None:
+    (tmp_path / "untold.py").write_text(UNTOLD + threads)
+    tree = start(store, "--app", "untold", "--processes", "2", serves=2)
+    running = held(tmp_path)
+    began(tmp_path)
+    tree.send(signal.SIGHUP)  # a supervisor that becomes a new one has not died
+    for _ in range(2):
+        tree.await_event("started")
+    let_go(tmp_path)
+    assert (store.ended(running).state.value, store.ended(running).attempts) == ("completed", 1)
+    children = until(lambda: found if len(found := tree.children()) == 2 else None)
+    held(tmp_path, "another")
+    began(tmp_path, "another")
+    tree.process.kill()
+    assert psutil.wait_procs(children, timeout=2)[1] == []
+
+
 # -- stop ----------------------------------------------------------------------------------------------------------
 
 
@@ -182,6 +319,52 @@ def test_what_outlasts_the_grace_is_released_uncharged(store: Store, start: Star
     tree.send(signal.SIGTERM)
     assert tree.end() == 0
     assert (store.job(running).state.value, store.job(running).attempts) == ("pending", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_of_the_whole_group_is_one_stop(
+    number: signal.Signals, store: Store, start: Start, tmp_path: Path
+) -> None:
+    tree = start(store, "--processes", "2", serves=2)
+    running = held(tmp_path)
+    began(tmp_path)
+    tree.send_all(number)
+    tree.await_event("stopped")
+    let_go(tmp_path)
+    assert tree.end() == 0
+    job = store.job(running)
+    assert (job.state.value, job.attempts, job.crashes) == ("completed", 1, 0)
+    assert store.workers() == []
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGQUIT,)])
+def test_a_hard_stop_of_the_whole_group_releases_running_jobs_uncharged(
+    numbers: tuple[signal.Signals, ...], store: Store, start: Start, tmp_path: Path
+) -> None:
+    tree = start(store)
+    running = held(tmp_path)
+    began(tmp_path)
+    for number in numbers:
+        tree.send_all(number)
+        time.sleep(0.1)
+    assert tree.end() == 0
+    job = store.job(running)
+    assert (job.state.value, job.attempts, job.crashes, job.failures) == ("pending", 0, 0, ())
+
+
+def test_a_child_that_somebody_stops_lets_its_job_end_however_often_it_is_told(
+    store: Store, start: Start, tmp_path: Path
+) -> None:
+    tree = start(store)
+    running = held(tmp_path)
+    began(tmp_path)
+    [child] = tree.children()
+    for _ in range(3):
+        child.terminate()
+        time.sleep(0.1)
+    let_go(tmp_path)
+    assert tree.end() == 0, "its place stays empty"
+    assert (store.job(running).state.value, store.job(running).attempts) == ("completed", 1)
 
 
 # -- pause ---------------------------------------------------------------------------------------------------------
@@ -244,6 +427,23 @@ def test_hup_runs_new_code_under_the_same_pid_while_old_children_end(
     until(lambda: len(tree.children()) == 1)
     assert tree.children()[0].pid != old.pid
     assert tree.process.poll() is None
+    assert (store.ended(running).state.value, store.ended(running).attempts) == ("completed", 1)
+
+
+def test_hup_to_the_whole_group_is_one_reload(store: Store, start: Start, tmp_path: Path, fresh: Path) -> None:
+    tree = start(store, "--app", "fresh")
+    running = held(tmp_path)
+    began(tmp_path)
+    [old] = tree.children()
+    tree.send_all(signal.SIGHUP)
+    until(lambda: len(tree.children()) == 2)  # the code is tried
+    tree.send_all(signal.SIGUSR2)
+    tree.send_all(signal.SIGCONT)
+    tree.await_event("trouble", text="reloading")
+    tree.await_event("started")
+    assert old.is_running()
+    let_go(tmp_path)
+    tree.await_event("stopped", worker=f":{old.pid}:", reason="signal")
     assert (store.ended(running).state.value, store.ended(running).attempts) == ("completed", 1)
 
 
@@ -330,6 +530,15 @@ def test_the_watcher_ends_with_its_supervisor(store: Store, start: Start, fresh:
     below = until(lambda: children if len(children := tree.children()) == 2 else None)
     tree.process.kill()
     assert psutil.wait_procs(below, timeout=5)[1] == []
+
+
+def test_a_watcher_that_dies_has_a_successor(store: Store, start: Start, fresh: Path) -> None:
+    pytest.importorskip("watchfiles")
+    tree = start(store, "--app", "fresh", "--reload")
+    [watcher] = until(lambda: [one for one in tree.children() if "qcore.worker.codewatch" in one.cmdline()])
+    watcher.kill()
+    tree.await_event("trouble", text="the process that watches the code was ended by signal 9 (SIGKILL)")
+    until(lambda: rewritten_and_noticed(tree, fresh, "number two"))
 
 
 def rewritten_and_noticed(tree: Tree, path: Path, word: str) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 import time
 from pathlib import Path
 
 from qcore import Job
+
+LOCK = threading.Lock()
 
 
 class Quick(Job):
@@ -27,6 +31,16 @@ class Holds(Job):
         while self.attempts == 1 and not (Path(self.folder) / f"{self.name}.go").exists():
             time.sleep(0.01)
         return f"attempt {self.attempts}"
+
+
+class Locked(Job):
+    """Needs a lock that a thread of the user's may hold."""
+
+    timeout = 5
+
+    def handle(self) -> str:
+        with LOCK:
+            return "had the lock"
 
 
 class Deaf(Job):
@@ -50,6 +64,18 @@ class DeafAndFinal(Deaf):
 
 class DeafForEver(Deaf):
     timeout = 0
+
+
+class Leaves(Job):
+    """Ends its process as if all were well."""
+
+    max_tries = 1
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def handle(self) -> None:
+        os._exit(self.code)
 
 
 class Grows(Job):

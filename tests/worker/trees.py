@@ -46,6 +46,7 @@ class Tree:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0,
         )
         self.pid = self.process.pid
         self.heard: list[Event] = []
@@ -68,21 +69,20 @@ class Tree:
         """The processes right below it, but for the one that asks the stores."""
         return [one for one in psutil.Process(self.pid).children() if _name(one) != "qctl-pulse"]
 
-    def courier(self) -> psutil.Process:
-        """The one that asks the stores."""
-        [found] = [one for one in psutil.Process(self.pid).children() if _name(one) == "qctl-pulse"]
-        return found
-
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def send_all(self, number: signal.Signals) -> None:
+        """Send a signal to the whole process group, as a terminal or a service manager does."""
+        os.killpg(self.pid, number)
 
     def end(self) -> int:
         """Wait for its end; its exit code."""
         return self.process.wait(timeout=PATIENCE_S)
 
     def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+        if self.process.returncode is None:  # not waited for: the group's number is still its own
+            os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
         self._reader.join(timeout=5)
         for pipe in (self.process.stdout, self.process.stderr):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _IN_MODIFY = 0x00000002
 _FIRST_POLL_S = 0.005
-_LAST_POLL_S = 0.03
+_LAST_POLL_S = 0.1
+_SAME_REST_S = 0.1
+"""A rest that begins so soon after one in which nothing stirred goes on where that ended."""
 
 
 class Rest(NamedTuple):
@@ -55,20 +57,25 @@ class PollWatch(Watch):
     def __init__(self, link: Link) -> None:
         self._link = link
         self._looks = Looks(link.tables, link.dialect)
+        self._distance_s = _FIRST_POLL_S
+        self._quiet_until = 0.0
 
     def arm(self) -> None:
         """Nothing is kept between two questions."""
 
     def rest(self, bell: Bell, timeout_s: float, queues: Sequence[str]) -> Rest:
-        """Ask every 5 ms, then ever more seldom, down to every 30 ms."""
-        until = time.monotonic() + timeout_s
-        distance_s = _FIRST_POLL_S
+        """Ask every 5 ms, then ever more seldom, down to every 100 ms."""
+        began = time.monotonic()
+        if began - self._quiet_until > _SAME_REST_S:
+            self._distance_s = _FIRST_POLL_S
+        until = began + timeout_s
         while (left_s := until - time.monotonic()) > 0:
-            if rest_on(bell, min(distance_s, left_s)).rang:
+            if rest_on(bell, min(self._distance_s, left_s)).rang:
                 return Rest(rang=True, stirred=False)
             if self._probe(queues):
                 return Rest(rang=False, stirred=True)
-            distance_s = min(_LAST_POLL_S, distance_s * 1.5)
+            self._distance_s = min(_LAST_POLL_S, self._distance_s * 1.5)
+        self._quiet_until = time.monotonic()
         return Rest(rang=False, stirred=False)
 
     def _probe(self, queues: Sequence[str]) -> bool:
