@@ -328,7 +328,10 @@ def test_a_stop_of_the_whole_group_is_one_stop(
     tree = start(store, "--processes", "2", serves=2)
     running = held(tmp_path)
     began(tmp_path)
+    tree.send(signal.SIGSTOP)
     tree.send_all(number)
+    time.sleep(0.1)  # children hear it before their supervisor does
+    tree.send(signal.SIGCONT)
     tree.await_event("stopped")
     let_go(tmp_path)
     assert tree.end() == 0
