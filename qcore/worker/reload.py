@@ -71,6 +71,8 @@ def is_trial() -> bool:
 class Trial:
     """Finds out whether the command line of this process would still start, in a process of its own.
 
+    To be made while signals are held, as they are there: what is sent to the supervisor's group is not meant for it.
+
     Raises:
         OSError: the system has no room for another process.
     """
@@ -84,7 +86,6 @@ class Trial:
             stdout=subprocess.DEVNULL,
             stderr=self._said,
             env=os.environ | {_TRIAL: "1"},
-            process_group=0,  # what is sent to the supervisor's group is not meant for it
         )
 
     @property

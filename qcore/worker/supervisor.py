@@ -304,7 +304,8 @@ class Supervisor:
 
     def _try_reload(self) -> None:
         try:
-            self._trial = reload.Trial()
+            with signals_held():
+                self._trial = reload.Trial()
         except OSError as error:
             self._say(f"not reloaded, the old code goes on: {error}")
 
