@@ -146,7 +146,7 @@ class WorkerRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     queues: tuple[str, ...]
     started_us: int
     state: str
-    """`running`, `paused` or `stopping`."""
+    """`running`, `paused` or `stopping`; of a supervisor without a registered child `starting` or `crashing`."""
     running: tuple[RunningRecord, ...] = ()
     places: int = 1
     """Jobs it runs at a time."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 
@@ -22,6 +24,7 @@ QUICK_S = 5.0
 """A child that dies so soon, without having run a job, died at once."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+_PR_SET_PDEATHSIG = 1
 HANDLED = (
     signal.SIGTERM,
     signal.SIGINT,
@@ -188,6 +191,12 @@ def signals_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent() -> None:
+    """Let the kernel kill this process once its parent dies, where it knows how to."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def describe(status: int) -> str:

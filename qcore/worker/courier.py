@@ -27,11 +27,10 @@ import msgspec
 from qcore.config import ConnectionSettings
 from qcore.drivers import Store, open_store
 from qcore.errors import QueueError
-from qcore.worker.children import signals_held
+from qcore.worker.children import end_with_parent, signals_held
 from qcore.worker.errands import Errand
 
 NAME = b"qctl-pulse"
-_PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _SIZE = struct.Struct("<I")
 _AT_ONCE = 2**16
@@ -203,10 +202,9 @@ def _settle_in(parent: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGCHLD, signal.SIGCONT):
         signal.signal(number, signal.SIG_DFL)
+    end_with_parent()
     if sys.platform == "linux":
-        own = ctypes.CDLL(None)
-        own.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        own.prctl(_PR_SET_NAME, NAME)
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, NAME)
     if os.getppid() != parent:  # it died before that took hold
         os._exit(1)
 

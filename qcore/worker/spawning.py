@@ -8,7 +8,6 @@ environment variable, imports the user's modules by itself, and serves where the
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import random
 import signal
@@ -20,12 +19,11 @@ from typing import NoReturn
 
 import msgspec
 
-from qcore.worker.children import HANDLED, Duty, Serve
+from qcore.worker.children import HANDLED, Duty, Serve, end_with_parent
 from qcore.worker.signals import follow
 from qcore.worker.slots import ChildSlots, SlotMemory
 
 _BIRTH = "QCTL_WORKER_BIRTH"
-_PR_SET_PDEATHSIG = 1
 _TASKS = Path("/proc/self/task")
 is_told_of_death = sys.platform == "linux"
 """Whether the kernel ends a child whose parent dies; elsewhere a pipe tells it."""
@@ -158,8 +156,8 @@ def _settle_in(slots: ChildSlots, parent: int, lifeline: int | None) -> None:
     follow(slots)
     if lifeline is not None:
         threading.Thread(target=_die_with, args=(lifeline,), name="qcore-lifeline", daemon=True).start()
-    elif sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        end_with_parent()
     if os.getppid() != parent:  # it died before that took hold
         os._exit(1)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
