@@ -38,6 +38,11 @@ _KEPT = struct.Struct("<8sd")
 """A connection by the hash of its name, and when its leases were renewed."""
 _KEPT_AT = 144
 _KEPT_MOST = 48
+_TURNS = struct.Struct("<dd")
+"""Seconds for which threads beside the worker's own had their turn, in all and up to its last poll."""
+_TOTAL = struct.Struct("<d")
+_TURNS_AT = 912
+_TURN_MOST_S = 5.0
 _PAUSED_AT = 1016
 _STOP_AT = 1017
 _CANCELLED = struct.Struct("<I")
@@ -113,6 +118,8 @@ class ChildSlots:
         self.count = min(slots, places or slots)
         self._worker = b""
         self._changes = 0
+        self._turned_s = 0.0
+        self._turned_at = 0.0
         self._cancelled: dict[str, list[str]] = {}
 
     # -- the child writes ----------------------------------------------------------------------------------------
@@ -127,6 +134,14 @@ class ChildSlots:
     def tell(self, *, serves: bool, jobs: int, failures: int, busy_s: float) -> None:
         """Say how the child fares; that it says so at all is the proof that it polls."""
         _HEADER.pack_into(self._memory, self._header, self._worker, serves, time.monotonic(), jobs, failures, busy_s)
+        _TURNS.pack_into(self._memory, self._header + _TURNS_AT, self._turned_s, self._turned_s)
+
+    def turn(self) -> None:
+        """Note that a thread beside the worker's own had its turn: no job holds the interpreter's lock."""
+        now = time.monotonic()
+        self._turned_s += min(now - self._turned_at, _TURN_MOST_S)
+        self._turned_at = now
+        _TOTAL.pack_into(self._memory, self._header + _TURNS_AT, self._turned_s)
 
     def begin(self, slot: int, lease: Lease, limit_s: float) -> None:
         """Note that a job begins here, and when the child must be ended for its sake (seconds from now; 0: never)."""
@@ -205,6 +220,12 @@ class ChildSlots:
     def polled_at(self) -> float:
         """When it last polled, in monotonic seconds; 0: never."""
         return float(_HEADER.unpack_from(self._memory, self._header)[2])
+
+    @property
+    def turned_unpolled_s(self) -> float:
+        """Seconds since its last poll in which other threads of it had their turn."""
+        total_s, polled_s = _TURNS.unpack_from(self._memory, self._header + _TURNS_AT)
+        return float(total_s - polled_s)
 
     @property
     def counters(self) -> tuple[int, int, float]:

@@ -375,8 +375,9 @@ class Worker:
             self._slots.tell(serves=True, jobs=self._limits.jobs, failures=self._failures, busy_s=self._busy_s)
 
     def _hear(self) -> None:
-        """Take note of cancellations, which the supervisor heard of."""
+        """Take note of cancellations, which the supervisor heard of; it hears that threads have their turn."""
         if self._slots is not None:
+            self._slots.turn()
             cancelled = self._slots.cancelled()
             for lane in self._lanes if cancelled else ():
                 lane.cancelled.update(cancelled)

@@ -34,10 +34,17 @@ def child(slots: ChildSlots) -> Child:
 
 def judged(child: Child, monkeypatch: pytest.MonkeyPatch, *, after_s: float, rss_mb: float = 50.0) -> str | None:
     """What is said of the child so many seconds from now; ids of those charged follow."""
+    monkeypatch.undo()
     now = time.monotonic() + after_s
     monkeypatch.setattr(watch.time, "monotonic", lambda: now)
     found = watch.verdict(child, memory_hard_mb=100.0, rss_mb=rss_mb)
     return found and f"{found[0]} {sorted(found[1])}"
+
+
+def turn(slots: ChildSlots, monkeypatch: pytest.MonkeyPatch, *, at: float) -> None:
+    """Let a thread beside the worker's own have its turn at that moment."""
+    monkeypatch.setattr(watch.time, "monotonic", lambda: at)
+    slots.turn()
 
 
 def test_one_that_polls_lives(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,8 +54,24 @@ def test_one_that_polls_lives(child: Child, monkeypatch: pytest.MonkeyPatch) -> 
 def test_one_with_a_free_slot_that_falls_silent_is_replaced(
     child: Child, slots: ChildSlots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slots.begin(0, LEASE, 0.0)
+    assert judged(child, monkeypatch, after_s=29) is None
     assert judged(child, monkeypatch, after_s=31) == "it has not polled for 30 s []"
+    slots.begin(0, LEASE, 0.0)
+    began = time.monotonic()
+    for second in range(33):
+        turn(slots, monkeypatch, at=began + second)
+    assert judged(child, monkeypatch, after_s=33) == "it has not polled for 30 s []"
+
+
+def test_a_job_that_gives_no_thread_its_turn_is_judged_by_its_timeout_alone(
+    child: Child, slots: ChildSlots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots.begin(0, LEASE, 0.0)
+    began = time.monotonic()
+    turn(slots, monkeypatch, at=began)
+    assert judged(child, monkeypatch, after_s=300) is None
+    turn(slots, monkeypatch, at=began + 300)  # it lets go, and another thread is faster than the worker's own
+    assert judged(child, monkeypatch, after_s=300) is None
 
 
 def test_one_without_a_free_slot_is_judged_by_timeouts_alone(
