@@ -89,8 +89,8 @@ def test_the_most_a_push_may_carry(driver: Any) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", bytes(range(256)), "grüße, 世界 🐙 \x00".encode(), b"\\x00'\";--", b"x" * MEGABYTE],
-    ids=["empty", "every byte", "unicode", "quotes", "1 MB"],
+    [b"", bytes(range(256)), "grüße, 世界 🐙 \x00".encode(), b"\\x00'\";--", b"x" * 1024, b"x" * 1025, b"x" * MEGABYTE],
+    ids=["empty", "every byte", "unicode", "quotes", "1 KiB", "above 1 KiB", "1 MB"],
 )
 def test_a_payload_comes_back_as_it_was(driver: Any, payload: bytes) -> None:
     job = envelope(payload=payload)

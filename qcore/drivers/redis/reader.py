@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qcore.drivers.redis.scripts import script
-from qcore.drivers.redis.wire import NO_MARKS, Ending, Marks, unpack_ending, unpack_header, unpack_marks
+from qcore.drivers.redis.wire import NO_MARKS, Ending, Marks, facts_of, unpack_ending, unpack_marks
 from qcore.records import Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
 from qcore.states import JobState
 
@@ -38,7 +38,7 @@ class RedisReader:
     def find(self, job_id: str) -> StoredJob | None:
         """Read one job whole, wherever it is in its life."""
         now, rows = self._server.run(script("find"), [job_id])
-        return _stored(rows[0], int(now)) if rows else None
+        return _stored(rows[0], int(now), is_whole=True) if rows else None
 
     def page(
         self,
@@ -60,7 +60,7 @@ class RedisReader:
         only = [] if queue is None else [queue]
         arguments: list[Argument] = [view, instant, after, limit, "1" if payloads else "0", *only]
         now, rows, next_instant, next_after = self._server.run(script("page"), arguments)
-        jobs = tuple(_stored(row, int(now)) for row in rows)
+        jobs = tuple(_stored(row, int(now), is_whole=payloads) for row in rows)
         return Page(jobs, f"{int(next_instant)}:{next_after.decode()}" if next_instant else None)
 
     def workers(self) -> Sequence[WorkerRecord]:
@@ -100,9 +100,9 @@ def _worker(row: bytes) -> WorkerRecord:
     return msgspec.structs.replace(_unpack_worker(row[_DIGITS:]), beat_us=int(row[:_DIGITS]))
 
 
-def _stored(row: Sequence[Any], now_us: int) -> StoredJob:
-    job_id, packed, lease, end, due, packed_marks, progress, payload, history, result = row
-    header = unpack_header(packed[_DIGITS:])
+def _stored(row: Sequence[Any], now_us: int, *, is_whole: bool) -> StoredJob:
+    job_id, value, lease, end, due, packed_marks, progress, apart, history, result = row
+    packed, created_us, header = facts_of(value)
     marks = unpack_marks(packed_marks) if packed_marks else NO_MARKS
     percent, note = _unpack_progress(progress) if progress else (None, None)
     return StoredJob(
@@ -110,10 +110,10 @@ def _stored(row: Sequence[Any], now_us: int) -> StoredJob:
         job=header.job,
         queue=header.queue,
         priority=int(header.priority),
-        created_us=int(packed[:_DIGITS]),
+        created_us=created_us,
         crashes=marks.crashes,
         tags=header.tags,
-        payload=payload or b"",
+        payload=(apart or value[len(packed) :]) if is_whole else b"",
         history=history,
         result=result[_DIGITS:] if result and int(result[:_DIGITS]) > now_us else None,
         progress=percent,

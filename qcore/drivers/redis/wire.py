@@ -5,6 +5,7 @@ Jobs that share everything but id and payload travel as one group, so that class
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +59,10 @@ class Ending(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 NO_MARKS = Marks()
 pack = msgspec.msgpack.Encoder().encode
-unpack_header = msgspec.msgpack.Decoder(Header).decode
+_unpack_header = msgspec.msgpack.Decoder(Header).decode
 unpack_marks = msgspec.msgpack.Decoder(Marks).decode
 unpack_ending = msgspec.msgpack.Decoder(Ending).decode
-_CREATED = 16  # digits in front of a header
+_CREATED, _SIZE, _FACTS = 16, 17, 21  # see `lua/lib/job.lua`
 
 
 def groups_of(envelopes: Iterable[Envelope]) -> list[Argument]:
@@ -100,10 +101,11 @@ def settlements_of(settlements: Sequence[Settlement]) -> tuple[list[Argument], l
     arguments: list[Argument] = [len(groups)]
     ordered: list[Settlement] = []
     for (outcome, queue), group in groups.items():
-        arguments += (outcome.value, queue, len(group))
+        word = outcome.value
+        arguments += (word, queue, len(group))
         body = _release if outcome is Outcome.RELEASED else _ending
         for settlement in group:
-            arguments += (settlement.id, settlement.token, pack(body(settlement)))
+            arguments += (settlement.id, settlement.token, pack(body(settlement, word)))
         ordered += group
     arguments += _companions(settlements)
     return arguments, ordered
@@ -112,27 +114,31 @@ def settlements_of(settlements: Sequence[Settlement]) -> tuple[list[Argument], l
 def leases_of(reply: Sequence[Any], token: str) -> list[Lease]:
     """The leases in what `lua/lib/reserve.lua` returns."""
     reserved_us, jobs, rare = int(reply[0]), reply[1], reply[2]
-    marks = {rare[n]: (rare[n + 1], rare[n + 2]) for n in range(0, len(rare), 3)}
-    headers: dict[bytes, tuple[int, Header]] = {}
+    few = {rare[n]: (rare[n + 1], rare[n + 2], rare[n + 3]) for n in range(0, len(rare), 4)}
+    packed, created_us, header = b"", 0, Header("", "", "")
     leases = []
     fields = iter(jobs)
-    for job_id, due, packed, payload in zip(fields, fields, fields, fields, strict=True):
-        known = headers.get(packed)
-        if known is None:
-            known = headers[packed] = (int(packed[:_CREATED]), unpack_header(packed[_CREATED:]))
-        created_us, header = known
+    for job_id, due, value in zip(fields, fields, fields, strict=True):
+        if not (packed and value.startswith(packed)):  # jobs that were dispatched together share all but the payload
+            packed, created_us, header = facts_of(value)
         lease = Lease(
             id=job_id.decode(),
             job=header.job,
             queue=header.queue,
-            payload=payload,
+            payload=value[len(packed) :],
             token=token,
             created_us=created_us,
             due_us=int(due),
             reserved_us=reserved_us,
         )
-        leases.append(_marked(lease, *marks[job_id]) if job_id in marks else lease)
+        leases.append(_marked(lease, *few[job_id]) if job_id in few else lease)
     return leases
+
+
+def facts_of(value: bytes) -> tuple[bytes, int, Header]:
+    """What a value of `jobs` begins with, before any payload: all of that, when it was created, and the header."""
+    end = _FACTS + int(value[_SIZE:_FACTS])
+    return value[:end], int(value[:_CREATED]), _header(value[_FACTS:end])
 
 
 def _group(envelope: Envelope) -> tuple[Argument, ...]:
@@ -142,21 +148,21 @@ def _group(envelope: Envelope) -> tuple[Argument, ...]:
     return pack(header), envelope.queue, envelope.priority, sign, min(max(us, 0), LAST_US), unbound
 
 
-def _release(settlement: Settlement) -> tuple[object, ...]:
+def _release(settlement: Settlement, word: str) -> tuple[object, ...]:
     delay_us = min(settlement.delay_us, LAST_US)
     return (
         settlement.token,
-        settlement.outcome.value,
+        word,
         settlement.attempts,
         settlement.exceptions,
         delay_us,
     )
 
 
-def _ending(settlement: Settlement) -> tuple[object, ...]:
+def _ending(settlement: Settlement, word: str) -> tuple[object, ...]:
     return (
         settlement.token,
-        settlement.outcome.value,
+        word,
         settlement.attempts,
         settlement.exceptions,
         settlement.runtime_s,
@@ -183,7 +189,12 @@ def _companions(settlements: Sequence[Settlement]) -> list[Argument]:
     return [numbers[0], *histories, numbers[1], *results, numbers[2], *pushes]
 
 
-def _marked(lease: Lease, packed: bytes, history: bytes) -> Lease:
+@functools.lru_cache(maxsize=256)
+def _header(packed: bytes) -> Header:
+    return _unpack_header(packed)
+
+
+def _marked(lease: Lease, packed: bytes, history: bytes, payload: bytes) -> Lease:
     marks = unpack_marks(packed) if packed else NO_MARKS
     return msgspec.structs.replace(
         lease,
@@ -194,4 +205,5 @@ def _marked(lease: Lease, packed: bytes, history: bytes) -> Lease:
         history=history or None,
         cancel_requested=marks.cancel_requested,
         crash_reason=marks.crash_reason or None,
+        payload=payload or lease.payload,
     )

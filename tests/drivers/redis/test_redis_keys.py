@@ -30,7 +30,9 @@ def live(driver: Any, queue: str) -> None:
     """Let jobs of a queue be everywhere a job can be, and keep everything that can be kept of one."""
     driver.define([QueueDefinition(name=queue, max_jobs=1000)])
     worker = FakeWorker(driver, queue)
-    driver.push([envelope(queue, priority=n) for n in range(6)] + [envelope(queue, delay_s=HOUR_S)])
+    driver.push(
+        [envelope(queue, priority=n) for n in range(6)] + [envelope(queue, delay_s=HOUR_S, payload=b"x" * 2000)]
+    )
     leases = worker.reserve(6)
     driver.progress(leases[0].id, 50, "half")
     driver.settle(

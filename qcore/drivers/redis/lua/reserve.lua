@@ -1,7 +1,7 @@
 -- Lease due jobs to a worker, in queue order, then priority, due time, id.
 -- Uses: keys clock bulk job bell waiting reserve
 -- ARGV: worker, request, limit, lease term in microseconds, then the queues, most wanted first.
--- Returns: { reserved, { id, due, header, payload, … }, { id, marks, history, … } }.
+-- Returns: { reserved, { id, due, header, … }, { id, marks, history, payload kept apart, … } }.
 -- Changes: waiting, priorities, retrying, leases, lapses, running, request, wake.
 insist()
 local queues = {}

@@ -1,6 +1,8 @@
 -- Storing new jobs. A group of them is ARGV: class facts (header), queue, priority, "+" or "@", microseconds from
 -- now ("+") or since the epoch ("@"), "1" if no capacity binds it, number of jobs; then for each its id and payload.
 
+local INSIDE = 1024 -- bytes of a payload that is stored with the facts: one key less to look up
+
 -- Read `count` groups that begin at ARGV[at]; returns them and where the next thing begins.
 local function read_groups(at, count)
   local groups = {}
@@ -9,7 +11,7 @@ local function read_groups(at, count)
     local first = at + 7
     local after = first + 2 * tonumber(ARGV[at + 6])
     groups[n] = {
-      header = NOW .. ARGV[at], queue = ARGV[at + 1], priority = ARGV[at + 2],
+      facts = string.format('%04d', #ARGV[at]) .. ARGV[at], queue = ARGV[at + 1], priority = ARGV[at + 2],
       due = ARGV[at + 3] == '+' and now + us or us,
       is_bound = ARGV[at + 5] ~= '1', first = first, last = after - 2,
     }
@@ -64,11 +66,17 @@ local function enter(groups)
   for _, group in ipairs(groups) do
     local key = waiting_key(group.queue, group.priority)
     local place = places[key] or { queue = group.queue, priority = group.priority, first = group.due }
-    local header, due, m = group.header, stamp(group.due), #place
+    local due, m = stamp(group.due), #place
+    local inside, apart = NOW .. 'i' .. group.facts, NOW .. 'x' .. group.facts
     for _, at in ipairs(group.new) do
-      local id = ARGV[at]
-      jobs[n + 1], jobs[n + 2] = id, header
-      payloads[n + 1], payloads[n + 2] = id, ARGV[at + 1]
+      local id, payload = ARGV[at], ARGV[at + 1]
+      if #payload <= INSIDE then
+        jobs[n + 1], jobs[n + 2] = id, inside .. payload
+      else
+        jobs[n + 1], jobs[n + 2] = id, apart
+        payloads[#payloads + 1] = id
+        payloads[#payloads + 1] = payload
+      end
       place[m + 1], place[m + 2] = due, id
       n, m = n + 2, m + 2
     end

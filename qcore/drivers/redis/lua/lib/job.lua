@@ -1,5 +1,6 @@
 -- How a job's values are laid out.
---   jobs    created (16 digits) · msgpack [class, queue, priority as text, tags]
+--   jobs    created (16 digits) · place (1) · size (4) · msgpack [class, queue, priority as text, tags] · payload
+--           place is "i" where the payload follows, "x" where it is apart, in `payloads`; size is of the msgpack
 --   leases  due (16) · reserved (16) · flags (1) · token
 --   ends    ended (16) · due (16) · reserved (16) · flags (1) · msgpack [token, outcome, attempts, exceptions, …]
 --   marks   msgpack [attempts, exceptions, crashes, reclaims, last token, last outcome, cancel requested,
@@ -8,9 +9,27 @@
 local STARTED, CANCELLING, LARGE = 1, 2, 4
 local LEASE_TOKEN, END_BODY = 34, 50
 
+local FACTS, APART = 21, 120 -- bytes before the msgpack; "x"
+
 local function describe(header)
-  local facts = cmsgpack.unpack(string.sub(header, 17))
+  local _, facts = cmsgpack.unpack_one(header, FACTS)
   return { queue = facts[2], priority = facts[3] }
+end
+
+-- Payloads by position, of those jobs alone that keep theirs apart.
+local function payloads_apart(ids, headers)
+  local apart, places = {}, {}
+  for k, header in ipairs(headers) do
+    if header and string.byte(header, 17) == APART then
+      apart[#apart + 1] = ids[k]
+      places[#places + 1] = k
+    end
+  end
+  local found = {}
+  for n, payload in ipairs(read('HMGET', PAYLOADS, apart)) do
+    found[places[n]] = payload or nil
+  end
+  return found
 end
 
 local function marks_of(packed)

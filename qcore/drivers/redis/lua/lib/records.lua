@@ -7,11 +7,11 @@ local function due_of(id, header)
   return due or false
 end
 
--- For each id that is known: { id, header, lease, end, due, marks, progress, payload, history, result }.
+-- For each id that is known: { id, value of `jobs`, lease, end, due, marks, progress, payload kept apart, history, result }.
 local function records(ids, whole)
   local headers, leases, ends = read('HMGET', JOBS, ids), read('HMGET', LEASES, ids), read('HMGET', ENDS, ids)
   local marks, progress = read_rare(MARKS, ids), read_rare(PROGRESS, ids)
-  local payloads = whole and read('HMGET', PAYLOADS, ids) or {}
+  local payloads = whole and payloads_apart(ids, headers) or {}
   local histories = read_rare(HISTORY, ids)
   local results = whole and read_rare(RESULTS, ids) or {}
   local rows = {}

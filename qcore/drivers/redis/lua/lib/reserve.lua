@@ -2,17 +2,18 @@
 local LARGE_PAYLOAD = 65536 -- bytes above which a payload is not kept after its job has ended
 local REMEMBERED_MS = 60000 -- a reply is asked for again within seconds, or never
 
--- Add to the reply what the client needs of leased jobs; marks and history only for those that have any.
+-- Add to the reply what the client needs of leased jobs; what few of them have goes apart.
 local function hand_over(reply, ids, dues, headers, payloads, marks)
   local jobs, rare = reply[2], reply[3]
   local histories, n = read_rare(HISTORY, ids), #jobs
   for k, id in ipairs(ids) do
-    jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = id, dues[k], headers[k], payloads[k] or ''
-    n = n + 4
-    if marks[k] or histories[k] then
+    jobs[n + 1], jobs[n + 2], jobs[n + 3] = id, dues[k], headers[k]
+    n = n + 3
+    if marks[k] or histories[k] or payloads[k] then
       rare[#rare + 1] = id
       rare[#rare + 1] = marks[k] or ''
       rare[#rare + 1] = histories[k] or ''
+      rare[#rare + 1] = payloads[k] or ''
     end
   end
 end
@@ -27,8 +28,8 @@ local function give_again(reply, ids, token)
       reply[1] = string.sub(lease, 17, 32)
     end
   end
-  local headers, payloads = read('HMGET', JOBS, held), read('HMGET', PAYLOADS, held)
-  hand_over(reply, held, dues, headers, payloads, read_rare(MARKS, held))
+  local headers = read('HMGET', JOBS, held)
+  hand_over(reply, held, dues, headers, payloads_apart(held, headers), read_rare(MARKS, held))
   return reply
 end
 
@@ -78,7 +79,7 @@ end
 -- Lease jobs that were taken off one queue, and add them to the reply.
 local function lease(reply, queue, ids, dues, token, lapse)
   local headers = leave_out_lost(ids, dues)
-  local payloads, marks = read('HMGET', PAYLOADS, ids), read_rare(MARKS, ids)
+  local payloads, marks = payloads_apart(ids, headers), read_rare(MARKS, ids)
   local leases, lapses, running, retried, n = {}, {}, {}, {}, 0
   local small, large = NOW .. '0' .. token, NOW .. LARGE .. token
   for k, id in ipairs(ids) do
@@ -100,7 +101,7 @@ local function lease(reply, queue, ids, dues, token, lapse)
 end
 
 -- Lease up to `limit` due jobs of the queues to a worker.
--- Returns { reserved, { id, due, header, payload, … }, { id, marks, history, … } }.
+-- Returns { reserved, { id, due, header, … }, { id, marks, history, payload kept apart, … } }.
 local function reserve(queues, limit, worker, request, lease_us)
   local reply, token, memory = { NOW, {}, {} }, worker .. '/' .. request, root .. 'request:' .. worker
   local last = call('GET', memory)

@@ -10,9 +10,9 @@ end
 -- Forget jobs wholly; whoever calls took them off their lists.
 local function drop(ids)
   bulk('HDEL', JOBS, ids)
-  bulk('HDEL', PAYLOADS, ids)
   bulk('HDEL', ENDS, ids)
-  if call('EXISTS', MARKS, HISTORY, PROGRESS, RESULTS) > 0 then
+  if call('EXISTS', PAYLOADS, MARKS, HISTORY, PROGRESS, RESULTS) > 0 then
+    bulk('HDEL', PAYLOADS, ids)
     bulk('HDEL', MARKS, ids)
     bulk('HDEL', HISTORY, ids)
     bulk('HDEL', PROGRESS, ids)
