@@ -18,7 +18,6 @@ from qcore.errors import PayloadError, QueueError
 LoadEntity = Callable[[type, tuple[Any, ...]], Any]
 """Given a mapped class and a primary key (a value for each of its columns), the entity or None."""
 
-_OUTER_FORM = [list, dict]
 _TEXT_ALONE = {str}
 _DAMAGED = "the payload is damaged"
 
@@ -59,9 +58,9 @@ def split_arguments(decoded: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     Raises:
         PayloadError: another form.
     """
-    if type(decoded) is list and [*map(type, decoded)] == _OUTER_FORM:
+    if type(decoded) is list and len(decoded) == 2:  # noqa: PLR2004  arguments by position, and by name
         args, kwargs = decoded
-        if {*map(type, kwargs)} <= _TEXT_ALONE:
+        if type(args) is list and type(kwargs) is dict and (not kwargs or {*map(type, kwargs)} <= _TEXT_ALONE):
             return tuple(args), kwargs
     raise PayloadError("the arguments cannot be read: they are no list and dict", hint=_DAMAGED)
 

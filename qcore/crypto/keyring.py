@@ -20,6 +20,8 @@ from qcore.errors import ConfigurationError
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
+SIGNED = b"\x01\x01"
+"""Version and scheme of what is signed with a key of a ring."""
 SIGNING = b"qctl signing v1"
 """Label of the sub-key that signs."""
 ENCRYPTION = b"qctl encryption v1"
@@ -42,7 +44,7 @@ class Keyring:
         previous: 32 bytes each, newest first.
     """
 
-    __slots__ = ("_keys", "_macs", "current_id", "mac")
+    __slots__ = ("_keys", "_macs", "current_id", "head", "mac")
 
     def __init__(self, current: bytes, previous: Sequence[bytes] = ()) -> None:
         self._keys: dict[bytes, bytes] = {}
@@ -56,6 +58,8 @@ class Keyring:
         self.mac: Mac
         """What signs now."""
         self.current_id, self.mac = next(iter(self._macs.items()))
+        self.head = SIGNED + self.current_id
+        """What everything begins with that is signed now (see `signature`)."""
 
     @classmethod
     def of(cls, key: str, previous: Sequence[str] = ()) -> Keyring:

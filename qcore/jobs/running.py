@@ -31,7 +31,7 @@ def run(job: Job, context: JobContext, limit_s: float = 0.0) -> Any:
         ConfigurationError: the job is async, and this thread's event loop is running: nothing can wait for it here.
     """
     result = start(job, context)
-    if not iscoroutine(result):
+    if result is None or not iscoroutine(result):
         return result
     if _is_loop_running():
         result.close()

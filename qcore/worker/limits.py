@@ -23,6 +23,7 @@ class Limits:
         self._options = options
         self._ends_at = math.inf
         self._next_look = 0.0 if options.memory_mb else math.inf
+        self._looks = bool(options.max_time_s or options.memory_mb)
         self._found: StopReason | None = None
 
     @property
@@ -46,23 +47,24 @@ class Limits:
             self._ends_at = time.monotonic() + self._options.max_time_s
 
     def count(self) -> None:
-        """Note one attempt, and look at the clock and the memory now and then."""
+        """Note one attempt."""
         self.jobs += 1
         if self.jobs >= self._most:
             self._found = StopReason.ONCE if self._options.once else StopReason.MAX_JOBS
-        else:
-            self.reached()
 
     def reached(self) -> StopReason | None:
-        """Return why the worker must stop, or None."""
-        now = time.monotonic()
-        if self._found is None and now >= self._ends_at:
+        """Return why the worker must stop, or None; looks at the clock and the memory now and then."""
+        if self._looks and self._found is None:
+            self._look(time.monotonic())
+        return self._found
+
+    def _look(self, now: float) -> None:
+        if now >= self._ends_at:
             self._found = StopReason.MAX_TIME
-        elif self._found is None and self.jobs and now >= self._next_look:  # one job at least: no idle restarts
+        elif self.jobs and now >= self._next_look:  # one job at least: no idle restarts
             self._next_look = now + _LOOK_EVERY_S
             if _rss_mb() > (self._options.memory_mb or 0.0):
                 self._found = StopReason.MEMORY
-        return self._found
 
     def sleep(self, seconds: float, is_over: Callable[[], bool]) -> None:
         """Sleep in short steps until the time is over or somebody wants the worker to stop."""

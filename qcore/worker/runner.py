@@ -137,9 +137,10 @@ class Runner:
         attempt.held = held = self._rules(lease.queue, payload)
         if lease.cancel_requested or lease.id in self._lane.cancelled:
             return self._end(attempt, Verdict(Outcome.CANCELLED, charged=False))
-        refused = refusal(lease, held)
-        if refused is not None:
-            return self._refuse(attempt, refused)
+        if lease.attempts or lease.crashes or lease.reclaims or payload.options is not None:
+            refused = refusal(lease, held)  # of a plain job's first try there is nothing to refuse
+            if refused is not None:
+                return self._refuse(attempt, refused)
         attempt.job = build(payload, self._manager.load_entity)
         attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, attempt.report, attempt.is_cancelled)
         return None
@@ -178,7 +179,19 @@ class Runner:
     def _done(self, attempt: Attempt, result: Any) -> Settlement:
         kept = attempt.held.options.result_ttl_s
         if result is None or not kept:
-            return self._end(attempt, _COMPLETED)
+            lease = attempt.lease
+            if lease.crashes:
+                return self._end(attempt, _COMPLETED)
+            return Settlement(
+                id=lease.id,
+                queue=lease.queue,
+                job=lease.job,
+                token=lease.token,
+                outcome=Outcome.COMPLETED,
+                attempts=lease.attempts + 1,
+                exceptions=lease.exceptions,
+                runtime_s=time.perf_counter() - attempt.began,
+            )
         encoded = encode_value(result, what=f"the result of {attempt.lease.job}")
         if len(encoded) > PAYLOAD_LIMIT:
             raise PayloadTooLargeError(
