@@ -47,6 +47,8 @@ class Lane:
         self.leases: deque[Lease] = deque()
         self.running: dict[str, Lease] = {}
         self._begun_at = 0.0
+        self._stale_s = max(HAND_BACK_AFTER_S, settings.lease_s / 2)
+        self._started_at = 0.0
         self.cancelled: set[str] = set()
         self.lost: deque[Settlement] = deque()
         """Ends that the store refused, for the worker to tell of."""
@@ -69,7 +71,7 @@ class Lane:
 
     def is_due(self, now: float) -> bool:
         """Whether the oldest unsent settlement should leave, and nobody sees to it yet."""
-        return bool(self._unsent) and now - self._unsent_since >= SEND_WITHIN_S and self._wish is None
+        return self._wish is None and now - self._unsent_since >= SEND_WITHIN_S and bool(self._unsent)
 
     @property
     def unsent(self) -> int:
@@ -106,7 +108,7 @@ class Lane:
 
         After a sleep of the whole process (a suspended machine) leases may be others' by now: they are handed back.
         """
-        if self.leases and time.monotonic() - self._begun_at > max(HAND_BACK_AFTER_S, self.settings.lease_s / 2):
+        if self.leases and time.monotonic() - self._begun_at > self._stale_s:
             self.hand_back()
         try:
             return self.leases.popleft()
@@ -115,7 +117,7 @@ class Lane:
 
     def begin(self, lease: Lease) -> None:
         """Note that a job begins now."""
-        self._begun_at = time.monotonic()
+        self._begun_at = self._started_at = time.monotonic()
         self.running[lease.id] = lease
 
     def end(self, lease: Lease) -> None:
@@ -173,7 +175,8 @@ class Lane:
         """
         has_asked = False
         with self._sending:
-            while batch := self._take():
+            for _ in range(-(-len(self._unsent) // _GROUP)):  # what is added meanwhile goes with the next
+                batch = self._take()
                 try:
                     refused = self.store.settle(batch)
                 except ConnectionFailed:
@@ -191,8 +194,8 @@ class Lane:
         now = time.monotonic()
         if self.leases and now - self._begun_at > HAND_BACK_AFTER_S:
             self.hand_back()
-        if self.is_due(now):
-            self.send()
+        if now - self._started_at >= SEND_WITHIN_S and self.is_due(now):
+            self.send()  # else the worker's thread is about to see to it, and asks for jobs in the same step
 
     def beat(self) -> None:
         """Tell the store that the leases in hand live, and hear what was cancelled."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 AHEAD_S = 0.05
 LONG_S = 0.005
 """A class that usually runs longer is long: unsent settlements leave before it starts."""
-_MOST = 500
+_MOST = 1000
 _WEIGHT = 0.2
+_OUTLIER = 4.0
+"""A runtime counts as so many times the usual one at the most: a single one, held up by the host, changes little."""
 
 
 class Prefetch:
@@ -18,9 +20,10 @@ class Prefetch:
 
     def learn(self, job: str, runtime_s: float) -> None:
         """Note the runtime of one attempt, in seconds."""
-        usual = self._usual_s.get(job)
-        self._usual_s[job] = runtime_s if usual is None else usual + _WEIGHT * (runtime_s - usual)
-        self._mean_s += _WEIGHT * (runtime_s - self._mean_s)
+        usual_s = self._usual_s.get(job, runtime_s)
+        self._usual_s[job] = usual_s + _WEIGHT * (min(runtime_s, _OUTLIER * usual_s) - usual_s)
+        mean_s = self._mean_s
+        self._mean_s = mean_s + _WEIGHT * (min(runtime_s, _OUTLIER * mean_s) - mean_s)
 
     def is_long(self, job: str) -> bool:
         """Whether attempts of this class are unknown, or usually longer than 5 ms."""

@@ -18,7 +18,7 @@ from qcore.worker.lane import Lane, handed_back
 from qcore.worker.limits import Limits
 from qcore.worker.naming import new_id
 from qcore.worker.observer import StopReason, WorkerObserver
-from qcore.worker.options import WorkerOptions
+from qcore.worker.options import WorkerOptions, queue_names
 from qcore.worker.outage import Outage
 from qcore.worker.prefetch import Prefetch
 from qcore.worker.runner import Runner
@@ -81,8 +81,7 @@ class Worker:
         self._stopped_at = 0.0
         self._forsaken: set[Lane] = set()
         self._next_look = 0.0
-        names = queues.split(",") if isinstance(queues, str) else list(queues or ())
-        self._lanes = self._open([name.strip() for name in names if name.strip()], connection)
+        self._lanes = self._open(queue_names(queues), connection)
 
     @property
     def queues(self) -> list[str]:
@@ -273,13 +272,13 @@ class Worker:
         self._outage.failed(lane.settings.name, error)
 
     def _wanted(self, lane: Lane) -> int:
-        """How many more jobs to lease: none while half of the target is still in hand."""
+        """How many more jobs to lease: none while most of the target is still in hand."""
         assert self._executor is not None  # noqa: S101  made before the loop
         free = self._executor.capacity - self._executor.running
         target = max(free, self._prefetch.target(self._executor.capacity))
         held = len(lane.leases)
         self._low = target // 2
-        if self._stops or self._is_paused or self._is_forsaken(lane) or held > self._low:
+        if self._stops or self._is_paused or self._is_forsaken(lane) or held > target - target // 4:
             return 0
         return max(0, min(target - held, self._limits.left - held))
 

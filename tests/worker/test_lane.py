@@ -215,3 +215,30 @@ def test_a_child_knows_how_long_nobody_kept_its_leases(monkeypatch: pytest.Monke
     assert child.unkept_s("default") == pytest.approx(20.0)
     child.keep("default")
     assert child.unkept_s("default") == 0.0
+
+
+def test_while_a_job_runs_ends_leave_by_another_thread(
+    lane_on: Callable[[Any], Lane], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store()
+    lane = lane_on(store)
+    clock = [100.0]
+    monkeypatch.setattr(lanes.time, "monotonic", lambda: clock[0])
+    lane.add(end("a"), clock[0])
+    clock[0] += 2 * lanes.SEND_WITHIN_S
+    lane.begin(lease("b"))
+    lane.attend()
+    assert not store.settled, "the worker's thread is between two jobs: it sends, and asks for more in the same step"
+    clock[0] += 2 * lanes.SEND_WITHIN_S
+    lane.attend()
+    assert [one.id for one in store.settled] == ["a"]
+
+
+def test_what_ends_while_others_are_sent_waits_for_the_next_time(lane_on: Callable[[Any], Lane]) -> None:
+    lane = lane_on(store := Store())
+    settle = store.settle
+    store.settle = lambda batch: (lane.add(end(f"after {batch[0].id}"), 0.0), settle(batch))[1]  # type: ignore[method-assign]
+    lane.add(end("a"), 0.0)
+    lane.send()
+    assert [one.id for one in store.settled] == ["a"]
+    assert lane.unsent == 1
