@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -65,6 +66,27 @@ def _check(options: msgspec.Struct) -> None:
         found = complaint(field, getattr(options, field))
         if found is not None:
             raise ConfigurationError(f"a worker's {field.removesuffix('_s')}: {found[0]}", hint=found[1])
+
+
+def queue_names(queues: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Read the names of queues, each once, in order; none where nothing was said.
+
+    Args:
+        queues: names, as a list or `"high,default"`.
+
+    Raises:
+        ConfigurationError: what was said names no queue.
+    """
+    if queues is None:
+        return ()
+    parts = queues.split(",") if isinstance(queues, str) else queues
+    names = tuple(dict.fromkeys(name for part in parts if (name := part.strip())))
+    if not names:
+        raise ConfigurationError(
+            f"a worker's queues: {queues!r} names no queue",
+            hint='write names, such as "high,default", or leave them out for the default queue',
+        )
+    return names
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):

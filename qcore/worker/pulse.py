@@ -6,6 +6,7 @@ that a child could inherit.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -29,8 +30,8 @@ _ALONE_AFTER_S = 3.0
 """A supervisor without a child in the registry for so long is there by itself: somebody may want to stop it."""
 _STUCK_AFTER_S = 60.0
 """Every call to a store has a deadline; an errand that takes so long has lost its way."""
-_STALE_AFTER_S = 60.0
 _CLOSES_WITHIN_S = 3.0
+_Queues = tuple[str, tuple[str, ...]]
 
 
 class Messenger(Protocol):
@@ -89,8 +90,8 @@ class Pulse:
         self._is_listed = False
         """Whether the registry may know the supervisor itself."""
         self._commands: dict[str, str] = {}
-        self._counts: dict[tuple[str, tuple[str, ...]], tuple[float, Sequence[QueueCounts] | None]] = {}
-        """By connection and queues, and since when; none while they are asked for."""
+        self._counts: dict[_Queues, tuple[float, Sequence[QueueCounts] | None]] = {}
+        """By connection and queues, and when they were asked for; none while there is no answer."""
         self._processes: dict[int, psutil.Process] = {}
 
     def beat(self, children: Sequence[Child]) -> Mapping[str, str]:
@@ -129,21 +130,21 @@ class Pulse:
         if worker and child.duty.home in self._lines:
             self._lines[child.duty.home].dismiss(worker)
 
-    def counts(self, name: str, queues: Sequence[str]) -> Sequence[QueueCounts] | None:
-        """Count the jobs of queues: as they were when last asked for, and from now on for the next time.
+    def counts(self, name: str, queues: Sequence[str], since: float) -> Sequence[QueueCounts] | None:
+        """Count the jobs of queues, as they were at `since` (monotonic seconds) or later.
 
         Returns:
-            None where there is no answer yet.
+            None where there is no such answer yet: the store is asked, and says so to who looks again.
         """
         key = name, tuple(queues)
-        at, found = self._counts.get(key, (0.0, None))
+        asked_at, found = self._counts.get(key, (-math.inf, None))
+        if asked_at >= since:
+            return found
         is_asked = key in self._counts and found is None
-        if found is not None:
-            del self._counts[key]
         if not is_asked and self._lines[name].is_open:
-            self._counts[key] = (0.0, None)
+            self._counts[key] = (time.monotonic(), None)
             self._lines[name].ask(Count(key[1]), partial(self._counted, key), partial(self._counts.pop, key, None))
-        return found if time.monotonic() - at < _STALE_AFTER_S else None
+        return None
 
     def rss_mb(self, child: Child) -> float | None:
         """Measure a child's resident memory; None if it is gone."""
@@ -165,8 +166,8 @@ class Pulse:
         for line in self._lines.values():
             line.drop()
 
-    def _counted(self, key: tuple[str, tuple[str, ...]], counts: Sequence[QueueCounts]) -> None:
-        self._counts[key] = (time.monotonic(), counts)
+    def _counted(self, key: _Queues, counts: Sequence[QueueCounts]) -> None:
+        self._counts[key] = (self._counts[key][0], counts)
 
     def _take(self, answers: Sequence[Answer]) -> None:
         for answer in answers:

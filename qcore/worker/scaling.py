@@ -14,6 +14,8 @@ from qcore.worker.pulse import Pulse
 UNKNOWN_S = 1.0
 """How long a job is taken to run where none has ended yet."""
 _WEIGHT = 0.5
+_STALE_AFTER_S = 60.0
+"""A look that takes so long, for one store is silent, begins anew: what the others said has aged."""
 
 
 class Scaler:
@@ -38,32 +40,39 @@ class Scaler:
         self._options = options
         self._cooldown_s = cooldown_s
         self._next_look = 0.0
+        self._since: float | None = None
+        """When the look began for which the stores are asked (monotonic seconds); None between two looks."""
         self._recent: deque[dict[str, float]] = deque(maxlen=PATIENCE)
         self._runtimes = {name: Runtime() for name in groups}
 
     def scale(self, pulse: Pulse, now: float) -> None:
-        """Set what each group should have, once the time has come; a store that is silent changes nothing."""
+        """Set what each group should have, once the time has come; a store that is silent changes nothing.
+
+        A look begins by asking the stores, and is over at the call, mostly the next, that finds all their answers.
+        """
         if now < self._next_look:
             return
-        self._next_look = now + self._cooldown_s
-        counts = self._count(pulse)
+        if self._since is None or now - self._since > _STALE_AFTER_S:
+            self._since = now
+        counts = self._count(pulse, self._since)
         if counts is None:
-            self._next_look = now  # the answer comes a moment later, when somebody looks again
             return
+        self._next_look, self._since = self._since + self._cooldown_s, None
         loads = {name: self._load(name, group, counts) for name, group in self._groups.items()}
         self._recent.append(ideals(loads, self._options))
         for name, wanted in balance(loads, self._recent, self._options).items():
             self._groups[name].wanted = wanted
 
-    def _count(self, pulse: Pulse) -> dict[str, QueueCounts] | None:
+    def _count(self, pulse: Pulse, since: float) -> dict[str, QueueCounts] | None:
+        """Count the jobs of all queues; None while a store has not answered."""
         found: dict[str, QueueCounts] = {}
+        is_whole = True
         for connection in dict.fromkeys(self._connections.values()):
             mine = [queue for queue, lives_on in self._connections.items() if lives_on == connection]
-            counts = pulse.counts(connection, mine)
-            if counts is None:
-                return None
-            found |= {one.name: one for one in counts}
-        return found
+            counts = pulse.counts(connection, mine, since)
+            is_whole &= counts is not None
+            found |= {one.name: one for one in counts or ()}
+        return found if is_whole else None
 
     def _load(self, name: str, group: Group, counts: Mapping[str, QueueCounts]) -> Load:
         now_us = time.time_ns() // 1000

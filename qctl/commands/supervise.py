@@ -6,7 +6,7 @@ import typer
 
 from qcore.errors import ConfigurationError
 from qctl.commands.choosing import require_writable
-from qctl.commands.work import options_of
+from qctl.commands.work import options_of, reach
 from qctl.commands.worklog import log_format, observer_of
 from qctl.context import Invocation
 from qctl.exits import CommandFailed, Exit, NotFound
@@ -35,12 +35,7 @@ def run(
     log_as = log_format(call, log)
     require_writable(call)
     pools = _chosen(call, names or [])
-    for pool in pools:
-        for queue in pool.queues:
-            name = pool.connection or call.manager.connection_of(queue).name
-            store = call.manager.connection(name)
-            store.ping()
-            store.wait((), 0.0)  # what it has to say of how workers will wait, it says once, and here
+    reach(call, [pool.connection or call.manager.connection_of(queue).name for pool in pools for queue in pool.queues])
     return _supervise(call, pools, log_as)
 
 

@@ -1,10 +1,13 @@
 """`qctl work`."""
 
+import contextlib
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcore.errors import ConnectionFailed
 from qctl import output
 from qctl.commands.choosing import require_writable
 from qctl.commands.values import parts_of, seconds, split
@@ -37,6 +40,10 @@ _FIELDS = {
 }
 """The worker's names of what flags and configuration call by shorter ones."""
 
+_CHILD = "QCTL_WORKER_BIRTH"
+"""Set in a process that a supervisor made."""
+_HEIR = "QCTL_SUPERVISOR_STATE"
+"""Set in a supervisor that a reload made of the one before."""
 _DIGITS_MOST = 9
 _TIMES = ("timeout", "sleep", "rest", "max_time", "grace")
 _PLAIN = ("tries", "memory", "max_jobs", "name", "processes", "threads", "async_", "memory_hard")
@@ -101,12 +108,12 @@ def run(  # noqa: PLR0913, PLR0917  each flag is a parameter, read by `_flags`
     call = Invocation.of(ctx)
     log_as = log_format(call, log)
     require_writable(call)
-    queues = _named("--queue", queue, "queue") if queue else list(call.settings.worker.queue or ())
+    queues = _named("--queue", queue, "queue") if queue else _configured(call)
     options, supervision = _options(call, _flags(ctx.params))
     if reload is not None:
         supervision = _watched(supervision, reload, alone=in_process or options.once)
-    _reach(call, queues)
-    if options.stop_when_empty:
+    reach(call, [call.connection_of(name).name for name in queues] or [call.connection.name])
+    if options.stop_when_empty and is_first_start():
         _note_unused(call, queues)
     if in_process or options.once:
         return _work_here(call, queues, options, log_as)
@@ -142,6 +149,13 @@ def _named(flag: str, words: list[str], what: str) -> list[str]:
     if not names:
         raise WrongUsage(f"{flag} names no {what}", hint=f"leave {flag} out, or write one")
     return names
+
+
+def _configured(call: Invocation) -> list[str]:
+    """Read the queues of the configuration; none where it says nothing."""
+    from qcore.worker.options import queue_names
+
+    return list(queue_names(call.settings.worker.queue))
 
 
 def _options(call: Invocation, flags: dict[str, Any]) -> "tuple[WorkerOptions, SupervisorOptions]":
@@ -197,7 +211,13 @@ def _work_here(call: Invocation, queues: list[str], options: "WorkerOptions", lo
     from qcore.worker import StopReason, Worker
 
     observer = observer_of(call, log)
-    worker = Worker(queues, connection=call.flags.connection, manager=call.manager, options=options, observer=observer)
+    worker = Worker(
+        queues or None,
+        connection=call.flags.connection,
+        manager=call.manager,
+        options=options,
+        observer=observer,
+    )
     return Exit.MEMORY if worker.run() is StopReason.MEMORY else Exit.OK
 
 
@@ -227,16 +247,23 @@ def _pauses(text: str | None) -> "Backoff | None":
     return pauses if len(pauses) > 1 else pauses[0]
 
 
-def _reach(call: Invocation, queues: list[str]) -> None:
+def is_first_start() -> bool:
+    """Whether somebody started this process, and no supervisor that serves already."""
+    return _CHILD not in os.environ and _HEIR not in os.environ
+
+
+def reach(call: Invocation, connections: Iterable[str]) -> None:
     """See that the stores answer: at the start a silent store is a wrong setting, later it is an outage.
 
     What a store has to say of how workers will wait, it says here once, before there are several of them.
     """
-    names = {call.connection_of(name).name for name in queues} or {call.connection.name}
-    for name in sorted(names):
-        store = call.manager.connection(name)
-        store.ping()
-        store.wait((), 0.0)
+    if _CHILD in os.environ:
+        return  # it waits for its store, as any worker does
+    for name in sorted(set(connections)):
+        with contextlib.nullcontext() if is_first_start() else contextlib.suppress(ConnectionFailed):
+            store = call.manager.connection(name)
+            store.ping()
+            store.wait((), 0.0)
 
 
 def _note_unused(call: Invocation, queues: list[str]) -> None:

@@ -169,6 +169,7 @@ def test_what_is_out_of_bounds_is_refused(words: list[str], message: str, hint: 
         ('[worker]\nprocesses = "20000"\n', ["work"], "a worker's processes: 20,000 is above 1,024"),
         ("[worker]\nasync = 10000\n", ["work", "-p", "11"], "11 processes with 10,000 jobs at a time each are above"),
         ('[worker]\nname = "a b"\n', ["work"], "a worker's name: 'a b' is no name"),
+        ("[worker]\nqueue = []\n", ["work"], "a worker's queues: () names no queue"),
         (
             '[supervisors.one]\nqueues = "a"\nmax_processes = 2000\n',
             ["supervise"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -68,7 +69,8 @@ def turning(pulse: Pulse, until_true: Callable[[], Any]) -> Any:
 
 
 def counted(pulse: Pulse) -> Any:
-    return turning(pulse, lambda: pulse.counts("tests", ["default"]) is not None)
+    since = time.monotonic()
+    return turning(pulse, lambda: pulse.counts("tests", ["default"], since) is not None)
 
 
 def test_nobody_waits_for_a_silent_store(settings: ConnectionSettings) -> None:

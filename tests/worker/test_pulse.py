@@ -204,7 +204,7 @@ def test_a_failed_call_of_any_kind_begins_the_row_anew(world: World, verb: str) 
     world.store.silent = {verb}
     world.pulse.forfeit("dead", {})
     world.pulse.dismiss(child)
-    world.pulse.counts("here", ["fast"])
+    world.pulse.counts("here", ["fast"], world.clock.now)
     world.live(4)
     world.store.silent = set()
     failed_at = max(world.store.times(verb))
@@ -350,12 +350,31 @@ def test_it_leaves_the_registry_when_it_ends(world: World) -> None:
     assert world.store.said("dismiss") == [("supervisor",)]
 
 
-def test_counts_are_those_of_the_last_question(world: World) -> None:
-    assert world.pulse.counts("here", ["fast", "slow"]) is None
+# -- counts --------------------------------------------------------------------------------------------------------
+
+
+def test_counts_are_no_older_than_the_question(world: World) -> None:
+    began_at = world.clock.now
+    assert world.pulse.counts("here", ["fast", "slow"], began_at) is None
     world.live(STEP_S)
-    assert world.pulse.counts("here", ["fast", "slow"]) == ["counts of fast", "counts of slow"]
+    counts = ["counts of fast", "counts of slow"]
+    assert world.pulse.counts("here", ["fast", "slow"], began_at) == counts
+    assert world.pulse.counts("here", ["fast", "slow"], began_at) == counts
+    assert len(world.store.times("counts")) == 1
+    assert world.pulse.counts("here", ["fast", "slow"], world.clock.now) is None
+    world.live(STEP_S)
+    assert world.pulse.counts("here", ["fast", "slow"], began_at + STEP_S) == counts
+    assert world.store.times("counts") == [began_at, began_at + STEP_S]
+
+
+def test_a_silent_store_has_no_counts_and_is_asked_again_once_it_answers(world: World) -> None:
     world.store.silent = {"*"}
+    since = world.clock.now
+    for _ in range(40):
+        assert world.pulse.counts("here", ["fast"], since) is None
+        world.live(STEP_S)
+    world.store.silent = set()
     world.live(6)
-    world.pulse.counts("here", ["fast", "slow"])
-    world.live(6)
-    assert world.pulse.counts("here", ["fast", "slow"]) is None
+    assert world.pulse.counts("here", ["fast"], since) is None
+    world.live(STEP_S)
+    assert world.pulse.counts("here", ["fast"], since) == ["counts of fast"]

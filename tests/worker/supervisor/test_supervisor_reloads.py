@@ -1,0 +1,187 @@
+"""Real processes on real stores: new code under the same pid, and the jobs that run meanwhile."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty
+
+import psutil
+import pytest
+import tree_jobs as jobs
+from gates import Start, began, held, let_go
+from trees import Store, Tree, until
+
+pytestmark = pytest.mark.slow
+
+ONE = (
+    '"""One."""\n\nfrom qcore import Job\n\n\nclass Version(Job):\n    def handle(self) -> str:\n        return "one"\n'
+)
+
+
+def version(store: Store, folder: Path) -> str:
+    """Dispatch the job of the user's module."""
+    sys.path.insert(0, str(folder))
+    try:
+        from fresh import Version  # type: ignore[import-not-found]  # the test writes it
+    finally:
+        sys.path.remove(str(folder))
+    return str(Version.dispatch())
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Path]:
+    """A user's module, to be changed."""
+    path = tmp_path / "fresh.py"
+    path.write_text(ONE)
+    yield path
+    sys.modules.pop("fresh", None)
+
+
+def test_hup_runs_new_code_under_the_same_pid_while_old_children_end(
+    store: Store, start: Start, tmp_path: Path, fresh: Path
+) -> None:
+    tree = start(store, "--app", "fresh")
+    first = version(store, tmp_path)
+    assert store.ended(first).result == "one"
+    running = held(tmp_path)
+    began(tmp_path)
+    [old] = tree.children()
+    fresh.write_text(ONE.replace('return "one"', 'return "number two"'))
+    tree.send(signal.SIGHUP)
+    tree.await_event("trouble", text="reloading")
+    tree.await_event("started")
+    second = version(store, tmp_path)
+    assert store.ended(second).result == "number two"
+    assert old.is_running()
+    let_go(tmp_path)
+    tree.await_event("stopped", worker=f":{old.pid}:", reason="signal")
+    until(lambda: len(tree.children()) == 1)
+    assert tree.children()[0].pid != old.pid
+    assert tree.process.poll() is None
+    assert (store.ended(running).state.value, store.ended(running).attempts) == ("completed", 1)
+
+
+def test_hup_to_the_whole_group_is_one_reload(store: Store, start: Start, tmp_path: Path, fresh: Path) -> None:
+    tree = start(store, "--app", "fresh")
+    running = held(tmp_path)
+    began(tmp_path)
+    [old] = tree.children()
+    tree.send_all(signal.SIGHUP)
+    until(lambda: len(tree.children()) == 2)  # the code is tried
+    tree.send_all(signal.SIGUSR2)
+    tree.send_all(signal.SIGCONT)
+    tree.await_event("trouble", text="reloading")
+    tree.await_event("started")
+    assert old.is_running()
+    let_go(tmp_path)
+    tree.await_event("stopped", worker=f":{old.pid}:", reason="signal")
+    assert (store.ended(running).state.value, store.ended(running).attempts) == ("completed", 1)
+
+
+def test_an_old_child_that_is_killed_after_a_reload_loses_nothing(
+    store: Store, start: Start, tmp_path: Path, fresh: Path
+) -> None:
+    tree = start(store, "--app", "fresh")
+    running = held(tmp_path)
+    began(tmp_path)
+    [old] = tree.children()
+    tree.send(signal.SIGHUP)
+    tree.await_event("trouble", text="reloading")
+    tree.await_event("started")
+    old.kill()
+    job = store.ended(running)
+    assert (job.attempts, job.crashes) == (2, 1)
+    assert job.failures[0].text == "the worker process was ended by signal 9 (SIGKILL)"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [("def broken(:\n", "SyntaxError"), ("raise RuntimeError('not today')\n", "not today")]
+)
+def test_code_that_does_not_start_leaves_the_old_in_place(
+    code: str, reason: str, store: Store, start: Start, tmp_path: Path, fresh: Path
+) -> None:
+    tree = start(store, "--app", "fresh")
+    [old] = tree.children()
+    first = version(store, tmp_path)
+    fresh.write_text(code)
+    tree.send(signal.SIGHUP)
+    told = tree.await_event("trouble", text="not reloaded, the old code goes on: app 'fresh'")
+    assert reason in told["text"]
+    assert store.ended(first).result == "one"
+    assert tree.children() == [old]
+    fresh.write_text(ONE)
+    tree.send(signal.SIGHUP)
+    tree.await_event("trouble", text="reloading")
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.05, 0.2])
+def test_a_stop_in_the_middle_of_a_reload_is_heard(
+    pause_s: float, store: Store, start: Start, tmp_path: Path, fresh: Path
+) -> None:
+    tree = start(store, "--app", "fresh")
+    tree.send(signal.SIGHUP)
+    tree.await_event("trouble", text="reloading")
+    time.sleep(pause_s)
+    tree.send(signal.SIGTERM)
+    assert tree.end() == 0
+
+
+def test_a_pause_outlives_a_reload(store: Store, start: Start, fresh: Path) -> None:
+    tree = start(store, "--app", "fresh")
+    tree.send(signal.SIGUSR2)
+    until(lambda: [worker.state for worker in store.workers()] == ["paused"])
+    tree.send(signal.SIGHUP)
+    tree.await_event("started")
+    until(lambda: [worker.state for worker in store.workers()] == ["paused"])
+    job_id = jobs.Quick.dispatch()
+    time.sleep(0.3)
+    assert store.count("pending") == 1
+    tree.send(signal.SIGCONT)
+    tree.await_event("ended", id=job_id)
+
+
+def test_changed_code_is_reloaded_by_itself(store: Store, start: Start, tmp_path: Path, fresh: Path) -> None:
+    pytest.importorskip("watchfiles")
+    tree = start(store, "--app", "fresh", "--reload")
+    until(lambda: rewritten_and_noticed(tree, fresh, "number two"))
+    until(lambda: store.ended(version(store, tmp_path)).result == "number two")  # the old ones end first
+    until(lambda: len(tree.children()) == 2)  # a worker and the watcher, which a reload does not end
+    fresh.write_text(ONE.replace('return "one"', 'return "number three"'))
+    until(lambda: store.ended(version(store, tmp_path)).result == "number three")
+    until(lambda: len(tree.children()) == 2)
+    below = tree.children()
+    tree.send(signal.SIGTERM)
+    assert tree.end() == 0
+    assert psutil.wait_procs(below, timeout=5)[1] == []
+
+
+def test_the_watcher_ends_with_its_supervisor(store: Store, start: Start, fresh: Path) -> None:
+    pytest.importorskip("watchfiles")
+    tree = start(store, "--app", "fresh", "--reload")
+    below = until(lambda: children if len(children := tree.children()) == 2 else None)
+    tree.process.kill()
+    assert psutil.wait_procs(below, timeout=5)[1] == []
+
+
+def test_a_watcher_that_dies_has_a_successor(store: Store, start: Start, fresh: Path) -> None:
+    pytest.importorskip("watchfiles")
+    tree = start(store, "--app", "fresh", "--reload")
+    [watcher] = until(lambda: [one for one in tree.children() if "qcore.worker.codewatch" in one.cmdline()])
+    watcher.kill()
+    tree.await_event("trouble", text="the process that watches the code was ended by signal 9 (SIGKILL)")
+    until(lambda: rewritten_and_noticed(tree, fresh, "number two"))
+
+
+def rewritten_and_noticed(tree: Tree, path: Path, word: str) -> bool:
+    """Change the code, until the watcher, which takes a moment to begin, has noticed."""
+    path.write_text(ONE.replace('return "one"', f'return "{word}"') + f"# {time.monotonic()}\n")
+    try:
+        tree.await_event("trouble", within_s=1.0, text="reloading")
+    except Empty:
+        return False
+    tree.await_event("started")
+    return True
