@@ -56,6 +56,7 @@ class Lane:
         self._on_its_way: Sequence[Settlement] = ()
         self._unsent_since = 0.0
         self._sending = threading.Lock()
+        self._is_awaited = False
         self._request = 1
         self._wish: tuple[int, Sequence[str]] | None = None
 
@@ -97,10 +98,14 @@ class Lane:
         """
         if not want:
             return self.send()
-        with self._sending:
-            if not self.leases:
-                self._wish = None
-                self._exchange(want, queues)
+        self._is_awaited = True
+        try:
+            with self._sending:
+                if not self.leases:
+                    self._wish = None
+                    self._exchange(want, queues)
+        finally:
+            self._is_awaited = False
         return True
 
     def next(self) -> Lease | None:
@@ -194,7 +199,7 @@ class Lane:
         now = time.monotonic()
         if self.leases and now - self._begun_at > HAND_BACK_AFTER_S:
             self.hand_back()
-        if now - self._started_at >= SEND_WITHIN_S and self.is_due(now):
+        if now - self._started_at >= SEND_WITHIN_S and self.is_due(now) and not self._is_awaited:
             self.send()  # else the worker's thread is about to see to it, and asks for jobs in the same step
 
     def beat(self) -> None:

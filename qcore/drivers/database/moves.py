@@ -39,6 +39,9 @@ class Moves:
     looks_first: ClassVar[bool] = False
     """Whether a reserve is better preceded by `has_work`."""
 
+    drops_at_once: ClassVar[bool] = False
+    """Whether a statement may choose the rows that it deletes from the same table."""
+
     def __init__(self, link: Link) -> None:
         self.link = link
         self.dialect = link.dialect

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, bindparam, delete, func, null, select, update
 
 from qcore.drivers.database.statements import Statements, literally
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
     from qcore.drivers.database.prepared import Prepared
 
@@ -28,10 +28,18 @@ class Trimming(Statements):
     @cached_property
     def too_old(self) -> Prepared:
         """Ids of `most` finished jobs that ended at `until_us` or before, and `old_us` ago at the least."""
+        return self.prepared(self.dialect.locked(self._old(), skip=True))
+
+    @cached_property
+    def drop_old(self) -> Prepared:
+        """Forget those of `too_old`, where a statement may both choose and delete."""
+        return self.prepared(delete(self.finished).where(self.finished.c.id.in_(self._old())))
+
+    def _old(self) -> Select[Any]:
         ended = self.finished.c.ended_us
         limit = self.dialect.now - bindparam("old_us", type_=BigInteger)
         old = select(self.finished.c.id).where(*self._windowed(), ended <= bindparam("until_us"), ended <= limit)
-        return self.prepared(self.dialect.locked(old.order_by(ended).limit(bindparam("most")), skip=True))
+        return old.order_by(ended).limit(bindparam("most")).correlate(None)
 
     def _windowed(self) -> list[ColumnElement[bool]]:
         finished = self.finished.c

@@ -81,7 +81,7 @@ class Upkeep:
             self._link.run_lightly(partial(self._trim_in, queue=queue, ended_as=ended_as))
 
     def _trim_in(self, connection: Connection, *, queue: str, ended_as: int) -> None:
-        say, pack = self._trimming, self._link.dialect.pack
+        say, pack, at_once = self._trimming, self._link.dialect.pack, self._link.moves.drops_at_once
         over = say.over_results.run(connection, most=_AT_ONCE).scalars()
         if over:
             say.drop_results.run(connection, ids=pack(over))
@@ -92,8 +92,9 @@ class Upkeep:
             bounds.append((full_us, base.COMPLETED_FRESH_S))
         for until_us, old_s in bounds:
             bound = {"until_us": until_us, "old_us": old_s * 1_000_000, "most": _AT_ONCE}
-            old = say.too_old.run(connection, **bound, **window).scalars()
-            if old:
+            if at_once:
+                say.drop_old.run(connection, **bound, **window)
+            elif old := say.too_old.run(connection, **bound, **window).scalars():
                 say.drop_finished.run(connection, ids=pack(old))
 
     def _fold(self) -> None:

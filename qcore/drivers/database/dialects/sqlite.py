@@ -6,7 +6,6 @@ import os
 import sqlite3
 import time
 import zlib
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,39 +16,33 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     bindparam,
-    delete,
     func,
     literal_column,
     select,
     text,
-    union_all,
-    update,
 )
 from sqlalchemy.dialects.sqlite import insert
 
 from qcore.clock import SystemClock
 from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.sqlite_moves import SqliteMoves, SqliteStatements
 from qcore.drivers.database.dialects.upsert import on_conflict
-from qcore.drivers.database.moves import Moves, ended_rows, in_order
-from qcore.drivers.database.prepared import Prepared
-from qcore.drivers.database.schema import DELAYED, READY
-from qcore.drivers.database.statements import Statements, literally
 from qcore.drivers.database.watch import FileWatch, PollWatch
 from qcore.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import URL, ColumnElement, Connection, FromClause, Insert, Table
+    from sqlalchemy import URL, ColumnElement, FromClause, Insert, Table
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.types import TypeEngine
 
     from qcore.config import ConnectionSettings
     from qcore.drivers.database.dialects.base import EndedRow, Source
     from qcore.drivers.database.link import Link
+    from qcore.drivers.database.moves import Moves
+    from qcore.drivers.database.statements import Statements
     from qcore.drivers.database.watch import Watch
-    from qcore.envelope import Lease
-    from qcore.settlement import Settlement
 
 _OLDEST = (3, 35, 0)
 """The first version that answers from an update."""
@@ -226,54 +219,3 @@ def _boot_number() -> int:
         return zlib.crc32(_BOOT_ID.read_bytes()) % 8192
     except OSError:
         return 0  # a host that does not number its starts: a lease may last longer after one
-
-
-class SqliteStatements(Statements):
-    """Updates and deletes that answer with what they changed."""
-
-    @cached_property
-    def take(self) -> Prepared:
-        """Lease the first `most` ready jobs of `queue`; gives the leases in no order."""
-        row: ColumnElement[Any] = literal_column("rowid")
-        first = self._first_ready(select(row).select_from(self.jobs)).correlate(None)
-        taken = update(self.jobs).values(self._leased(self.dialect.now)).where(row.in_(first))
-        return self.prepared(taken.returning(*self._of_lease(), self.jobs.c.token, self.jobs.c.reserved_us))
-
-    @cached_property
-    def any_due(self) -> Prepared:
-        """Whether a job of one of `queues` is ready, or is due to become so: one row, or none."""
-        jobs = self.jobs.c
-        due = self.is_in(DELAYED) & (jobs.due_us <= self.dialect.now)
-        named = self.dialect.among(jobs.queue, "queues")
-        found = [select(literally(1).label("one")).where(named, kind) for kind in (self.is_in(READY), due)]
-        return self.prepared(union_all(*found).limit(literally(1)))
-
-    @cached_property
-    def drop_one(self) -> Prepared:
-        """Take one job off the live ones."""
-        return self.prepared(delete(self.jobs).where(self.jobs.c.id == bindparam("job_id"))).in_order(("job_id",))
-
-
-class SqliteMoves(Moves):
-    """The writer is alone: nothing needs to be locked before it is changed."""
-
-    say: SqliteStatements
-    looks_first = True
-
-    def has_work(self, connection: Connection, queues: Sequence[str]) -> bool:
-        """Whether a job may be reserved: who finds none need not wait until he may write."""
-        return self.say.any_due.run(connection, queues=self.dialect.pack(queues)).first() is not None
-
-    def take(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
-        """Lease the first ready jobs of a queue."""
-        taken = self.say.take.run(connection, queue=queue, most=limit, token=token, term_us=self.term_us)
-        return in_order(taken.all(), token)
-
-    def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
-        """Move jobs to the finished ones; returns the ids whose lease was still held."""
-        rows = self.dialect.pack_rows(ended_rows(settlements))
-        held: Collection[str] = {s.id for s in settlements}
-        if self.say.finish.run(connection, ended_as=ended_as, **rows).rowcount < len(held):
-            held = self.held(connection, {(s.id, s.token) for s in settlements})
-        self.say.drop_one.tuples(connection, [(job_id,) for job_id in sorted(held)])
-        return held

@@ -1,0 +1,146 @@
+"""How jobs move on SQLite: whatever is read or changed in bulk goes in one step of a statement.
+
+Between two steps the client library lets go of the interpreter's lock and takes it again. Beside a thread that runs
+jobs that costs more than a row does, so what a reserve gives comes as one row, written as JSON.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import BigInteger, Text, bindparam, case, func, literal_column, select, union_all, update
+
+from qcore.drivers.database.moves import Moves, ended_rows
+from qcore.drivers.database.prepared import Prepared
+from qcore.drivers.database.schema import DELAYED, READY
+from qcore.drivers.database.statements import LEASE_COLUMNS, Statements, literally
+from qcore.envelope import Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from qcore.settlement import Settlement
+
+_INSIDE = 4096
+"""Bytes of a job's payload and history that are written in hex with the rest; larger ones are read by themselves."""
+_BLOBS = ("payload", "history")
+_ROWID: ColumnElement[int] = literal_column("rowid", BigInteger)
+
+
+class _Ready(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A ready job, as `next_packed` writes it: its place, then `LEASE_COLUMNS`."""
+
+    place: int
+    id: str
+    job: str
+    queue: str
+    payload: str | None
+    """In hex, as the history; None: read it by itself."""
+    attempts: int
+    exceptions: int
+    crashes: int
+    reclaims: int
+    created_us: int
+    due_us: int
+    history: str | None
+    cancel_requested: int
+    crash_reason: str | None
+    rank: int
+
+
+_decode = msgspec.json.Decoder(list[_Ready]).decode
+
+
+class SqliteStatements(Statements):
+    """Statements that say much in one row."""
+
+    @cached_property
+    def next_packed(self) -> Prepared:
+        """The first `most` ready jobs of `queue`, in order, as one list in JSON; and the instant."""
+        jobs = self.jobs.c
+        size = func.length(jobs.payload) + func.coalesce(func.length(jobs.history), literally(0))
+        blobs = {name: case((size <= literally(_INSIDE), func.hex(jobs[name]))).label(name) for name in _BLOBS}
+        columns = [blobs.get(name, jobs[name]) for name in LEASE_COLUMNS]
+        first = self._first_ready(select(_ROWID.label("place"), *columns)).subquery("ready")
+        return self.prepared(select(func.json_group_array(func.json_array(*first.c)), self.dialect.now))
+
+    @cached_property
+    def lease_places(self) -> Prepared:
+        """Lease the jobs at `places`, as of the instant `at_us`."""
+        values = self._leased(bindparam("at_us", type_=BigInteger))
+        each = func.json_each(bindparam("places", type_=Text)).table_valued("value")
+        return self.prepared(update(self.jobs).values(values).where(_ROWID.in_(select(each.c.value))))
+
+    @cached_property
+    def blobs(self) -> Prepared:
+        """Payload and history of the job at `place`."""
+        of_job = select(*(self.jobs.c[name] for name in _BLOBS))
+        return self.prepared(of_job.where(bindparam("place", type_=BigInteger) == _ROWID))
+
+    @cached_property
+    def any_due(self) -> Prepared:
+        """Whether a job of one of `queues` is ready, or is due to become so: one row, or none."""
+        jobs = self.jobs.c
+        due = self.is_in(DELAYED) & (jobs.due_us <= self.dialect.now)
+        named = self.dialect.among(jobs.queue, "queues")
+        found = [select(literally(1).label("one")).where(named, kind) for kind in (self.is_in(READY), due)]
+        return self.prepared(union_all(*found).limit(literally(1)))
+
+
+class SqliteMoves(Moves):
+    """The writer is alone: nothing needs to be locked before it is changed."""
+
+    say: SqliteStatements
+    looks_first = True
+    drops_at_once = True
+
+    def has_work(self, connection: Connection, queues: Sequence[str]) -> bool:
+        """Whether a job may be reserved: who finds none need not wait until he may write."""
+        return self.say.any_due.run(connection, queues=self.dialect.pack(queues)).first() is not None
+
+    def take(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
+        """Lease the first ready jobs of a queue."""
+        packed, now_us = self.say.next_packed.run(connection, queue=queue, most=limit).one()
+        ready = _decode(packed)
+        if ready:
+            values = {"at_us": now_us, "token": token, "term_us": self.term_us}
+            self.say.lease_places.run(connection, places=str([one.place for one in ready]), **values)
+        return [self._lease(connection, one, token, now_us) for one in ready]
+
+    def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
+        """Move jobs to the finished ones; returns the ids whose lease was still held."""
+        rows = self.dialect.pack_rows(ended_rows(settlements))
+        held: Collection[str] = {s.id for s in settlements}
+        if self.say.finish.run(connection, ended_as=ended_as, **rows).rowcount < len(held):
+            held = self.held(connection, {(s.id, s.token) for s in settlements})
+        self.say.drop.run(connection, ids=self.dialect.pack(sorted(held)))
+        return held
+
+    def _lease(self, connection: Connection, one: _Ready, token: str, now_us: int) -> Lease:
+        payload: bytes
+        history: bytes | None
+        if one.payload is None:
+            payload, history = self.say.blobs.run(connection, place=one.place).one()
+        else:
+            payload, history = bytes.fromhex(one.payload), bytes.fromhex(one.history) if one.history else None
+        return Lease(
+            id=one.id,
+            job=one.job,
+            queue=one.queue,
+            payload=payload,
+            token=token,
+            attempts=one.attempts,
+            exceptions=one.exceptions,
+            crashes=one.crashes,
+            reclaims=one.reclaims,
+            created_us=one.created_us,
+            due_us=one.due_us,
+            history=history,
+            cancel_requested=bool(one.cancel_requested),
+            crash_reason=one.crash_reason,
+            reserved_us=now_us,
+        )
