@@ -35,6 +35,9 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int | None = None
     block_for: float | None = None
     lease_s: float = LEASE_S
+    on_lease_loss: str = "finish"
+    """What a worker does with running jobs that others may begin: `finish` lets them end, and the store refuses
+    whatever end comes too late; `stop` interrupts them softly, uncharged, before their leases end."""
     auto_migrate: bool = True
     """`database`: make and update tables at first use."""
     durability: str = "normal"

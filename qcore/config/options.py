@@ -74,6 +74,7 @@ CONNECTION = {
     "max_attempts": kinds.WHOLE,
     "block_for": kinds.SECONDS,
     "lease_s": kinds.POSITIVE,
+    "on_lease_loss": kinds.ON_LEASE_LOSS,
     "auto_migrate": kinds.SWITCH,
     "durability": kinds.DURABILITY,
     "timeout_s": kinds.POSITIVE,

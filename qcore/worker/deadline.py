@@ -28,6 +28,7 @@ class Deadline:
         self._limit_s = 0.0
         self._stop_at = 0.0
         self._is_running = False
+        self._is_unwanted = False
         self._next_alarm = 0.0
         self._before: Any = None
 
@@ -44,6 +45,7 @@ class Deadline:
     def begin(self, limit_s: float) -> None:
         """Let an attempt begin that may take `limit_s` seconds; 0: any."""
         self._limit_s = limit_s
+        self._is_unwanted = False
         self._until = time.monotonic() + limit_s if limit_s else 0.0
         self._is_running = True
         if limit_s:
@@ -53,6 +55,13 @@ class Deadline:
         """Let the attempt be over: nothing is raised from here on."""
         self._is_running = False
         self._until = 0.0
+
+    def interrupt(self) -> bool:
+        """Interrupt the attempt under way, and no other; whether there is one. May be called from any thread."""
+        self._is_unwanted = self._is_running
+        if self._is_unwanted:
+            self._ring_by(time.monotonic())
+        return self._is_unwanted
 
     def stop_within(self, grace_s: float) -> None:
         """Interrupt the attempt under way if it still runs in `grace_s` seconds; 0: now."""
@@ -72,7 +81,8 @@ class Deadline:
             if self._stop_at:
                 self._ring_by(now + 0.05)  # the attempt that a stop waits for is between two steps
             return
-        if self._stop_at and now >= self._stop_at:
+        if self._is_unwanted or (self._stop_at and now >= self._stop_at):
+            self._is_unwanted = False
             raise Interrupted
         if self._until and now >= self._until:
             self._until = 0.0

@@ -57,6 +57,8 @@ class Lane:
         self._unsent_since = 0.0
         self._sending = threading.Lock()
         self._is_awaited = False
+        self.kept_at = time.monotonic()
+        """When the leases in hand were last renewed from here, in monotonic seconds."""
         self._request = 1
         self._wish: tuple[int, Sequence[str]] | None = None
 
@@ -207,10 +209,12 @@ class Lane:
         running = dict(self.running)
         unsettled = [Lease(id=s.id, job=s.job, queue=s.queue, payload=b"", token=s.token) for s in self._unsettled()]
         held = [*running.values(), *self.leases, *unsettled]
+        asked_at = time.monotonic()
         if held:
             self.cancelled.update(self.store.heartbeat(self.worker, held, running.keys()))
         else:
             self.store.ping()  # whoever beats must know that the store answers
+        self.kept_at = asked_at
 
     def _exchange(self, want: int, queues: Sequence[str]) -> None:
         """Settle, and reserve if jobs are wanted; the caller has the lock."""

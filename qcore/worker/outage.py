@@ -1,4 +1,4 @@
-"""A store that does not answer: growing, jittered pauses, and a line about it now and then."""
+"""A store that does not answer: growing, jittered pauses, and a line about it, and what it cost, now and then."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ class Outage:
     """Which connections are out of reach, and how long to wait before the next look.
 
     Args:
-        trouble: told of an outage that began or goes on, and of its end: a line a second at the most.
+        trouble: told of an outage that began or goes on, of its end, and of ends of attempts that came too late:
+            a line a second at the most.
     """
 
     def __init__(self, trouble: Callable[[str], None]) -> None:
         self._trouble = trouble
         self._pauses: dict[str, float] = {}
         self._unended: set[str] = set()
+        self._refused: list[str] = []
         self._said_at = -_SAY_EVERY_S
 
     @property
@@ -54,9 +56,24 @@ class Outage:
         if connection in self._unended and self._say(f'connection "{connection}" answers again'):
             self._unended.discard(connection)
 
-    def _say(self, line: str) -> bool:
+    def refused(self, end: str) -> None:
+        """Note that a store refused the end of an attempt, given in words; `tell` tells of it."""
+        self._refused.append(end)
+
+    def tell(self, *, at_once: bool = False) -> None:
+        """Tell of the ends that were refused, all in one line, once a line may be said, or at once."""
+        if not self._refused:
+            return
+        others = len(self._refused) - 1
+        line = (
+            f"{self._refused[0]}; so {'was' if others == 1 else 'were'} {others} more" if others else self._refused[0]
+        )
+        if self._say(line, at_once=at_once):
+            self._refused.clear()
+
+    def _say(self, line: str, *, at_once: bool = False) -> bool:
         now = time.monotonic()
-        if now - self._said_at < _SAY_EVERY_S:
+        if not at_once and now - self._said_at < _SAY_EVERY_S:
             return False
         self._said_at = now
         self._trouble(line)

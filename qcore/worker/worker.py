@@ -14,6 +14,7 @@ from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker.attendants import Attendants
 from qcore.worker.executors import Executor, open_executor
+from qcore.worker.keeping import Keeping
 from qcore.worker.lane import Lane, handed_back
 from qcore.worker.limits import Limits
 from qcore.worker.naming import new_id
@@ -31,8 +32,6 @@ _ROOM_WITHIN_S = 0.25
 """Seconds that a full worker waits before it looks around again."""
 _SILENT_MOST_S = 10.0
 """A worker lets its supervisor hear from it at least so often, however long it sleeps."""
-_LOOK_EVERY_S = 0.1
-"""Seconds between two looks at whether the supervisor keeps the leases alive."""
 _SUSPECT_WAITS_S = 600.0
 """A job under which a process died is put off while others run; one so old is not put off any more."""
 _PUT_OFF_US = 2_000_000
@@ -79,9 +78,8 @@ class Worker:
         self._is_waiting = False
         self._stops = 0
         self._stopped_at = 0.0
-        self._forsaken: set[Lane] = set()
-        self._next_look = 0.0
         self._lanes = self._open(queue_names(queues), connection)
+        self._keeping = Keeping(self._lanes, slots)
 
     @property
     def queues(self) -> list[str]:
@@ -199,7 +197,7 @@ class Worker:
         return True
 
     def _next(self, lane: Lane) -> Lease | None:
-        if self._is_forsaken(lane):
+        if self._keeping.is_forsaken(lane):
             lane.hand_back()
         return lane.next()
 
@@ -216,17 +214,6 @@ class Worker:
 
     def _reason(self) -> StopReason | None:
         return StopReason.SIGNAL if self._stops else self._limits.reached()
-
-    def _is_forsaken(self, lane: Lane) -> bool:
-        """Whether the supervisor has kept no lease alive for a whole term: what is begun now, others may begin too."""
-        if self._slots is None:
-            return False
-        now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + _LOOK_EVERY_S
-            kept = {one: self._slots.unkept_s(one.settings.name) for one in self._lanes}
-            self._forsaken = {one for one, unkept_s in kept.items() if unkept_s > one.settings.lease_s}
-        return lane in self._forsaken
 
     def _is_done(self) -> bool:
         """Whether a worker that found nothing to do stops for that."""
@@ -278,7 +265,7 @@ class Worker:
         target = max(free, self._prefetch.target(self._executor.capacity))
         held = len(lane.leases)
         self._low = target // 2
-        if self._stops or self._is_paused or self._is_forsaken(lane) or held > target - target // 4:
+        if self._stops or self._is_paused or self._keeping.is_forsaken(lane) or held > target - target // 4:
             return 0
         return max(0, min(target - held, self._limits.left - held))
 
@@ -297,7 +284,7 @@ class Worker:
             self._is_waiting = False
 
     def _can_reserve(self, lane: Lane) -> bool:
-        return not (self._is_paused or self._outage.pause_of(lane.settings.name) or self._is_forsaken(lane))
+        return not (self._is_paused or self._outage.pause_of(lane.settings.name) or self._keeping.is_forsaken(lane))
 
     def _rest(self) -> None:
         """Pause between two jobs, unless a stop comes."""
@@ -330,6 +317,9 @@ class Worker:
             time.sleep(max(0.0, min(pause_s, until - time.monotonic())))
             until = min(until, self._leaves_by())
         self._publish()
+        for lane in self._lanes:
+            self._tell_lost(lane)
+        self._outage.tell(at_once=True)
         for lane in failed:
             self._trouble(
                 f'connection "{lane.settings.name}" did not answer to the end: {lane.unsent} ends of attempts '
@@ -374,17 +364,21 @@ class Worker:
             self._slots.tell(serves=True, jobs=self._limits.jobs, failures=self._failures, busy_s=self._busy_s)
 
     def _hear(self) -> None:
-        """Take note of cancellations, which the supervisor heard of; it hears that threads have their turn."""
+        """Take note of cancellations, which the supervisor heard of, and of leases that are about to be lost."""
         if self._slots is not None:
             self._slots.turn()
             cancelled = self._slots.cancelled()
             for lane in self._lanes if cancelled else ():
                 lane.cancelled.update(cancelled)
+        for lane in self._keeping.lost():
+            if self._executor is not None:
+                self._executor.interrupt(lane)
 
     def _tell_lost(self, lane: Lane) -> None:
         while lane.lost:
-            lost = lane.lost.popleft()
-            self._trouble(f"{lost.job} {lost.id}: its lease was lost, and its end ({lost.outcome.value}) refused")
+            end = lane.lost.popleft()
+            self._outage.refused(f"{end.job} {end.id}: its lease was lost, and its end ({end.outcome.value}) refused")
+        self._outage.tell()
 
     def _trouble(self, text: str) -> None:
         if self._observer:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from fakes.store import in_ci
-from harness.audit import Result
+from harness.audit import Result, shown
 from harness.rig import Rig
 from harness.scale import SCALE, SEED
 from harness.stores import ALL, KINDS, FaultStore, ServedStore
@@ -45,6 +45,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         left = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
         right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
         terminalreporter.write_line("  ".join([*left, *right]).rstrip())
+    for line in _LINES:
+        if line.lost_ids:
+            terminalreporter.write_line(f"lost in {line.test} ({line.store}): {shown(line.lost_ids)}")
 
 
 @pytest.fixture(scope="session")

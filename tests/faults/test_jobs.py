@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 
+from harness import stillborn
 from harness.audit import attempts
 from harness.fault_jobs import Hangs, Sleeps, SleepsAsync
+from harness.hooks import HOOKS
 from harness.rig import Rig
 from harness.scale import LEASE_S, count, leases
 from harness.waiting import until
-from wild_jobs import WAYS, BlocksTheLoop, Deadlocks, HoldsTheGIL, Loops, Poison, Swallows, SwallowsAsync
+from wild_jobs import WAYS, Blocks, BlocksTheLoop, Deadlocks, HoldsTheGIL, Loops, Poison, Swallows, SwallowsAsync
 
 from qcore import Job
 from qcore.records import StoredJob, unpack_history
@@ -20,6 +23,10 @@ _TIMEOUT_S = 0.5
 _HARD_GRACE_S = 2.0
 _LOOK_S = 1.5
 """The supervisor looks four times a second; then a new process begins, on a busy machine."""
+_PAUSES_S = (0.0, 0.5, 1.0, 2.0)
+"""The first successor of a worker that died at once comes at once, the next ones ever later."""
+_BIRTH_S = 1.0
+"""The supervisor looks four times a second; then a process is made, on a busy machine."""
 _MEMORY_MB = 200
 _LAST_WORDS = {
     "segfault": "signal 11",
@@ -98,6 +105,26 @@ def test_t15_hang_of_a_coroutine(rig: Rig) -> None:
     rig.verdict(recovery_s=_hung(rig, hang, is_soft=False), within_s=_TIMEOUT_S + _HARD_GRACE_S + _LOOK_S)
 
 
+def test_t15_hang_of_a_thread(rig: Rig) -> None:
+    """An exception ends the one that heeds it; for two that do not the process is ended, and nobody else pays."""
+    host = rig.host("--threads", "5")
+    soft, deaf, blocked, *beside = rig.dispatch(
+        [Loops(_TIMEOUT_S), Swallows(_TIMEOUT_S), Blocks(_TIMEOUT_S), *(Hangs(3.5) for _ in range(2))]
+    )
+    (pid,) = {event.pid for event in rig.noted("start", 5)}
+    rig.noted("failed")
+    assert pid in host.processes(), "the soft end of one is enough for that one"
+    rig.noted("failed", 3)
+    assert pid not in host.processes()
+    assert [_stored(rig, one).attempts for one in beside] == [0] * 2
+    rig.drained(within_s=20)
+    rig.settled(within_s=20)
+    assert {_stored(rig, one).attempts for one in beside} == {1}, "those beside them are not charged"
+    assert host.log.count("is ended") == 1
+    took_s = [_hung(rig, soft, is_soft=True), *(_hung(rig, one, is_soft=False) for one in (deaf, blocked))]
+    rig.verdict(recovery_s=max(took_s), within_s=_TIMEOUT_S + _HARD_GRACE_S + _LOOK_S)
+
+
 def test_t16_poison(rig: Rig) -> None:
     """Each way to die, among good jobs: the good ones end, the bad ones fail with their reason, after three deaths."""
     host = rig.host("--processes", "2", "--memory-hard", str(_MEMORY_MB), serving=2)
@@ -117,6 +144,26 @@ def test_t16_poison(rig: Rig) -> None:
     assert began <= 2 + deaths, f"{began} processes began for {deaths} deaths"
     assert len(host.serving(2)) == 2
     rig.verdict(repeats=deaths, kills=deaths)  # what ended in the last 5 ms before a death may run again
+
+
+def test_t16_no_restart_storm(rig: Rig) -> None:
+    """Workers that die before they serve come again after growing pauses; the jobs lose nothing."""
+    doom = rig.folder / "doom"
+    doom.touch()
+    ids = rig.dispatch([Sleeps(0.01) for _ in range(5)])
+    host = rig.host(serving=0, **{HOOKS: stillborn.__name__, stillborn.FILE: str(doom)})
+    births = [event.monotonic for event in rig.noted("stillborn", 4)]
+    doom.unlink()
+    gaps = [later - earlier for earlier, later in pairwise(births)]
+    for gap, pause_s in zip(gaps, _PAUSES_S, strict=False):
+        assert pause_s <= gap < pause_s + _BIRTH_S, f"the successors came after {gaps}"
+    host.serving()
+    rig.drained(within_s=10)
+    rig.settled(within_s=10)
+    assert rig.ledger.count("stillborn") == len(births), "nobody came before his time"
+    assert {_stored(rig, one).attempts for one in ids} == {1}
+    first = min(run.began_at for job in attempts(rig.ledger).values() for run in job)
+    rig.verdict(recovery_s=first - births[-1], within_s=_PAUSES_S[len(gaps)] + _BIRTH_S)
 
 
 def _hung(rig: Rig, job_id: str, *, is_soft: bool) -> float:

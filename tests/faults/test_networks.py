@@ -87,6 +87,9 @@ def test_t12_frozen_child(rig: Rig) -> None:
     rig.signal(began.pid, signal.SIGSTOP)
     frozen_at = rig.ledger.fault("freeze", began.pid)
     rig.dispatch([Sleeps(0.01) for _ in range(30)])
+    rig.noted("start", 32)
+    assert began.pid not in host.processes(), "it was ended before its job began elsewhere: it cannot wake any more"
+    rig.signal(began.pid, signal.SIGCONT)
     rig.drained(within_s=30)
     rig.settled(within_s=20)
     first, second = attempts(rig.ledger)[job_id]
@@ -98,6 +101,58 @@ def test_t12_frozen_child(rig: Rig) -> None:
     assert stored is not None
     assert stored.attempts == 2
     rig.verdict(recovery_s=second.began_at - frozen_at, within_s=1.5 + 2.0 + 1.5)
+
+
+def test_t12_frozen_child_that_wakes(rig: Rig) -> None:
+    """A process that is stopped beyond its lease, in a job that may last: its supervisor keeps the job for it."""
+    host = rig.host("--processes", "2", serving=2)
+    rig.host()  # would take the job over
+    (job_id,) = rig.dispatch([Hangs(seconds(5, least=0.6))])
+    (began,) = rig.noted("start")
+    rig.signal(began.pid, signal.SIGSTOP)
+    frozen_at = rig.ledger.fault("freeze", began.pid)
+    rig.dispatch([Sleeps(0.01) for _ in range(30)])
+    rig.noted("end", 30)
+    _sleep_until(frozen_at + leases(20 / 15))
+    assert rig.ledger.count("start") == 31, "the job is in the hands of somebody who lives"
+    thawed_at = time.monotonic()
+    rig.signal(began.pid, signal.SIGCONT)
+    rig.drained(within_s=20)
+    rig.settled(within_s=20)
+    (run,) = attempts(rig.ledger)[job_id]
+    assert run.ended_at is not None
+    assert run.ended_at >= thawed_at
+    rig.dispatch([Sleeps(0.01) for _ in range(20)])
+    rig.drained(within_s=20)
+    assert host.is_alive
+    rig.verdict(recovery_s=run.ended_at - thawed_at, within_s=seconds(5, least=0.6) + 0.5)
+
+
+def test_t12_frozen_worker(rig: Rig) -> None:
+    """A worker without a supervisor, stopped beyond its lease: its late end is refused while the job runs elsewhere."""
+    frozen = rig.host("--in-process", serving=0)
+    rig.noted("serves")
+    (job_id,) = rig.dispatch([Hangs(leases(1))])
+    rig.noted("start")
+    rig.dispatch([Sleeps(0.01) for _ in range(10)])
+    frozen.freeze()
+    frozen_at = rig.ledger.fault("freeze", frozen.pid)
+    other = rig.host("--processes", "2", serving=2)
+    until(lambda: len(attempts(rig.ledger)[job_id]) == 2, leases(3) + 10, "the job is taken over", every_s=0.002)
+    frozen.thaw()
+    thawed_at = time.monotonic()
+    _ends_are_refused(frozen, 1)
+    first, second = attempts(rig.ledger)[job_id]
+    assert second.ended_at is None, "the job was over elsewhere: the test proves nothing"
+    rig.drained(within_s=leases(1) + 10)
+    begun = [event for event in rig.ledger.events("start", since=thawed_at) if event.pid == frozen.pid]
+    assert not begun, "what the sleeper had prefetched is not its own any more"
+    rig.dispatch([Sleeps(0.01) for _ in range(20)])
+    rig.drained(within_s=20)
+    rig.settled(within_s=20)
+    assert first.pid == frozen.pid
+    assert "its lease was lost" not in other.log, "the end of the second attempt counts"
+    rig.verdict(repeats=1, overlaps=1, recovery_s=second.began_at - frozen_at, within_s=LEASE_S * 4 / 3 * 2 + 2)
 
 
 def test_t12_frozen_supervisor(rig: Rig) -> None:

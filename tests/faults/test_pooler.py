@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -13,22 +14,38 @@ import psycopg
 import pytest
 import test_kills
 from fakes.store import in_ci
+from harness import eager
 from harness.fault_jobs import Sleeps
 from harness.rig import Rig
-from harness.stores import PostgreSQLStore
+from harness.stores import PostgreSQLStore, only_on
 from harness.waiting import until
 from servers import session
 from servers.pgbouncer import PgBouncer
 
 _SESSIONS = 6
+_PREPARES_SINCE = (1, 21)
+"""PgBouncer gives each client its own prepared statements again; below, whoever prepares one breaks others."""
+_OF_POOLER = "PGBOUNCER_"
 _POLLED_WITHIN_S = 1.0
 _WARNING = "lets no NOTIFY through"
 _OURS = ("statement_timeout", "lock_timeout", "enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 
 pytestmark = [
-    pytest.mark.parametrize("fault_store", [pytest.param("postgresql", marks=pytest.mark.server)], indirect=True),
-    pytest.mark.parametrize("pooled", ["", "options"], ids=["refuses options", "ignores options"], indirect=True),
+    only_on("postgresql"),
+    pytest.mark.parametrize("pooled", ["", "options"], ids=["refuses options", "prepares statements"], indirect=True),
 ]
+
+
+class _Preparing(PgBouncer):
+    """Knows of its clients' prepared statements, where its version can."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        said = subprocess.run([self.find() or self.program, "--version"], capture_output=True, text=True, check=True)
+        found = re.search(r"(\d+)\.(\d+)", said.stdout)
+        if found is not None and (int(found[1]), int(found[2])) >= _PREPARES_SINCE:
+            with (self.folder / "pgbouncer.ini").open("a") as settings:
+                settings.write("max_prepared_statements = 100\n")
 
 
 class _Pooled(PostgreSQLStore):
@@ -49,16 +66,19 @@ class _Pooled(PostgreSQLStore):
 
 @pytest.fixture
 def pooled(rig: Rig, request: pytest.FixtureRequest) -> Iterator[_Pooled]:
-    """A pooler before the rig's store."""
+    """A pooler before the rig's store: one that is strict with its clients, or one whose clients prepare statements."""
     if PgBouncer.find() is None:
         session.note("missing", PgBouncer.name, PgBouncer.package)
         missing = "pgbouncer is not installed: apt-get install pgbouncer"
         pytest.fail(missing, pytrace=False) if in_ci() else pytest.skip(missing)
     usual: Any = rig.store
     with session.scratch() as folder:
-        pooler = PgBouncer(folder / "pgbouncer", usual.server, ignores=request.param)
+        prepares = bool(request.param)
+        kind = _Preparing if prepares else PgBouncer
+        pooler = kind(folder / "pgbouncer", usual.server, ignores=request.param)
         session.note("used", PgBouncer.name, pooler.start())
         rig.store = _Pooled(usual, pooler)
+        rig.hooks += [eager.__name__] if prepares else []
         try:
             yield rig.store
         finally:
@@ -122,8 +142,9 @@ def _leaves_nothing_behind(pooled: _Pooled) -> None:
                 [list(_OURS)],
             ).fetchall()
             assert not changed, f"settings are left: {changed}"
-            prepared = one.execute("SELECT statement FROM pg_prepared_statements WHERE name <> ''").fetchall()
-            assert not prepared, f"prepared statements are left: {prepared}"
+            prepared = one.execute("SELECT name, statement FROM pg_prepared_statements WHERE name <> ''").fetchall()
+            theirs = [name for name, _ in prepared if not name.startswith(_OF_POOLER)]
+            assert not theirs, f"prepared statements are left: {prepared}"
         assert len(backends) == _SESSIONS
         locks = sessions[0].execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
         assert locks == (0,)

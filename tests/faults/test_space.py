@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from fakes.store import in_ci
+from harness.audit import attempts
 from harness.fault_jobs import Gated, Sleeps
 from harness.rig import Rig
 from harness.scale import leases
-from harness.stores import MariaDBStore, PostgreSQLStore, RedisStore, SQLiteStore
+from harness.stores import MariaDBStore, PostgreSQLStore, RedisStore, SQLiteStore, only_on
 from harness.waiting import until
 from wild_jobs import Carries
 
@@ -25,6 +26,8 @@ from qcore import ConnectionFailed, Job
 _BACK_WITHIN_S = 5.0
 _DISK_MB = 4
 _LOAD = "x" * 20_000
+_ROOM = 1_000_000
+"""Bytes that a store may take beside what it has."""
 
 
 class _Space(ABC):
@@ -169,6 +172,38 @@ def test_t25_no_space(rig: Rig, space: _Space) -> None:
     rig.verdict(recovery_s=first.monotonic - free_at, within_s=_BACK_WITHIN_S)
 
 
+@only_on("redis")
+def test_t25_evicting_store(rig: Rig) -> None:
+    """Redis that throws away what nobody asked for lately: jobs vanish, but neither workers nor dispatch break."""
+    host = rig.host("--processes", "2", serving=2)
+    pids = host.serving(2)
+    rig.dispatch([Sleeps(0.01) for _ in range(20)])
+    rig.noted("end", 20)
+    gate = rig.folder / "gate"
+    rig.dispatch([Gated(str(gate)), *(Sleeps().delay_until(1.0) for _ in range(50))])
+    rig.noted("start", 21)
+    server: Any = rig.store
+    with server._admin() as admin:
+        admin.config_set("maxmemory-policy", "allkeys-lru")
+        admin.config_set("maxmemory", int(admin.info("memory")["used_memory"]) + _ROOM)
+        rig.ledger.fault("evicts")
+        until(lambda: _evicts(rig, admin), 20, "something is evicted", every_s=0.001)
+        gate.touch()
+        rig.noted("end", 21)
+        admin.config_set("maxmemory", 0)
+        admin.config_set("maxmemory-policy", "noeviction")
+    free_at = time.monotonic()
+    after = rig.dispatch([Sleeps() for _ in range(20)])
+    until(lambda: set(after) <= rig.ledger.ids("end"), _BACK_WITHIN_S, "what is dispatched now runs")
+    recovery_s = max(run.began_at for one in after for run in attempts(rig.ledger)[one]) - free_at
+    rig.settled(within_s=leases(3) + 20)
+    assert host.serving(2) == pids, "no worker broke"
+    assert "Traceback" not in host.log
+    rig.verdict(
+        recovery_s=recovery_s, within_s=_BACK_WITHIN_S, repeats=21, forgotten=rig.ledger.returned().difference(after)
+    )
+
+
 @pytest.mark.parametrize("fault_store", ["sqlite"], indirect=True)
 def test_t25_read_only_file(rig: Rig, space: _Space) -> None:
     """A file that may only be read gives no jobs and takes none, and says why."""
@@ -194,6 +229,12 @@ def _until_refused(rig: Rig) -> ConnectionFailed:
         except ConnectionFailed as refused:
             return refused
     pytest.fail("the store is never full")
+
+
+def _evicts(rig: Rig, admin: Any) -> bool:
+    """Put more into a store; whether it throws something away by now."""
+    rig.dispatch([Carries(_LOAD).delay_until(1.0)])
+    return bool(admin.info("stats")["evicted_keys"])
 
 
 def _is_taken(rig: Rig, jobs: Sequence[Job]) -> bool:

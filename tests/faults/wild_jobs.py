@@ -77,6 +77,31 @@ class Deadlocks(Loops):
         library.pthread_mutex_lock(lock)
 
 
+class Blocks(Loops):
+    """Sleeps in C for longer than any test; an exception meant for its thread waits as long."""
+
+    def work(self) -> None:
+        time.sleep(600)
+
+
+class Heeds(Audited):
+    """Takes so many seconds, unless it is told to stop: then it notes that it was."""
+
+    timeout = 0
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def work(self) -> None:
+        until = time.monotonic() + self.seconds
+        try:
+            while time.monotonic() < until:
+                time.sleep(0.01)
+        except BaseException:
+            Ledger.here().note("stopped", self.job_id or "", self.attempts)
+            raise
+
+
 class SwallowsAsync(AuditedAsync):
     """Never ends, and does not heed that it is cancelled."""
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import executor_jobs as held
@@ -84,6 +85,45 @@ def _stop_soon(worker: Worker, job_id: str) -> None:
         time.sleep(0.005)
     worker._on_stop()
     worker._on_stop()
+
+
+@pytest.fixture
+def cut_off(tmp_path: Path) -> Iterator[QueueManager]:
+    """A manager whose workers stop what they are about to lose."""
+    file = tmp_path / "qctl.toml"
+    file.write_text('[connections.default]\ndriver = "memory"\nlease_s = 0.5\non_lease_loss = "stop"\n')
+    manager = QueueManager.open(config_file=file)
+    with manager.using():
+        yield manager
+    manager.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "job"),
+    [(name, jobs.Spins) for name in KINDS] + [("inline", jobs.AsyncWaits), ("async", jobs.AsyncWaits)],
+)
+def test_jobs_whose_leases_nobody_renews_are_stopped_uncharged_where_that_is_wished(
+    cut_off: QueueManager, kind: str, job: Callable[[float], Any]
+) -> None:
+    job_id = job(0).dispatch()
+    slots = SlotMemory(1, 20).child(0)  # of a supervisor that renews nothing
+    worker = Worker(manager=cut_off, options=WorkerOptions(**KINDS[kind]), slots=slots)
+    thread = threading.Thread(target=_stop_once_given_back, args=(worker, cut_off, job_id))
+    thread.start()
+    began = time.monotonic()
+    assert worker.run() is StopReason.SIGNAL
+    assert time.monotonic() - began < 10, "the job takes 20 s"
+    thread.join()
+    record = JobRecord.find(job_id)
+    assert (record.state, record.attempts) == (JobState.PENDING, 0)
+
+
+def _stop_once_given_back(worker: Worker, manager: QueueManager, job_id: str) -> None:
+    """Let the worker end once nothing runs any more."""
+    with manager.using():
+        until(lambda: job_id in {words[-1] for words in jobs.HEARD})
+        until(lambda: JobRecord.find(job_id).state is JobState.PENDING)
+    worker.stop()
 
 
 # -- stops that something does not heed ------------------------------------------------------------------------------

@@ -87,3 +87,28 @@ def test_pauses_grow_to_five_seconds(clock: Clock) -> None:
     assert 2.5 <= pauses[-1] <= 5.0
     outage.answered("main")
     assert outage.pause_s == 0
+
+
+def test_ends_that_came_too_late_are_told_in_one_line_when_there_may_be_one(clock: Clock) -> None:
+    said: list[str] = []
+    outage = Outage(said.append)
+    outage.tell()
+    outage.failed("main", DOWN)
+    for name in ("first", "second", "third"):
+        outage.refused(f"the {name} was refused")
+        outage.tell()
+    assert said == ["it is down"]
+    clock.now += 1
+    outage.tell()
+    outage.tell()
+    assert said == ["it is down", "the first was refused; so were 2 more"]
+
+
+def test_whoever_leaves_tells_at_once_what_was_refused(clock: Clock) -> None:
+    said: list[str] = []
+    outage = Outage(said.append)
+    outage.failed("main", DOWN)
+    outage.refused("the end was refused")
+    outage.tell(at_once=True)
+    outage.tell(at_once=True)
+    assert said == ["it is down", "the end was refused"]

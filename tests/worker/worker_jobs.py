@@ -208,6 +208,19 @@ class Spins(Job):
             pass
 
 
+class AsyncWaits(Job):
+    """Waits on the event loop until it is stopped."""
+
+    max_tries = 1
+
+    def __init__(self, limit: float) -> None:
+        self.timeout = limit
+
+    async def handle(self) -> None:
+        HEARD.append(("waits", self.job_id))
+        await asyncio.sleep(20)
+
+
 BARRIER: dict[str, threading.Barrier] = {}
 
 

@@ -64,6 +64,14 @@ class AioExecutor:
         """Interrupt what still runs in so many seconds."""
         self._under_way.stop_at = time.monotonic() + grace_s
 
+    def interrupt(self, lane: Lane) -> None:
+        """Interrupt each attempt of a lane that runs now, once."""
+        for entry in self._under_way.unwanted(lane):
+            if isinstance(entry.runs_in, asyncio.Task):
+                self._loop.call_soon_threadsafe(entry.runs_in.cancel)
+            elif self._deadlines is not None:
+                self._deadlines.interrupt(entry.runs_in)
+
     def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return once nothing runs; what outlasts a stop's patience is cancelled, then given back."""
         self._under_way.drain(meanwhile, lambda: self._loop.call_soon_threadsafe(self._interrupt_all))
@@ -94,6 +102,7 @@ class AioExecutor:
 
     def _begin(self, runner: Runner, entry: Entry) -> None:
         task = self._loop.create_task(self._attempt(runner, entry))
+        entry.runs_in = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -107,7 +116,7 @@ class AioExecutor:
                 return
             settlement = settlement or await self._run(runner, attempt, entry)
         except asyncio.CancelledError as error:  # the worker's doing, or the job's own
-            settlement = runner.fail(attempt, Interrupted() if self._has_interrupted else error)
+            settlement = runner.fail(attempt, Interrupted() if self._has_interrupted or entry.is_unwanted else error)
         except BaseException as error:  # noqa: BLE001  whatever a job raises is its own end, not the worker's
             settlement = runner.fail(attempt, error)
         self._under_way.end(entry, settlement)
@@ -124,6 +133,7 @@ class AioExecutor:
     def _hand_over(self, runner: Runner, attempt: Attempt, entry: Entry) -> None:
         """Let a thread run the job, and tell its end; until one is free it has not begun."""
         entry.place.end()
+        entry.runs_in = None
         if self._deadlines is None:
             self._deadlines = ThreadDeadlines()
         self._threads.submit(partial(self._run_in_thread, runner, attempt, entry, self._deadlines))
@@ -142,6 +152,7 @@ class AioExecutor:
             self._under_way.end(entry, handed_back(entry.lease))
             return
         attempt.began = time.perf_counter()
+        entry.runs_in = threading.get_ident()
         entry.place.begin(entry.lease, attempt.held.timeout_s)
         self._under_way.end(entry, runner.run_prepared(attempt, ThreadDeadline(deadlines)))
 

@@ -21,12 +21,16 @@ _HEED_WITHIN_S = 0.3
 class Entry:
     """One attempt and its place."""
 
-    __slots__ = ("lane", "lease", "place")
+    __slots__ = ("is_unwanted", "lane", "lease", "place", "runs_in")
 
     def __init__(self, lane: Lane, lease: Lease, place: Place) -> None:
         self.lane = lane
         self.lease = lease
         self.place = place
+        self.is_unwanted = False
+        """Whether it is to be interrupted."""
+        self.runs_in: object = None
+        """What runs it: the identity of a thread, or a task."""
 
 
 class UnderWay:
@@ -78,6 +82,14 @@ class UnderWay:
             with self._changed:
                 self._free.append(entry.place)
                 self._changed.notify_all()
+
+    def unwanted(self, lane: Lane) -> list[Entry]:
+        """Take note that a lane's attempts are to be interrupted; gives each that runs, the first time alone."""
+        with self._changed:
+            entries = [one for one in self._entries if one.lane is lane and one.runs_in and not one.is_unwanted]
+        for entry in entries:
+            entry.is_unwanted = True
+        return entries
 
     def wait_for_room(self, timeout_s: float) -> None:
         """Return once there is room for another, or after so many seconds."""

@@ -35,6 +35,10 @@ class Executor(Protocol):
         """Interrupt what still runs in so many seconds; may be called from a signal handler, again with less."""
         ...
 
+    def interrupt(self, lane: Lane) -> None:
+        """Interrupt each attempt of a lane that runs now, once, however often this is called; from any thread."""
+        ...
+
     def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return once nothing runs any more, or `stop_within` is over and the rest was given back.
 

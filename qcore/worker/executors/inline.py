@@ -25,11 +25,13 @@ class InlineExecutor:
         del options
         self._ended = ended
         (self._place,) = places(slots, 1)
+        self._lane: Lane | None = None
         self._deadline = Deadline()
         self._deadline.__enter__()
 
     def submit(self, lane: Lane, runner: Runner, lease: Lease) -> None:
         """Run an attempt to its end."""
+        self._lane = lane
         lane.begin(lease)
         settlement = runner.run(lease, self._deadline, self._place)
         lane.end(lease)
@@ -41,6 +43,11 @@ class InlineExecutor:
     def stop_within(self, grace_s: float) -> None:
         """Interrupt the attempt under way if it still runs in so many seconds."""
         self._deadline.stop_within(grace_s)
+
+    def interrupt(self, lane: Lane) -> None:
+        """Interrupt the attempt under way, if it is one of that lane."""
+        if self._lane is lane and self._deadline.interrupt():
+            self._lane = None
 
     def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return: nothing runs while the worker's thread is here."""

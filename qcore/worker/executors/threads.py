@@ -52,6 +52,11 @@ class ThreadExecutor:
         """Interrupt what still runs in so many seconds."""
         self._under_way.stop_at = self._deadlines.stop_at = time.monotonic() + grace_s
 
+    def interrupt(self, lane: Lane) -> None:
+        """Interrupt each attempt of a lane that runs now, once."""
+        for entry in self._under_way.unwanted(lane):
+            self._deadlines.interrupt(entry.runs_in)
+
     def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return once no thread runs a job; what outlasts a stop's patience is given back."""
         self._under_way.drain(meanwhile)
@@ -62,6 +67,7 @@ class ThreadExecutor:
         self._threads.close(0.0 if self._under_way.has_given_up else _JOIN_WITHIN_S)
 
     def _attempt(self, runner: Runner, entry: Entry) -> None:
+        entry.runs_in = threading.get_ident()
         settlement = runner.run(entry.lease, ThreadDeadline(self._deadlines), entry.place)
         self._under_way.end(entry, settlement)
 
@@ -132,6 +138,12 @@ class ThreadDeadlines:
         with self._lock:
             self._until.pop(thread, None)
             _raise_in(thread, None)
+
+    def interrupt(self, thread: object) -> None:
+        """Interrupt the attempt that a thread runs, if it runs one."""
+        with self._lock:
+            if isinstance(thread, int) and thread in self._until:
+                _raise_in(thread, Interrupted)
 
     def close(self) -> None:
         """Stop watching."""

@@ -21,6 +21,8 @@ A test asks for `rig` (a fixture; it runs once on each store) and reads like thi
 * `failpoints` processes that kill -9 themselves at a named step: `rig.plan([Step("settle.before", 3), ...])`.
                A hook: a module with `install()`, called in a host before it forks, where FAULTS_HOOKS names it.
                Nothing of it is in the product: it wraps methods from outside.
+* `stillborn`  a hook: workers that die as they begin, as long as a file is there.
+* `clocks`     a hook: a host whose clock is wrong.
 * `waiting`    `until(found, within_s, what)`: await anything; there are no sleeps in the tests.
 * `audit`      the pass rules as functions over a rig, and `Result`, one line of the table.
 * `rig`        `Rig`, which holds all this for one test and leaves nothing behind.

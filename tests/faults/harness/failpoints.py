@@ -5,7 +5,7 @@ all are done, nobody dies any more. Points, in the order in which an attempt pas
 
     handle.after     `handle` has returned (and the books have its end), nothing is settled yet
     V.before         a verb of the store is about to be called; V is push, settle (alone or with a reserve) or reserve
-    V.step           before, and again after, each statement (SQL) or script (Redis) of that verb
+    V.step           before, and again after, each statement (SQL: BEGIN and COMMIT too) or script (Redis) of that verb
     V.after          the verb has returned, and what it did is done
     dispatch.after   dispatch has returned, and the producer has not noted it yet
 
@@ -67,6 +67,11 @@ class Plan:
             point, _, number = line.rpartition(" ")
             most[point] = max(most[point], int(number))
         return most
+
+    def regular(self, point: str, times: int) -> int:
+        """The highest passage of a point that was made so many times so far; 0: none was."""
+        made = Counter(line for line in self._lines("passed") if line.rpartition(" ")[0] == point)
+        return max((int(line.rpartition(" ")[2]) for line, count in made.items() if count >= times), default=0)
 
     def pass_by(self, point: str, number: int) -> None:
         """Note a passage, and die if it is this one's turn: called in the process that may die."""
@@ -142,6 +147,19 @@ def _before(owner: type, name: str, point: str) -> None:
     setattr(owner, name, passing)
 
 
+def _around(owner: Any, name: str) -> None:
+    """Let each call be a step, and each return another."""
+    function = getattr(owner, name)
+
+    def stepping(*arguments: Any, **named: Any) -> Any:
+        _step()
+        answer = function(*arguments, **named)
+        _step()
+        return answer
+
+    setattr(owner, name, stepping)
+
+
 def _verbs(driver: type) -> None:
     for name in ("push", "settle", "settle_and_reserve", "reserve"):
         setattr(driver, name, _scoped(getattr(driver, name)))
@@ -169,9 +187,13 @@ def _scoped(method: Callable[..., Any]) -> Callable[..., Any]:
 def _wrap_databases() -> None:
     from sqlalchemy import Engine, event
 
+    from qcore.drivers.database import link
     from qcore.drivers.database.driver import DatabaseDriver
+    from qcore.drivers.database.prepared import Prepared
 
     _verbs(DatabaseDriver)
+    for owner, name in ((Prepared, "run"), (Prepared, "tuples"), (link, "execute")):
+        _around(owner, name)
     event.listen(Engine, "before_cursor_execute", lambda *_: _step())
     event.listen(Engine, "after_cursor_execute", lambda *_: _step())
 
@@ -181,15 +203,7 @@ def _wrap_redis() -> None:
     from qcore.drivers.redis.server import Server
 
     _verbs(RedisDriver)
-    run = Server.run
-
-    def stepping(*arguments: Any) -> Any:
-        _step()
-        answer = run(*arguments)
-        _step()
-        return answer
-
-    setattr(Server, "run", stepping)  # noqa: B010  the same from outside
+    _around(Server, "run")
 
 
 def _append(path: Path, line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 
 from harness.ledger import VARIABLE, Ledger
 
@@ -15,6 +16,7 @@ def install() -> None:
     if VARIABLE not in os.environ:
         return
     _note_workers()
+    _note_lines()
     for name in filter(None, os.environ.get(HOOKS, "").split(",")):
         importlib.import_module(name).install()
 
@@ -30,3 +32,17 @@ def _note_workers() -> None:
         return work(worker, *arguments)  # type: ignore[arg-type]  # handed on as they came
 
     Worker._work = noted  # type: ignore[assignment,method-assign]  # the same from outside
+
+
+def _note_lines() -> None:
+    """Let the books tell when a process of the tool says a line to the operator."""
+    exits = sys.modules.get("qctl.exits")
+    if exits is None:
+        return
+    say = exits.say
+
+    def noted(text: str) -> None:
+        Ledger.here().note(f"says: {text}")
+        say(text)
+
+    exits.say = noted  # type: ignore[attr-defined]  # the same from outside

@@ -33,7 +33,7 @@ class Event(NamedTuple):
     job_id: str
     attempt: int
     event: str
-    """`start`, `end`, `failed`; of a worker (without a job) `serves`; or a word of the test's own."""
+    """`start`, `end`, `failed`; of a process (without a job) `serves`, or `says: ` and a line; or a test's own word."""
     monotonic: float
     wall: float
     pid: int

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Rig:
         self.folder = folder
         self.chance = random.Random(f"{SEED}/{test}/{store.name}")
         self.ledger = Ledger(folder / "ledger.db")
+        self.hooks: list[str] = []
+        """Modules to install in every process from here on."""
         self.hosts: list[Host] = []
         self.producers: list[Producer] = []
         self._proxies: list[Proxy] = []
@@ -80,7 +82,8 @@ class Rig:
             "PYTHONPATH": os.pathsep.join(map(str, (_HERE, *_HERE.parents[:2]))),
             ledger.VARIABLE: str(self.ledger.path),
         }
-        return {**inherited, **ours, **extra}
+        hooks = filter(None, [*self.hooks, extra.get(HOOKS)])
+        return {**inherited, **ours, **extra, HOOKS: ",".join(hooks)}
 
     @property
     def manager(self) -> QueueManager:
@@ -220,6 +223,7 @@ class Rig:
         recovery_s: float | None = None,
         within_s: float | None = None,
         kills: int | None = None,
+        forgotten: Collection[str] = (),
     ) -> Result:
         """Stop every host, apply the pass rules, and leave a line for the table.
 
@@ -229,6 +233,7 @@ class Rig:
             recovery_s: seconds until the engine worked again, as the test measured them.
             within_s: the bound of that.
             kills: where the books do not know them (failpoints).
+            forgotten: ids that may be lost, as the store itself was made to forget them.
         """
         living = [pid for host in self.hosts for pid in host.processes()]
         complaints = self._stop_hosts()
@@ -243,17 +248,18 @@ class Rig:
             lost=len(lost),
             repeated=doubled,
             recovery_s=recovery_s,
+            lost_ids=tuple(sorted(lost)),
         )
         self._record(result)
-        if lost:
-            complaints.append(f"L: lost {audit.shown(lost)}")
+        if unforgiven := lost.difference(forgotten):
+            complaints.append(f"L: lost {audit.shown(unforgiven)}")
         if doubled > repeats:
             complaints.append(f"D: {doubled} ends are repeats, {repeats} may be")
         if uncaused := audit.uncaused(self, runs, living):
             complaints.append(f"D: for no reason there was a second end of {audit.shown(uncaused)}")
         if len(together) > overlaps:
             complaints.append(f"D: two attempts at once of {audit.shown(together)}; {overlaps} may have")
-        complaints += [*audit.effects(self), *audit.leftovers(self)]
+        complaints += [*audit.effects(self, forgotten), *audit.leftovers(self)]
         if recovery_s is not None and within_s is not None and recovery_s > within_s:
             complaints.append(f"W: it worked again after {recovery_s:.2f} s; the bound is {within_s:.2f} s")
         assert not complaints, "\n".join(complaints) + self._said()

@@ -7,6 +7,7 @@ gets a database of its own on it.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sqlite3
 from abc import ABC, abstractmethod
@@ -278,6 +279,28 @@ class RedisStore(ServedStore):
         import redis
 
         return redis.Redis.from_url(self.server.url, single_connection_client=True)
+
+
+class HastyRedisStore(RedisStore):
+    """Redis that writes down what it acknowledged, and lets the disk have it once a second only."""
+
+    kind = Redis
+
+    def written(self) -> int:
+        """How many bytes it has written down so far."""
+        return self._log.stat().st_size
+
+    def cut_power(self, on_disk: int) -> bytes:
+        """Let it be gone, and with it all that it wrote down after so many bytes; returns that."""
+        self.crash()
+        forgotten = self._log.read_bytes()[on_disk:]
+        os.truncate(self._log, on_disk)  # a kill alone loses nothing that was handed to the kernel
+        return forgotten
+
+    @property
+    def _log(self) -> Path:
+        (log,) = (self.server.folder / "appendonlydir").glob("*.incr.aof")
+        return log
 
 
 KINDS: dict[str, type[FaultStore]] = {
