@@ -89,6 +89,7 @@ def main(spec: Spec) -> None:
     if not spec.forks:
         dispatch(spec, Ledger.here())
         return
+    manager.connection()  # imports the driver once for all of them; nothing is connected yet
     for number in range(spec.forks):
         options = {**spec.options, "queue": f"{spec.options.get('queue', 'default')}-{number}"}
         _in_a_child(msgspec.structs.replace(spec, options=options))
