@@ -41,7 +41,4 @@ end
 for id, lease in pairs(held_leases(ARGV[1])) do
   entries[#entries + 1] = { id = id, lease = lease, change = changes[id] or spare }
 end
-if #entries > 0 then
-  give_back(entries)
-end
-return #entries
+return #entries > 0 and #give_back(entries) or 0

@@ -16,16 +16,17 @@ end
 
 insist()
 local ids = call('ZRANGEBYSCORE', LAPSES, '-inf', NOW, 'LIMIT', 0, tonumber(ARGV[1]))
+local given = {}
 if #ids > 0 then
   local entries = {}
   for n, lease in ipairs(read('HMGET', LEASES, ids)) do
     entries[n] = { id = ids[n], lease = lease, change = charge }
   end
-  give_back(entries)
+  given = give_back(entries)
 end
 for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
   trim('completed', queue, TRIMMED)
   trim('cancelled', queue, TRIMMED)
 end
 expire_results(TRIMMED)
-return ids
+return given
