@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from qcore.worker.lane import Lane
 from qcore.worker.slots import ChildSlots
@@ -38,9 +40,31 @@ class Keeping:
             self._forsaken = {one for one in self._lanes if self._unkept_s(one) > one.settings.lease_s}
         return lane in self._forsaken
 
-    def lost(self) -> list[Lane]:
-        """The lanes whose running jobs are to be stopped, since their leases are about to end."""
-        return [one for one in self._stops if self._unkept_s(one) > _LOST_AFTER * one.settings.lease_s]
+    @contextmanager
+    def watching(self, interrupt: Callable[[Lane], None]) -> Iterator[None]:
+        """For a block, see to it that jobs are stopped whose leases are about to end, where they are to be.
+
+        A thread of its own does so: the others may be waiting for the very store that does not answer.
+
+        Args:
+            interrupt: stops the attempts of a lane, once however often it is called.
+        """
+        over = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(interrupt, over), name="qcore-keeping", daemon=True)
+        if self._stops:
+            watch.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if self._stops:
+                watch.join()
+
+    def _watch(self, interrupt: Callable[[Lane], None], over: threading.Event) -> None:
+        while not over.wait(_LOOK_EVERY_S):
+            for lane in self._stops:
+                if self._unkept_s(lane) > _LOST_AFTER * lane.settings.lease_s:
+                    interrupt(lane)
 
     def _unkept_s(self, lane: Lane) -> float:
         if self._slots is not None:

@@ -103,7 +103,7 @@ class Worker:
         self._limits.start()
         if self._slots is not None:
             self._slots.open(self.id)
-        with Signals(self._on_stop, self._on_pause, self._on_resume):
+        with Signals(self._on_stop, self._on_pause, self._on_resume), self._keeping.watching(executor.interrupt):
             self._is_paused = self._is_paused or (self._slots is not None and self._slots.is_paused)
             attendants.start()
             if self._observer:
@@ -364,15 +364,12 @@ class Worker:
             self._slots.tell(serves=True, jobs=self._limits.jobs, failures=self._failures, busy_s=self._busy_s)
 
     def _hear(self) -> None:
-        """Take note of cancellations, which the supervisor heard of, and of leases that are about to be lost."""
+        """Take note of cancellations, which the supervisor heard of; it hears that threads have their turn."""
         if self._slots is not None:
             self._slots.turn()
             cancelled = self._slots.cancelled()
             for lane in self._lanes if cancelled else ():
                 lane.cancelled.update(cancelled)
-        for lane in self._keeping.lost():
-            if self._executor is not None:
-                self._executor.interrupt(lane)
 
     def _tell_lost(self, lane: Lane) -> None:
         while lane.lost:
