@@ -77,7 +77,7 @@ def test_what_was_never_told_to_be_down_is_not_told_to_be_back(clock: Clock) -> 
     assert said == ["it is down", BACK]
 
 
-def test_pauses_grow_to_five_seconds(clock: Clock) -> None:
+def test_pauses_grow_to_four_seconds(clock: Clock) -> None:
     outage = Outage(lambda _: None)
     pauses = []
     for _ in range(12):
