@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -158,6 +159,7 @@ class Shop:
             encoding="utf-8",
             dimensions=(40, columns),
             timeout=30,
+            preexec_fn=_heed_interrupts,
         )
 
     def on_terminal(self, *words: str, **more: Any) -> tuple[str, int]:
@@ -166,6 +168,11 @@ class Shop:
         child.expect(pexpect.EOF)
         child.close()
         return str(child.before).replace("\r\n", "\n"), child.exitstatus if child.exitstatus is not None else -1
+
+
+def _heed_interrupts() -> None:
+    """Let Ctrl-C reach a program even where the tests themselves run in the background, deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def command() -> list[str]:
