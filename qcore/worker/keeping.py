@@ -13,6 +13,8 @@ from qcore.worker.slots import ChildSlots
 _LOOK_EVERY_S = 0.1
 _LOST_AFTER = 0.8
 """Share of a lease term without a renewal after which its jobs are stopped, where they are to be: four beats."""
+_TELLS_A_TERM = 10
+"""How often in a lease term the leases in hand are published, whether or not anything changed."""
 
 
 class Keeping:
@@ -29,6 +31,21 @@ class Keeping:
         self._stops = [lane for lane in lanes if lane.settings.on_lease_loss == "stop"]
         self._forsaken: set[Lane] = set()
         self._next_look = 0.0
+        self._publishing = threading.Lock()
+        self._next_tell = 0.0
+        self._tell_every_s = min(lane.settings.lease_s for lane in lanes) / _TELLS_A_TERM
+
+    def publish(self) -> None:
+        """Tell the supervisor which leases are in hand: it keeps those alive, and no others."""
+        if self._slots is not None:
+            with self._publishing:
+                self._next_tell = time.monotonic() + self._tell_every_s
+                self._slots.hold([holding for one in self._lanes for holding in one.holdings()])
+
+    def refresh(self) -> None:
+        """Publish again if that was a while ago: a job seen between two places by one look is seen by the next."""
+        if time.monotonic() >= self._next_tell:
+            self.publish()
 
     def is_forsaken(self, lane: Lane) -> bool:
         """Whether the supervisor has renewed no lease for a whole term: what is begun now, others may begin too."""

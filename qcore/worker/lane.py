@@ -135,7 +135,8 @@ class Lane:
     def holdings(self) -> list[Holding]:
         """List the leases in hand, for the supervisor that keeps them alive; those of unsent ends are among them."""
         by_token: dict[str, list[str]] = {}
-        held: list[Lease | Settlement] = [*self.running.values(), *self.leases, *self._unsettled()]
+        waiting = [*self.leases]  # looked at in the order in which jobs move on: none moves past the look
+        held: list[Lease | Settlement] = [*self.running.values(), *waiting, *self._unsettled()]
         for one in held:
             by_token.setdefault(one.token, []).append(one.id)
         return [Holding(self.settings.name, token, ids) for token, ids in by_token.items()]
@@ -206,9 +207,10 @@ class Lane:
 
     def beat(self) -> None:
         """Tell the store that the leases in hand live, and hear what was cancelled."""
+        waiting = [*self.leases]
         running = dict(self.running)
         unsettled = [Lease(id=s.id, job=s.job, queue=s.queue, payload=b"", token=s.token) for s in self._unsettled()]
-        held = [*running.values(), *self.leases, *unsettled]
+        held = [*running.values(), *waiting, *unsettled]
         asked_at = time.monotonic()
         if held:
             self.cancelled.update(self.store.heartbeat(self.worker, held, running.keys()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 
@@ -70,7 +69,6 @@ class Worker:
         self._limits = Limits(self._options)
         self._outage = Outage(self._trouble)
         self._executor: Executor | None = None
-        self._publishing = threading.Lock()
         self._low = 0
         self._failures = 0
         self._busy_s = 0.0
@@ -228,7 +226,7 @@ class Worker:
         except ConnectionFailed as error:
             self._failed(lane, error)
         self._tell_lost(lane)
-        self._publish()
+        self._keeping.publish()
         self._tell_slots()
         return bool(lane.leases)
 
@@ -240,12 +238,6 @@ class Worker:
             attendants.call(lane)
             self._tell_lost(lane)
             self._tell_slots()
-
-    def _publish(self) -> None:
-        """Tell the supervisor which leases are in hand: it keeps them alive."""
-        if self._slots is not None:
-            with self._publishing:
-                self._slots.hold([holding for one in self._lanes for holding in one.holdings()])
 
     def _send(self, lane: Lane) -> bool:
         try:
@@ -316,7 +308,7 @@ class Worker:
             pause_s = min(1.0, 2 * pause_s)
             time.sleep(max(0.0, min(pause_s, until - time.monotonic())))
             until = min(until, self._leaves_by())
-        self._publish()
+        self._keeping.publish()
         for lane in self._lanes:
             self._tell_lost(lane)
         self._outage.tell(at_once=True)
@@ -349,7 +341,7 @@ class Worker:
 
     def _on_leases(self) -> None:
         """Take note of leases that another thread brought."""
-        self._publish()
+        self._keeping.publish()
         if self._is_waiting:
             self._wake()
 
@@ -364,9 +356,10 @@ class Worker:
             self._slots.tell(serves=True, jobs=self._limits.jobs, failures=self._failures, busy_s=self._busy_s)
 
     def _hear(self) -> None:
-        """Take note of cancellations, which the supervisor heard of; it hears that threads have their turn."""
+        """Take note of cancellations, which the supervisor heard of; it hears of threads' turns, and of leases."""
         if self._slots is not None:
             self._slots.turn()
+            self._keeping.refresh()
             cancelled = self._slots.cancelled()
             for lane in self._lanes if cancelled else ():
                 lane.cancelled.update(cancelled)

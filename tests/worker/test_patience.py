@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,30 @@ def test_a_job_that_runs_alone_learns_that_it_is_cancelled(manager: QueueManager
     Worker(options=WorkerOptions(stop_when_empty=True), slots=slots).run()
     thread.join()
     assert jobs.HEARD == [("cancelled", True)]
+    memory.close()
+
+
+def test_a_lease_that_a_look_missed_is_told_by_the_next(manager: QueueManager) -> None:
+    """A job on its way from one place to another may be seen in neither; its lease must not lapse for that."""
+    memory = SlotMemory(1, 1)
+    slots = memory.child(0)
+    jobs.BEGUN = begun = threading.Event()
+    job_id = jobs.WaitsForCancel(ENDS_WITHIN_S).dispatch()
+    told: list[str] = []
+
+    def miss_it() -> None:
+        assert begun.wait(ENDS_WITHIN_S)
+        slots.hold([])
+        over = time.monotonic() + ENDS_WITHIN_S
+        while job_id not in told and time.monotonic() < over:
+            told.extend(held for one in slots.holdings() for held in one.ids)
+        slots.cancel("default", [job_id])
+
+    thread = threading.Thread(target=miss_it)
+    thread.start()
+    Worker(options=WorkerOptions(stop_when_empty=True), slots=slots).run()
+    thread.join()
+    assert job_id in told
     memory.close()
 
 
