@@ -265,15 +265,19 @@ class Worker:
         """Sleep until there may be work, the pause between two looks is over, or a signal comes."""
         self._tell_slots()
         timeout_s = min(self._outage.pause_s or self._options.sleep_s, _SILENT_MOST_S)
-        lanes = [lane for lane in self._lanes if self._can_reserve(lane)]
-        if not lanes:
-            self._limits.sleep(timeout_s, lambda: bool(self._stops))
+        lanes = self._open_lanes()
+        if not lanes:  # until another thread finds that the store is back, or somebody resumes the worker
+            self._limits.sleep(timeout_s, lambda: bool(self._stops or self._open_lanes()))
             return
         self._is_waiting = True
         try:
             wait_for_work(lanes, timeout_s, self._failed)
         finally:
             self._is_waiting = False
+
+    def _open_lanes(self) -> list[Lane]:
+        """The lanes from which jobs may be reserved now."""
+        return [lane for lane in self._lanes if self._can_reserve(lane)]
 
     def _can_reserve(self, lane: Lane) -> bool:
         return not (self._is_paused or self._outage.pause_of(lane.settings.name) or self._keeping.is_forsaken(lane))

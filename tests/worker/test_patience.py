@@ -71,6 +71,24 @@ def test_a_store_out_of_reach_holds_up_no_other(
         assert JobRecord.find(job_id).wait(timeout=ENDS_WITHIN_S).state is JobState.COMPLETED
 
 
+def test_a_worker_goes_on_as_soon_as_another_thread_of_it_was_answered(
+    manager: QueueManager, working: Callable[[Worker], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_FIRST_S", "_MOST_S"):  # its own pause would outlast this test
+        monkeypatch.setattr(outages, name, 600.0)
+    store: Any = manager.connection("default")
+    reserve, has_failed = store.reserve, threading.Event()
+    monkeypatch.setattr(store, "reserve", _refuse)
+    worker = Worker(manager=manager)
+    monkeypatch.setattr(worker._outage, "_trouble", lambda _: has_failed.set())
+    working(worker)
+    assert has_failed.wait(ENDS_WITHIN_S)
+    monkeypatch.setattr(store, "reserve", reserve)
+    job_id = jobs.Say("late").dispatch()
+    worker._outage.answered("default")
+    assert JobRecord.find(job_id).wait(timeout=workers._SILENT_MOST_S / 2).state is JobState.COMPLETED
+
+
 def test_a_job_that_runs_alone_learns_that_it_is_cancelled(manager: QueueManager) -> None:
     """Its supervisor tells it through shared memory, and the worker's own thread is inside the job."""
     memory = SlotMemory(1, 1)
