@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from qcore.drivers.base import MAX_RESERVE, Capabilities
@@ -13,7 +14,7 @@ from qcore.errors import ConnectionFailed
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from qcore.settlement import Settlement
 
 T = TypeVar("T")
+Take = Callable[["Connection", str, int, str], "list[Lease]"]
+"""How ready jobs of a queue are leased: so many, under a token."""
 
 _RECLAIMED_AT_ONCE = 1000
 
@@ -88,11 +91,15 @@ class DatabaseDriver:
         )
 
         def both(connection: Connection) -> tuple[Sequence[Settlement], Sequence[Lease]]:
-            refused = self._settling.apply(connection, settlements) if settlements else []
-            return refused, self._reserve(connection, wanted)
+            refused = self._settling.apply(connection, settlements)
+            return refused, self._reserve(connection, wanted, self._link.moves.take)
 
-        is_worth_it = bool(settlements) or self._is_worth_it(wanted)
-        answer = self._running(settlements)(both) if is_worth_it else ([], [])
+        answer: tuple[Sequence[Settlement], Sequence[Lease]] = ([], [])
+        if settlements:
+            answer = self._running(settlements)(both)
+        elif self._is_worth_it(wanted):
+            answer = ([], self._reserve_alone(wanted))
+        self._waiting.prove(rightly=bool(answer[1]))
         self._requests[worker] = request  # not before: where it is unknown, leases are looked for
         self._waiting.keep_up()
         self._settled(settlements)
@@ -182,7 +189,19 @@ class DatabaseDriver:
             begin=(),
         )
 
-    def _reserve(self, connection: Connection, wanted: _Wanted) -> Sequence[Lease]:
+    def _reserve_alone(self, wanted: _Wanted) -> Sequence[Lease]:
+        moves = self._link.moves
+        if not moves.takes_at_once:
+            return self._link.run_lightly(lambda connection: self._reserve(connection, wanted, moves.take))
+
+        def singly(connection: Connection) -> Sequence[Lease]:
+            nonlocal wanted
+            now, wanted = wanted, wanted._replace(is_new=False)  # a repeat finds what was taken before it
+            return self._reserve(connection, now, moves.take_alone)
+
+        return self._link.run(singly, begin=())
+
+    def _reserve(self, connection: Connection, wanted: _Wanted, take: Take) -> Sequence[Lease]:
         moves = self._link.moves
         if not wanted.is_new:
             leases = moves.leases(connection, wanted.token, wanted.queues)
@@ -194,7 +213,7 @@ class DatabaseDriver:
             has_more = moves.promote(connection, wanted.queues)
             for queue in wanted.queues:
                 if len(leases) < wanted.limit:
-                    leases += moves.take(connection, queue, wanted.limit - len(leases), wanted.token)
+                    leases += take(connection, queue, wanted.limit - len(leases), wanted.token)
         return leases
 
     def _settled(self, settlements: Sequence[Settlement]) -> None:

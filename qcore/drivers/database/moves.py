@@ -39,6 +39,9 @@ class Moves:
     looks_first: ClassVar[bool] = False
     """Whether a reserve is better preceded by `has_work`."""
 
+    takes_at_once: ClassVar[bool] = False
+    """Whether a reserve by itself is better made of single statements, outside of any transaction."""
+
     drops_at_once: ClassVar[bool] = False
     """Whether a statement may choose the rows that it deletes from the same table."""
 
@@ -146,6 +149,10 @@ class Moves:
             values = {"at_us": rows[0][_INSTANT], "token": token, "term_us": self.term_us}
             self.say.lease.run(connection, ids=self.dialect.pack([row[0] for row in rows]), **values)
         return in_order(rows, token)
+
+    def take_alone(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
+        """Lease as `take` does, outside of any transaction."""
+        return self.take(connection, queue, limit, token)
 
     def leases(self, connection: Connection, token: str, queues: Sequence[str]) -> list[Lease]:
         """The leases that a request got when it was made before, queue by queue."""

@@ -52,7 +52,8 @@ class NotificationWatch(Watch):
         socket = self._socket()
         if socket is None:
             return self._otherwise.rest(bell, timeout_s, queues)
-        return rest_on(bell, timeout_s, socket)
+        rest = rest_on(bell, timeout_s, socket)
+        return rest._replace(named=not self._read().isdisjoint(queues)) if rest.stirred else rest
 
     def keep_up(self) -> None:
         """Read what the server said meanwhile, now and then."""
@@ -114,16 +115,19 @@ class NotificationWatch(Watch):
             self._dialect.place,
         )
 
-    def _read(self) -> None:
+    def _read(self) -> set[str]:
+        """Read what was said; returns the queues named."""
         assert self._connection is not None  # noqa: S101  the callers looked
         wire = self._wire(self._connection)
+        named = set()
         try:
             wire.consume_input()
-            while wire.notifies() is not None:
-                pass
+            while (said := wire.notifies()) is not None:
+                named.add(said.extra.decode(errors="replace"))
         except psycopg.Error:
             self.close()
         self._read_at = time.monotonic()
+        return named
 
     @staticmethod
     def _wire(connection: Connection) -> psycopg.pq.abc.PGconn:

@@ -182,8 +182,9 @@ class Statements:
 
     @cached_property
     def make_ready(self) -> Prepared:
-        """Let the jobs `ids` be reserved."""
-        return self.prepared(update(self.jobs).values(state=READY).where(self.dialect.among(self.jobs.c.id, "ids")))
+        """Let the jobs `ids` be reserved that still are delayed."""
+        ready = update(self.jobs).values(state=READY)
+        return self.prepared(ready.where(self.dialect.among(self.jobs.c.id, "ids"), self.is_in(DELAYED)))
 
     @cached_property
     def next_ready(self) -> Prepared:

@@ -44,6 +44,8 @@ class Waiting:
         self._pid = 0
         self._bell: Bell | None = None
         self._watch: Watch | None = None
+        self._is_believed = True
+        self._is_unproven = False
 
     def wait(self, queues: Sequence[str], timeout_s: float) -> bool:
         """Return when there may be work, or after the time; whether there may be."""
@@ -56,11 +58,20 @@ class Waiting:
             outlook = self._look(queues)
             left_s = until - time.monotonic()
             if outlook.is_ready or left_s <= 0:
+                self._is_unproven = outlook.is_ready
                 return outlook.is_ready
             rest = self.watch.rest(self.bell, min(left_s, outlook.next_s, _LONGEST_REST_S), outlook.open)
             if rest.rang:
                 return False
+            if rest.named and self._is_believed:
+                self._is_unproven = True
+                return True
             alarms = alarms + 1 if rest.stirred else 0
+
+    def prove(self, *, rightly: bool) -> None:
+        """Learn whether the last wait ended rightly: after a wrong word of the watch comes a look, until one is right."""
+        if self._is_unproven:
+            self._is_unproven, self._is_believed = False, rightly
 
     def keep_up(self) -> None:
         """While nobody waits, let go of what the store has told meanwhile."""

@@ -31,6 +31,8 @@ class Rest(NamedTuple):
 
     rang: bool
     stirred: bool
+    named: bool = False
+    """Whether one of the queues was named: there is work, unless others were faster."""
 
 
 class Watch(ABC):

@@ -10,6 +10,8 @@ from fakes.values import completed, envelope, failed
 from fakes.worker import FakeWorker
 from sqlalchemy import Engine
 
+from qcore.drivers.database.prepared import execute
+
 MakeStore = Callable[..., Any]
 
 
@@ -35,6 +37,22 @@ def listen(store: Any, *moves: str) -> list[str]:
     return heard
 
 
+def listen_alone(store: Any) -> list[str]:
+    """Note at each reserve by itself whether its commit is going to wait, as it says itself."""
+    heard: list[str] = []
+    take_alone = store._link.moves.take_alone
+
+    def noted(connection: Any, *args: Any) -> Any:
+        execute(connection, "BEGIN")
+        leases = take_alone(connection, *args)
+        heard.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar())
+        execute(connection, "COMMIT")
+        return leases
+
+    store._link.moves.take_alone = noted
+    return heard
+
+
 def leased(store: Any) -> Any:
     store.push([envelope()])
     return FakeWorker(store).reserve_one()
@@ -53,10 +71,12 @@ def test_reserves_heartbeats_and_plain_ends_do_not(make_store: MakeStore) -> Non
     lease = leased(store)
     heard = listen(store, "take", "extend", "finish")
     worker = FakeWorker(store)
-    worker.reserve(1)
     store.heartbeat(lease.token.rpartition("/")[0], [lease])
-    store.settle([completed(lease)])
+    store.settle_and_reserve([completed(lease)], ["default"], 1, worker.name, 1)
     assert heard == ["off"] * 3
+    heard = listen_alone(store)
+    assert leased(store)
+    assert heard == ["off"]
 
 
 @pytest.mark.parametrize(
@@ -77,9 +97,9 @@ def test_an_end_that_somebody_may_have_seen_waits(make_store: MakeStore, end: Ca
 
 def test_with_full_durability_all_waits(make_store: MakeStore) -> None:
     store = make_store(durability="full")
-    heard = listen(store, "take", "finish")
-    store.settle([completed(leased(store))])
-    assert heard == ["on", "on"]
+    heard, alone = listen(store, "take", "finish"), listen_alone(store)
+    store.settle_and_reserve([completed(leased(store))], ["default"], 1, FakeWorker(store).name, 1)
+    assert (heard, alone) == (["on", "on"], ["on"])
 
 
 def test_nothing_stays_in_the_session(make_store: MakeStore) -> None:

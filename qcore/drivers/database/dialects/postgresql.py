@@ -246,6 +246,7 @@ class PostgreSQLMoves(Moves):
 
     say: PostgreSQLStatements
     dialect: PostgreSQL
+    takes_at_once = True
 
     def push(self, connection: Connection, envelopes: Sequence[Envelope], *, bypass: bool = False) -> None:
         """Store the envelopes that are not live yet; `bypass` lets all of them into a full queue."""
@@ -282,6 +283,12 @@ class PostgreSQLMoves(Moves):
     def take(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
         """Lease the first ready jobs of a queue."""
         taken = self.say.take.run(connection, queue=queue, most=limit, token=token, term_us=self.term_us)
+        return in_order(taken.all(), token)
+
+    def take_alone(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
+        """Lease the first ready jobs of a queue, by one statement that is its own transaction."""
+        say = self.say.take if self.dialect.settings.durability == "full" else self.say.take_lightly
+        taken = say.run(connection, queue=queue, most=limit, token=token, term_us=self.term_us)
         return in_order(taken.all(), token)
 
     def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:

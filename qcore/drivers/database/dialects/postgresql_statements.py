@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import ColumnElement, FromClause
+    from sqlalchemy.sql.dml import ReturningUpdate
     from sqlalchemy.types import TypeEngine
 
     from qcore.drivers.database.prepared import Prepared
@@ -116,6 +117,16 @@ class PostgreSQLStatements(Statements):
     @cached_property
     def take(self) -> Prepared:
         """Lease the first `most` ready jobs of `queue`; gives the leases in no order."""
+        return self.prepared(self._taking())
+
+    @cached_property
+    def take_lightly(self) -> Prepared:
+        """Do so in a transaction of its own, at whose commit the disk is not waited for."""
+        said = func.set_config("synchronous_commit", "off", literal_column("true"))
+        lightly = select(said.label("said")).cte("lightly")
+        return self.prepared(self._taking().where(select(lightly.c.said).scalar_subquery().is_not(None)))
+
+    def _taking(self) -> ReturningUpdate[Any]:
         place: ColumnElement[Any] = literal_column("ctid")  # the shortest way to a row that this statement holds
         first = self.dialect.locked(self._first_ready(select(place).select_from(self.jobs)), skip=True)
         held = func.array(first.correlate(None).scalar_subquery())
@@ -124,7 +135,7 @@ class PostgreSQLStatements(Statements):
             .values(self._leased(self.dialect.now))
             .where(literal_column(f"{self.jobs.name}.ctid") == any_(held))
         )
-        return self.prepared(taken.returning(*self._of_lease(), self.jobs.c.token, self.jobs.c.reserved_us))
+        return taken.returning(*self._of_lease(), self.jobs.c.token, self.jobs.c.reserved_us)
 
     @cached_property
     def finish_all(self) -> Prepared:
