@@ -69,7 +69,7 @@ class Waiting:
             alarms = alarms + 1 if rest.stirred else 0
 
     def prove(self, *, rightly: bool) -> None:
-        """Learn whether the last wait ended rightly: after a wrong word of the watch comes a look, until one is right."""
+        """Learn whether the last wait ended rightly: after a wrong word of the watch, look, until one is right."""
         if self._is_unproven:
             self._is_unproven, self._is_believed = False, rightly
 
