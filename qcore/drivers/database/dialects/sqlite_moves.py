@@ -6,22 +6,35 @@ jobs that costs more than a row does, so what a reserve gives comes as one row, 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Text, bindparam, case, func, literal_column, select, union_all, update
+from sqlalchemy import (
+    BigInteger,
+    Text,
+    bindparam,
+    case,
+    column,
+    delete,
+    func,
+    literal_column,
+    select,
+    union_all,
+    update,
+)
 
-from qcore.drivers.database.moves import Moves, ended_rows
+from qcore.drivers.database.moves import Moves
 from qcore.drivers.database.prepared import Prepared
-from qcore.drivers.database.schema import DELAYED, READY
-from qcore.drivers.database.statements import LEASE_COLUMNS, Statements, literally
+from qcore.drivers.database.schema import DELAYED, LEASED, READY
+from qcore.drivers.database.statements import KEPT_AT_THE_END, LEASE_COLUMNS, Statements, literally
 from qcore.envelope import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, TableValuedAlias
 
     from qcore.settlement import Settlement
 
@@ -53,6 +66,16 @@ class _Ready(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 _decode = msgspec.json.Decoder(list[_Ready]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class _Alike(NamedTuple):
+    """What the ends of a group have in common: most of those that leave together have all of it."""
+
+    token: str
+    attempts: int
+    exceptions: int
+    is_kept: bool
 
 
 class SqliteStatements(Statements):
@@ -80,6 +103,38 @@ class SqliteStatements(Statements):
         """Payload and history of the job at `place`."""
         of_job = select(*(self.jobs.c[name] for name in _BLOBS))
         return self.prepared(of_job.where(bindparam("place", type_=BigInteger) == _ROWID))
+
+    @cached_property
+    def finish_alike(self) -> Prepared:
+        """Copy jobs leased under `token` to the finished ones; `ends` gives the runtime of each id."""
+        jobs = self.jobs.c
+        ends = self._ends()
+        values = {
+            **{name: jobs[name] for name in (*KEPT_AT_THE_END, "history")},
+            **{name: bindparam(name, type_=jobs.attempts.type) for name in ("attempts", "exceptions", "kept")},
+            "runtime_us": ends.c.value,
+            "state": bindparam("ended_as", type_=self.finished.c.state.type),
+            "ended_us": self.dialect.now,
+        }
+        source = ends.join(self.jobs, jobs.id == ends.c.key)
+        chosen = select(*values.values()).select_from(source).where(*self._held_under_token())
+        return self.prepared(self.replacing(self.finished, values, chosen))
+
+    @cached_property
+    def drop_alike(self) -> Prepared:
+        """Take the jobs of `ends` that are leased under `token` off the live ones."""
+        ends = self._ends()
+        is_named = self.jobs.c.id.in_(select(ends.c.key))
+        return self.prepared(delete(self.jobs).where(is_named, *self._held_under_token()))
+
+    def _ends(self) -> TableValuedAlias:
+        """An object of JSON as rows: read once, where each value of a list of lists is read by itself."""
+        return func.json_each(bindparam("ends", type_=Text)).table_valued(
+            column("key", Text), column("value", BigInteger)
+        )
+
+    def _held_under_token(self) -> list[ColumnElement[bool]]:
+        return [self.jobs.c.token == bindparam("token", type_=Text), self.is_in(LEASED)]
 
     @cached_property
     def any_due(self) -> Prepared:
@@ -113,11 +168,25 @@ class SqliteMoves(Moves):
 
     def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
         """Move jobs to the finished ones; returns the ids whose lease was still held."""
-        rows = self.dialect.pack_rows(ended_rows(settlements))
-        held: Collection[str] = {s.id for s in settlements}
-        if self.say.finish.run(connection, ended_as=ended_as, **rows).rowcount < len(held):
-            held = self.held(connection, {(s.id, s.token) for s in settlements})
-        self.say.drop.run(connection, ids=self.dialect.pack(sorted(held)))
+        groups: defaultdict[_Alike, dict[str, int]] = defaultdict(dict)
+        for s in settlements:
+            alike = _Alike(s.token, s.attempts, s.exceptions, s.result is not None)
+            groups[alike][s.id] = round(s.runtime_s * 1_000_000)
+        held: set[str] = set()
+        for alike, runtimes in groups.items():
+            held.update(self._finish_alike(connection, alike, runtimes, ended_as))
+        return held
+
+    def _finish_alike(
+        self, connection: Connection, alike: _Alike, runtimes: dict[str, int], ended_as: int
+    ) -> Collection[str]:
+        ends = _encode(runtimes).decode()
+        values = {"attempts": alike.attempts, "exceptions": alike.exceptions, "kept": int(alike.is_kept)}
+        held: Collection[str] = runtimes.keys()
+        finished = self.say.finish_alike.run(connection, ends=ends, token=alike.token, ended_as=ended_as, **values)
+        if finished.rowcount < len(runtimes):
+            held = self.held(connection, {(job_id, alike.token) for job_id in runtimes}).keys()
+        self.say.drop_alike.run(connection, ends=ends, token=alike.token)
         return held
 
     def _lease(self, connection: Connection, one: _Ready, token: str, now_us: int) -> Lease:
