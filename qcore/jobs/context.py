@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import msgspec
 
 
-def _nothing(*_: Any) -> None:
-    """Report to nobody: the attempt runs outside a worker."""
+class Desk(Protocol):
+    """Where a running job reports and asks; it serves all attempts, so that none needs anything made for it."""
+
+    def report(self, job_id: str, percent: int, note: str | None) -> None:
+        """Tell whoever watches how far the job is."""
+        ...
+
+    def is_cancelled(self, job_id: str) -> bool:
+        """Whether somebody wants the job to stop."""
+        ...
+
+
+class _Nobody:
+    """There is nobody to report to, or to be stopped by: the attempt runs outside a worker."""
+
+    def report(self, job_id: str, percent: int, note: str | None) -> None:
+        pass
+
+    def is_cancelled(self, job_id: str) -> bool:
+        del job_id
+        return False
+
+
+NOBODY: Desk = _Nobody()
 
 
 class Wish(msgspec.Struct, frozen=True, gc=False):
@@ -28,23 +49,15 @@ class JobContext:
         job_id: of the running job.
         attempt: which one it is, from 1.
         queue: where the job came from.
-        report: takes (percent, note) as the job reports progress.
-        is_cancelled: asks whether somebody wants the job to stop.
+        desk: where it reports and asks. It must not lead back to the attempt: what runs in circles is freed by the
+            garbage collector alone, and that costs more than a small job does.
     """
 
-    __slots__ = ("attempt", "is_cancelled", "job_id", "queue", "report", "wish")
+    __slots__ = ("attempt", "desk", "job_id", "queue", "wish")
 
-    def __init__(
-        self,
-        job_id: str,
-        attempt: int,
-        queue: str,
-        report: Callable[[int, str | None], None] = _nothing,
-        is_cancelled: Callable[[], bool] = bool,
-    ) -> None:
+    def __init__(self, job_id: str, attempt: int, queue: str, desk: Desk = NOBODY) -> None:
         self.job_id = job_id
         self.attempt = attempt
         self.queue = queue
-        self.report = report
-        self.is_cancelled = is_cancelled
+        self.desk = desk
         self.wish: Wish | None = None

@@ -230,11 +230,11 @@ class Job:
             message: a few words for the screens.
         """
         if self._context is not None:
-            self._context.report(max(0, min(100, round(percent))), message)
+            self._context.desk.report(self._context.job_id, max(0, min(100, round(percent))), message)
 
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel this job while it runs."""
-        return self._context is not None and self._context.is_cancelled()
+        return self._context is not None and self._context.desk.is_cancelled(self._context.job_id)
 
     def _wish(self, wish: Wish) -> None:
         if self._context is None:

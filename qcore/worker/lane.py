@@ -141,6 +141,18 @@ class Lane:
             by_token.setdefault(one.token, []).append(one.id)
         return [Holding(self.settings.name, token, ids) for token, ids in by_token.items()]
 
+    # -- a job's thread ------------------------------------------------------------------------------------------
+
+    def report(self, job_id: str, percent: int, note: str | None) -> None:
+        """Tell the store how far a job is."""
+        self.store.progress(job_id, percent, note)
+
+    def is_cancelled(self, job_id: str) -> bool:
+        """Whether somebody wants a job to stop."""
+        return job_id in self.cancelled
+
+    # -- any thread ----------------------------------------------------------------------------------------------
+
     def hand_back(self) -> int:
         """Give every lease that has not started back to its queue, uncharged; returns how many."""
         count = 0
@@ -153,8 +165,6 @@ class Lane:
             self.add(handed_back(lease), now)
             count += 1
         return count
-
-    # -- any thread ----------------------------------------------------------------------------------------------
 
     def top_up(self) -> bool:
         """Make the exchange that is wished for; whether there was a wish.

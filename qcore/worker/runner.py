@@ -52,12 +52,11 @@ class AnyDeadline(Protocol):
 
 
 class Attempt:
-    """One attempt under way: what it was built from, since when it runs, and what its job may ask of the store."""
+    """One attempt under way: what it was built from, and since when it runs."""
 
-    __slots__ = ("began", "context", "held", "job", "lane", "lease", "payload")
+    __slots__ = ("began", "context", "held", "job", "lease", "payload")
 
-    def __init__(self, lane: Lane, lease: Lease) -> None:
-        self.lane = lane
+    def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.began = time.perf_counter()
         self.payload: Payload | None = None
@@ -69,14 +68,6 @@ class Attempt:
     def runtime_s(self) -> float:
         """Seconds since it began."""
         return time.perf_counter() - self.began
-
-    def report(self, percent: int, note: str | None) -> None:
-        """Tell the store how far the job is."""
-        self.lane.store.progress(self.lease.id, percent, note)
-
-    def is_cancelled(self) -> bool:
-        """Whether somebody wants the job to stop."""
-        return self.lease.id in self.lane.cancelled
 
 
 class Runner:
@@ -102,7 +93,7 @@ class Runner:
 
     def run(self, lease: Lease, deadline: AnyDeadline, place: Place) -> Settlement:
         """Run one attempt here; whatever the job does, this returns its end."""
-        attempt = Attempt(self._lane, lease)
+        attempt = Attempt(lease)
         usual_s = self._usual_timeout_s
         place.begin(lease, usual_s)  # before anything of the user's is imported or called
         try:
@@ -142,7 +133,7 @@ class Runner:
             if refused is not None:
                 return self._refuse(attempt, refused)
         attempt.job = build(payload, self._manager.load_entity)
-        attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, attempt.report, attempt.is_cancelled)
+        attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, self._lane)
         return None
 
     def finish(self, attempt: Attempt, result: Any) -> Settlement:

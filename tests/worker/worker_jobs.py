@@ -6,6 +6,7 @@ import ast
 import asyncio
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,13 @@ class Say(Job):
     def handle(self) -> str:
         HEARD.append((self.word, self.job_id, self.attempts))
         return self.word.upper()
+
+
+class Leave(Job):
+    """Tells how to see whether it is still there."""
+
+    def handle(self) -> None:
+        HEARD.append(("left", weakref.ref(self)))
 
 
 class Respawns(Job):

@@ -107,7 +107,7 @@ class AioExecutor:
         task.add_done_callback(self._tasks.discard)
 
     async def _attempt(self, runner: Runner, entry: Entry) -> None:
-        attempt = Attempt(entry.lane, entry.lease)
+        attempt = Attempt(entry.lease)
         entry.place.begin(entry.lease, self._usual_timeout_s)  # before anything of the user's is imported or called
         try:
             settlement = runner.prepare(attempt)
