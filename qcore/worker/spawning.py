@@ -8,6 +8,7 @@ environment variable, imports the user's modules by itself, and serves where the
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import random
 import signal
@@ -25,6 +26,9 @@ from qcore.worker.slots import ChildSlots, SlotMemory
 
 _BIRTH = "QCTL_WORKER_BIRTH"
 _TASKS = Path("/proc/self/task")
+SWITCH_S = 0.0005
+"""How long a thread of a child may wait for the interpreter's lock before it is let in. The thread that speaks with the
+store needs the lock for moments, again and again, and jobs would keep it for 5 ms each time."""
 is_told_of_death = sys.platform == "linux"
 """Whether the kernel ends a child whose parent dies; elsewhere a pipe tells it."""
 
@@ -162,6 +166,8 @@ def _settle_in(slots: ChildSlots, parent: int, lifeline: int | None) -> None:
         os._exit(1)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
     random.seed()
+    sys.setswitchinterval(SWITCH_S)
+    gc.freeze()  # what was imported stays: no collection need look through it, nor copy its pages
 
 
 def _die_with(lifeline: int) -> None:
