@@ -254,6 +254,32 @@ def test_results_and_histories_may_be_large(driver: Any, worker: FakeWorker) -> 
     assert driver.find(second.id).history == b"\xffh" * MEGABYTE
 
 
+def test_many_ends_and_reserve_in_one_step(driver: Any, worker: FakeWorker) -> None:
+    driver.push(envelopes(300))
+    held = [*worker.reserve(100), *worker.reserve(100)]
+    lost = stale(held[7])
+    ends = [completed(one) for one in held[:50]] + [failed(one) for one in held[50:60]]
+    ends += [cancelled(one) for one in held[60:]] + [completed(lost)]
+    refused, leases = driver.settle_and_reserve(ends, ["default"], 1000, worker.name, worker.request + 1)
+    assert [end.id for end in refused] == [lost.id]
+    assert len(leases) == 100
+    assert not {lease.id for lease in leases} & {lease.id for lease in held}
+    assert counts(driver) == {"processing": 100, "completed": 50, "failed": 10, "cancelled": 140}
+    again = driver.settle_and_reserve(ends[:-1], ["default"], 1000, worker.name, worker.request + 1)
+    assert again[0] == []
+    assert {lease.id for lease in again[1]} == {lease.id for lease in leases}
+    assert counts(driver) == {"processing": 100, "completed": 50, "failed": 10, "cancelled": 140}
+
+
+def test_what_many_ends_set_free_can_be_reserved_in_the_same_step(driver: Any, worker: FakeWorker) -> None:
+    driver.push(envelopes(100))
+    held = worker.reserve(100)
+    ends = [completed(one) for one in held[1:]] + [released(held[0])]
+    refused, leases = driver.settle_and_reserve(ends, ["default"], 10, worker.name, worker.request + 1)
+    assert not refused
+    assert [lease.id for lease in leases] == [held[0].id]
+
+
 def test_settle_and_reserve_in_one_step(driver: Any, worker: FakeWorker, lease: Lease) -> None:
     following = envelope(bypass_capacity=True)
     refused, leases = driver.settle_and_reserve(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from qcore.drivers.base import MAX_RESERVE, Capabilities
@@ -27,6 +29,8 @@ Take = Callable[["Connection", str, int, str], "list[Lease]"]
 """How ready jobs of a queue are leased: so many, under a token."""
 
 _RECLAIMED_AT_ONCE = 1000
+_MANY = 64
+"""Ends that are worth a second connection, where two do more than one."""
 
 
 class _Wanted(NamedTuple):
@@ -52,6 +56,7 @@ class DatabaseDriver:
         self._upkeep = Upkeep(link)
         self._waiting = Waiting(link)
         self._requests: dict[str, int] = {}
+        self._aside: tuple[int, ThreadPoolExecutor] | None = None
 
     def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
         """Store all the envelopes or none, each id once; see `Driver.push`."""
@@ -80,7 +85,7 @@ class DatabaseDriver:
     def settle_and_reserve(
         self, settlements: Sequence[Settlement], queues: Sequence[str], limit: int, worker: str, request: int
     ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
-        """Do both in one transaction; see `Driver.settle_and_reserve`."""
+        """Do both in one transaction, or many side by side in two; see `Driver.settle_and_reserve`."""
         last = self._requests.pop(worker, None)
         wanted = _Wanted(
             token=f"{worker}/{request}",
@@ -90,13 +95,11 @@ class DatabaseDriver:
             is_answered=request == last,
         )
 
-        def both(connection: Connection) -> tuple[Sequence[Settlement], Sequence[Lease]]:
-            refused = self._settling.apply(connection, settlements)
-            return refused, self._reserve(connection, wanted, self._link.moves.take)
-
         answer: tuple[Sequence[Settlement], Sequence[Lease]] = ([], [])
-        if settlements:
-            answer = self._running(settlements)(both)
+        if self._are_worth_two(settlements):
+            answer = self._both_in_parallel(settlements, wanted)
+        elif settlements:
+            answer = self._both(settlements, wanted)
         elif self._is_worth_it(wanted):
             answer = ([], self._reserve_alone(wanted))
         self._waiting.prove(rightly=bool(answer[1]))
@@ -137,6 +140,9 @@ class DatabaseDriver:
     def close(self) -> None:
         """Let go of every connection; see `Driver.close`."""
         self._waiting.close()
+        if self._aside is not None and self._aside[0] == os.getpid():
+            self._aside[1].shutdown()
+        self._aside = None
         self._link.close()
 
     def _push(self, connection: Connection, envelopes: Sequence[Envelope], repeat: bool) -> None:
@@ -176,6 +182,39 @@ class DatabaseDriver:
         """How a transaction with these ends is to run: what others may have seen of them must last."""
         lasts = any(s.pushes or s.result is not None or s.outcome is Outcome.FAILED for s in settlements)
         return self._link.run if lasts else self._link.run_lightly
+
+    def _are_worth_two(self, settlements: Sequence[Settlement]) -> bool:
+        """Whether a second connection is to take the ends: not where one of them makes a job that may be reserved."""
+        return (
+            len(settlements) >= _MANY
+            and self._link.moves.works_in_parallel
+            and not any(s.pushes or s.outcome is Outcome.RELEASED for s in settlements)
+        )
+
+    def _both(self, settlements: Sequence[Settlement], wanted: _Wanted) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        def both(connection: Connection) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+            refused = self._settling.apply(connection, settlements)
+            return refused, self._reserve(connection, wanted, self._link.moves.take)
+
+        return self._running(settlements)(both)
+
+    def _both_in_parallel(
+        self, settlements: Sequence[Settlement], wanted: _Wanted
+    ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
+        """Settle on a second connection meanwhile. Each step is whole by itself, and both can bear a repeat."""
+        settling = self._other_thread().submit(
+            self._running(settlements), lambda connection: self._settling.apply(connection, settlements)
+        )
+        try:
+            leases = self._reserve_alone(wanted)
+        finally:
+            wait([settling])  # also where there are none: the same ends must not be sent again meanwhile
+        return settling.result(), leases
+
+    def _other_thread(self) -> ThreadPoolExecutor:
+        if self._aside is None or self._aside[0] != os.getpid():
+            self._aside = (os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="qcore-settle"))
+        return self._aside[1]
 
     def _is_worth_it(self, wanted: _Wanted) -> bool:
         moves = self._link.moves

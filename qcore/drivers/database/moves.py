@@ -42,6 +42,9 @@ class Moves:
     takes_at_once: ClassVar[bool] = False
     """Whether a reserve by itself is better made of single statements, outside of any transaction."""
 
+    works_in_parallel: ClassVar[bool] = False
+    """Whether the server does two steps on two connections sooner than both on one."""
+
     drops_at_once: ClassVar[bool] = False
     """Whether a statement may choose the rows that it deletes from the same table."""
 

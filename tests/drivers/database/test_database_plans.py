@@ -107,7 +107,7 @@ class TestOfOneStatement:
         statements = full._link.statements
         finish = getattr(statements, "finish_all", statements.finish)
         rows = full._link.dialect.pack_rows(self.ROWS)
-        prepared_rows = {"ended_as": 0, **rows}
+        prepared_rows = {"ended_as": 0, "token": "worker/1", **rows}
         with full._link.dialect.engine.connect() as connection:
             assert whole_tables(connection, finish.sql, finish._bound(prepared_rows)) == []
 
@@ -116,7 +116,7 @@ class TestOfOneStatement:
         finish = full._link.statements.finish_all if hasattr(full._link.statements, "finish_all") else None
         if finish is None:
             pytest.skip("it keeps none, or joins by key alone")
-        values = finish._bound({"ended_as": 0, **full._link.dialect.pack_rows(self.ROWS)})
+        values = finish._bound({"ended_as": 0, "token": "worker/1", **full._link.dialect.pack_rows(self.ROWS)})
         with full._link.dialect.engine.connect() as connection:
             steps = [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {finish.sql}", values)]
         assert not [step for step in steps if "Join" in step or "Nested Loop" in step]

@@ -200,6 +200,7 @@ class MySQLMoves(Moves):
     """No update answers here."""
 
     say: MySQLStatements
+    works_in_parallel = True
 
     def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
         """Move jobs to the finished ones; returns the ids whose lease was still held."""

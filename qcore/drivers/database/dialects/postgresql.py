@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg
@@ -247,6 +248,7 @@ class PostgreSQLMoves(Moves):
     say: PostgreSQLStatements
     dialect: PostgreSQL
     takes_at_once = True
+    works_in_parallel = True
 
     def push(self, connection: Connection, envelopes: Sequence[Envelope], *, bypass: bool = False) -> None:
         """Store the envelopes that are not live yet; `bypass` lets all of them into a full queue."""
@@ -293,8 +295,15 @@ class PostgreSQLMoves(Moves):
 
     def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
         """Move jobs to the finished ones; returns the ids whose lease was still held."""
-        rows = self.dialect.pack_rows(sorted(ended_rows(settlements)))
-        return set(self.say.finish_all.run(connection, ended_as=ended_as, **rows).scalars())
+        groups: defaultdict[str, list[Settlement]] = defaultdict(list)
+        for settlement in settlements:
+            groups[settlement.token].append(settlement)
+        held: set[str] = set()
+        for token, group in groups.items():
+            rows = self.dialect.pack_rows(sorted(ended_rows(group)))
+            del rows["tokens"]
+            held.update(self.say.finish_all.run(connection, ended_as=ended_as, token=token, **rows).scalars())
+        return held
 
     def announce(self, connection: Connection, queues: Iterable[str]) -> None:
         """Tell those who listen, at the commit."""

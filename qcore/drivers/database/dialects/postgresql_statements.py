@@ -139,17 +139,18 @@ class PostgreSQLStatements(Statements):
 
     @cached_property
     def finish_all(self) -> Prepared:
-        """Move leased jobs to the finished ones, ended as `ended_as` says; gives their ids.
+        """Move jobs leased under `token` to the finished ones, ended as `ended_as` says; gives their ids.
 
-        The parameters are those of `Dialect.rows`, in the order of the ids. A job looks for its place among them: were
-        they joined, the planner might, by what it knew of the tables once, go through all jobs for each that ends.
+        The other parameters are those of `Dialect.rows`, in the order of the ids. A job looks for its place among them:
+        were they joined, the planner might, by what it knew of the tables once, go through all jobs for each that ends.
+        The token is one for all, since the nth of many texts is found by reading those before it.
         """
         jobs = self.jobs.c
         ids: ColumnElement[Any] = bindparam("ids", type_=ARRAY(Text))
         place = func.width_bucket(jobs.id, ids, type_=Integer)
         gone = (
             delete(self.jobs)
-            .where(jobs.id == any_(ids), jobs.token == _nth("token", place))
+            .where(jobs.id == any_(ids), jobs.token == bindparam("token", type_=Text))
             .returning(*(jobs[name] for name in (*KEPT_AT_THE_END, "history")), place.label("place"))
             .cte("gone")
         )
