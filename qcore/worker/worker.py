@@ -170,7 +170,7 @@ class Worker:
                 self._wish(lane, attendants)
 
     def _begin(self, lane: Lane, runner: Runner, lease: Lease, executor: Executor) -> None:
-        if self._prefetch.is_long(lease.job):
+        if executor.capacity == 1 and self._prefetch.is_long(lease.job):
             self._send(lane)  # also waits for one under way: no transaction may stay open while a job holds the GIL
         is_suspect = lease.crashes and executor.capacity > 1
         if is_suspect and not self._is_alone_for(lane, lease, executor):
