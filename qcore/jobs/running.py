@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from qcore.errors import ConfigurationError, JobTimeout
-from qcore.jobs.context import JobContext
+from qcore.errors import ConfigurationError, JobTimeout, QueueError
+from qcore.jobs import wrapping
+from qcore.jobs.context import NOBODY, JobContext, Ruling
 from qcore.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -45,11 +46,9 @@ def run(job: Job, context: JobContext, limit_s: float = 0.0) -> Any:
 def start(job: Job, context: JobContext) -> Any:
     """Call a job's `handle` inside its middleware; what is async comes back as a coroutine to await."""
     job._context = context
-    middleware = job.middleware
-    if not middleware:
+    if not job.middleware and not wrapping.around_all:
         return job.handle()
-    stack = middleware() if callable(middleware) else middleware
-    return _wrapped(list(stack))(job)
+    return wrapping.call_of(job)(job)
 
 
 async def within(work: Coroutine[Any, Any, Any], limit_s: float) -> Any:
@@ -77,6 +76,34 @@ def timed_out(limit_s: float) -> type[BaseException]:
     return TimedOut
 
 
+def rule(
+    job: Job,
+    error: BaseException,
+    *,
+    is_final: bool = False,
+    tries: int | None = None,
+    delay_s: float | None = None,
+) -> None:
+    """Decide about an error of the attempt under way, for a middleware that lets it pass; see `Ruling`."""
+    if job._context is not None:
+        delay_us = None if delay_s is None else round(delay_s * 1e6)
+        job._context.ruling = Ruling(error, is_final, tries, delay_us)
+
+
+def put_off(job: Job, delay_s: float, why: str) -> None:
+    """Let a job that has not begun run later, at no cost.
+
+    Raises:
+        QueueError: there is no worker that could: the job was to run here and now.
+    """
+    if job._context is None or job._context.desk is NOBODY:
+        raise QueueError(
+            f"{type(job).__qualname__} must wait {delay_s:.3g} s: {why}",
+            hint="dispatch it to a queue that a worker serves",
+        )
+    job.snooze(delay_s)
+
+
 def close_loop() -> None:
     """Close the event loop that this thread kept for async jobs; the next one gets a new one."""
     runner = _local.runner
@@ -100,21 +127,6 @@ _is_async: dict[type[Job], bool] = {}
 def _is_loop_running() -> bool:
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
-
-
-def _wrapped(stack: Sequence[Any]) -> Callable[[Job], Any]:
-    call: Callable[[Job], Any] = _innermost
-    for layer in reversed(stack):
-        call = _layer(layer, call)
-    return call
-
-
-def _innermost(job: Job) -> Any:
-    return job.handle()
-
-
-def _layer(layer: Any, following: Callable[[Job], Any]) -> Callable[[Job], Any]:
-    return lambda job: layer.handle(job, following)
 
 
 class _Local(threading.local):

@@ -1,0 +1,75 @@
+"""Several middleware in their order, and the form of those that act before and after, sync and async alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from inspect import isawaitable
+from typing import Any, Protocol, Self
+
+from qcore.jobs.job import Job
+from qcore.jobs.wrapping import checked
+
+Next = Callable[[Job], Any]
+"""Runs the job inside what is left of the stack; of an async job it gives what is to be awaited."""
+
+
+class Middleware(Protocol):
+    """What is put around a job. Any object of this form will do."""
+
+    def handle(self, job: Job, next: Next, /) -> Any:  # noqa: A002  the public name is fixed
+        """Run the job by `next(job)`, or leave that; what it returns is the job's result, what it raises its error.
+
+        It may be `async def`, and awaits `next(job)` then.
+        """
+        ...
+
+
+class MiddlewareStack:
+    """Middleware in their order, outermost first.
+
+    Args:
+        layers: to begin with.
+    """
+
+    def __init__(self, *layers: Middleware) -> None:
+        self._layers: list[Middleware] = []
+        for layer in layers:
+            self.add(layer)
+
+    def add(self, layer: Middleware) -> Self:
+        """Add one inside of those that are there; returns the stack.
+
+        Raises:
+            ConfigurationError: it has no `handle(job, next)`.
+        """
+        self._layers.append(checked(layer, "MiddlewareStack.add"))
+        return self
+
+    def __iter__(self) -> Iterator[Middleware]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+
+class Around:
+    """A middleware that acts before and after its job, also where that is async: it says how in `around`."""
+
+    def around(self, job: Job) -> AbstractContextManager[Any]:
+        """Return a block that the job runs in; it sees the job's error, and may keep it to itself."""
+        raise NotImplementedError
+
+    def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
+        """Run the job in the block."""
+        with ExitStack() as block:
+            block.enter_context(self.around(job))
+            result = next(job)
+            return _finished(result, block.pop_all()) if isawaitable(result) else result
+        return None  # the block kept an error to itself
+
+
+async def _finished(work: Any, block: ExitStack) -> Any:
+    with block:
+        return await work
+    return None
