@@ -69,7 +69,7 @@ def bound(name: str, **fields: Any) -> Log:
 @functools.cache
 def _structlog() -> Any:
     try:
-        import structlog
+        import structlog  # in an environment that has it
     except ModuleNotFoundError:
         return None
     return structlog

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from qcore.backoff import normalize, pause_s
 from qcore.errors import ConfigurationError
@@ -79,8 +80,10 @@ def matcher(errors: Errors, where: str) -> Callable[[Exception], object]:
     if callable(errors) and not isinstance(errors, type):
         return errors
     kinds = tuple(errors) if isinstance(errors, Iterable) else (errors,)
-    wrong = next((kind for kind in kinds if not (isinstance(kind, type) and issubclass(kind, BaseException))), None)
-    if wrong is not None or not kinds:
-        said = "nothing" if wrong is None else repr(wrong)
-        raise ConfigurationError(f"{where}: {said} is no class of errors", hint="give classes such as ValueError")
+    if not kinds or not all(map(_is_error, kinds)):
+        raise ConfigurationError(f"{where}: {errors!r} is no class of errors", hint="give classes such as ValueError")
     return lambda error: isinstance(error, kinds)
+
+
+def _is_error(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)

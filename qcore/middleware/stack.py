@@ -62,14 +62,15 @@ class Around:
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
         """Run the job in the block."""
-        with ExitStack() as block:
-            block.enter_context(self.around(job))
+        block: ExitStack[bool] = ExitStack()
+        with block:
+            block.enter_context(self.around(job))  # type: ignore[arg-type]  # a block says None for False
             result = next(job)
             return _finished(result, block.pop_all()) if isawaitable(result) else result
         return None  # the block kept an error to itself
 
 
-async def _finished(work: Any, block: ExitStack) -> Any:
+async def _finished(work: Any, block: ExitStack[bool]) -> Any:
     with block:
         return await work
     return None

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from qcore.jobs.job import Job
 from qcore.jobs.options import Seconds, count, seconds
@@ -108,7 +108,7 @@ class ThrottlesExceptions(Around):
         return raised[0] + self._per_s - now if len(raised) >= self._most else 0.0
 
 
-class _Counts(Generic[T]):
+class _Counts:
     """Instants by key, for all instances together: a job makes its middleware anew in each run."""
 
     def __init__(self) -> None:
@@ -117,7 +117,11 @@ class _Counts(Generic[T]):
 
     def with_value(self, key: Any, act: Callable[[deque[float]], T]) -> T:
         with self._lock:
-            return act(self._by_key.setdefault(key, deque()))
+            value = self._by_key.pop(key, None) or deque()
+            self._by_key[key] = value  # behind all others
+            if len(self._by_key) > _KEYS_MOST:
+                del self._by_key[next(iter(self._by_key))]
+            return act(value)
 
     def clear(self) -> None:
         """Forget all (between tests)."""
@@ -125,5 +129,7 @@ class _Counts(Generic[T]):
             self._by_key.clear()
 
 
-_begun: _Counts[float] = _Counts()
-_raised: _Counts[Any] = _Counts()
+_KEYS_MOST = 10_000
+"""Keys that are counted; the one that was used longest ago is forgotten."""
+_begun = _Counts()
+_raised = _Counts()

@@ -11,7 +11,7 @@ import msgspec
 from qcore.clock import SystemClock
 from qcore.errors import ConfigurationError
 from qcore.jobs.options import seconds
-from qcore.manager.failures import Act, act_on_all, act_on_ids, until_none
+from qcore.manager.failures import Act, act_on_all, act_on_ids, put_back, until_none
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
@@ -45,11 +45,11 @@ class Actions:
 
     def retry(self, ids: Sequence[str]) -> ActionResult:
         """Put these failed jobs back as pending."""
-        return self._each(ids, lambda store, some: store.retry(some))
+        return self._each(ids, put_back)
 
     def retry_all(self, queue: str | None = None, limit: int | None = None) -> ActionResult:
         """Put back every failed job, or a queue's, or the newest `limit` of them."""
-        return self._matching(queue, limit, lambda store, some: store.retry(some))
+        return self._matching(queue, limit, put_back)
 
     def forget(self, ids: Sequence[str]) -> ActionResult:
         """Drop these failed jobs for good."""

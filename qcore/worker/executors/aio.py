@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from inspect import iscoroutine
 
+from qcore import events
 from qcore.envelope import Lease
 from qcore.jobs.running import is_async, start, within
 from qcore.settlement import Settlement
@@ -127,7 +129,9 @@ class AioExecutor:
         assert context is not None  # noqa: S101  prepared
         if limit_s != self._usual_timeout_s:
             entry.place.begin(entry.lease, limit_s)
-        result = await within(start(job, context), limit_s)
+        result = start(job, context)
+        if iscoroutine(result):  # else a middleware left the job out
+            result = await within(result, limit_s)
         return runner.finish(attempt, result)
 
     def _hand_over(self, runner: Runner, attempt: Attempt, entry: Entry) -> None:
@@ -158,7 +162,8 @@ class AioExecutor:
 
 
 async def _wind_up() -> None:
-    """Cancel what jobs left behind, and close their generators."""
+    """Let listeners hear the last of it, cancel what jobs left behind, and close their generators."""
+    await events.settled()
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()
