@@ -18,6 +18,7 @@ from qcore.errors import ConnectionFailed, QueueError
 from qcore.records import Failure, pack_history, storable
 from qcore.settlement import Settlement
 from qcore.states import Outcome
+from qcore.worker.progress import Progress
 from qcore.worker.slots import Holding
 
 SEND_WITHIN_S = 0.005
@@ -49,6 +50,7 @@ class Lane:
         self._begun_at = 0.0
         self._stale_s = max(HAND_BACK_AFTER_S, settings.lease_s / 2)
         self._started_at = 0.0
+        self._progress = Progress(store)
         self.cancelled: set[str] = set()
         self.lost: deque[Settlement] = deque()
         """Ends that the store refused, for the worker to tell of."""
@@ -144,8 +146,8 @@ class Lane:
     # -- a job's thread ------------------------------------------------------------------------------------------
 
     def report(self, job_id: str, percent: int, note: str | None) -> None:
-        """Tell the store how far a job is."""
-        self.store.progress(job_id, percent, note)
+        """Keep for the store how far a job is."""
+        self._progress.note(job_id, percent, note)
 
     def is_cancelled(self, job_id: str) -> bool:
         """Whether somebody wants a job to stop."""
@@ -196,6 +198,7 @@ class Lane:
             for _ in range(-(-len(self._unsent) // _GROUP)):  # what is added meanwhile goes with the next
                 batch = self._take()
                 try:
+                    self._tell_progress(batch)
                     refused = self.store.settle(batch)
                 except ConnectionFailed:
                     self._restore(batch)
@@ -208,12 +211,14 @@ class Lane:
         return has_asked
 
     def attend(self) -> None:
-        """Do what the worker's thread cannot while jobs run: send settlements, hand back leases."""
+        """Do what the worker's thread cannot while jobs run: send settlements, hand back leases, write progress."""
         now = time.monotonic()
         if self.leases and now - self._begun_at > HAND_BACK_AFTER_S:
             self.hand_back()
         if now - self._started_at >= SEND_WITHIN_S and self.is_due(now) and not self._is_awaited:
             self.send()  # else the worker's thread is about to see to it, and asks for jobs in the same step
+        if self._progress:
+            self._progress.write_due(self.running.keys())
 
     def beat(self) -> None:
         """Tell the store that the leases in hand live, and hear what was cancelled."""
@@ -233,6 +238,7 @@ class Lane:
         batch = self._take()
         asked_at = time.monotonic()
         try:
+            self._tell_progress(batch)
             refused, leases = self._settle_and_reserve(batch, queues, want)
         except ConnectionFailed:
             self._restore(batch)
@@ -270,6 +276,11 @@ class Lane:
             except QueueError as error:
                 refused += self.store.settle([unstorable(settlement, error)])
         return refused
+
+    def _tell_progress(self, batch: Sequence[Settlement]) -> None:
+        """Let what jobs reported last be stored before they end."""
+        if self._progress:
+            self._progress.write_last([settlement.id for settlement in batch])
 
     def _take(self) -> Sequence[Settlement]:
         unsent = self._unsent
