@@ -86,7 +86,7 @@ def _unconfigured(structlog: Any) -> Any:
         last,
     ]
     wrapper = structlog.make_filtering_bound_logger(_LEAST)
-    return structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors=processors, wrapper_class=wrapper)
+    return structlog.wrap_logger(structlog.PrintLogger(_STDERR), processors=processors, wrapper_class=wrapper)
 
 
 class _BoundLog:
@@ -119,15 +119,23 @@ class _BoundLog:
 
     def _say(self, level: int, event: str, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
         error = _error_of(fields.pop("exc_info", None))
-        words = event % args if args else event
+        words = _filled(event, args)
         told = self._fields | fields
         if not self._logger.hasHandlers():
             if level >= _LEAST:
-                _write(_line(level, self._logger.name, words, told, error))
+                _STDERR.write(_line(level, self._logger.name, words, told, error) + "\n")
         elif self._logger.isEnabledFor(level):
             info = (type(error), error, error.__traceback__) if error is not None else None
             text = " ".join([words, *_pairs(told)])
             self._logger.log(level, text, exc_info=info, extra={"event": words, "fields": told}, stacklevel=3)
+
+
+def _filled(event: str, args: tuple[Any, ...]) -> str:
+    """Fill in the arguments as `logging` does; a line that does not fit them is no reason for a job to fail."""
+    try:
+        return event % args if args else event
+    except (TypeError, ValueError):
+        return f"{event} {args}"
 
 
 def _error_of(given: object) -> BaseException | None:
@@ -151,11 +159,22 @@ def _pairs(fields: dict[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in fields.items()]
 
 
-def _write(line: str) -> None:
-    with suppress(OSError, ValueError, AttributeError):  # nobody reads it, or it is closed: no reason for a job to fail
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+class _Stderr:
+    """Whatever stderr is at the moment; that nobody reads it, or that it is closed, is no reason for a job to fail."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    def flush(self) -> None:
+        """Do nothing: it is done."""
+
+
+_STDERR = _Stderr()
 
 
 def _is_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
+    with suppress(ValueError):  # it is closed
+        return sys.stderr is not None and sys.stderr.isatty()
+    return False
