@@ -61,7 +61,7 @@ def bound(name: str, **fields: Any) -> Log:
     structlog = _structlog()
     if structlog is None:
         return _BoundLog(logging.getLogger(name), fields)
-    logger = structlog.get_logger(name) if structlog.is_configured() else _unconfigured(structlog)
+    logger = structlog.get_logger(name) if structlog.is_configured() else _unconfigured(structlog, _is_terminal())
     log: Log = logger.bind(logger=name, **fields)
     return log
 
@@ -75,14 +75,15 @@ def _structlog() -> Any:
     return structlog
 
 
-def _unconfigured(structlog: Any) -> Any:
+@functools.lru_cache
+def _unconfigured(structlog: Any, is_terminal: bool) -> Any:
     """Make the logger of an application that has structlog and never configured it: it would write to stdout."""
-    last = structlog.dev.ConsoleRenderer() if _is_terminal() else structlog.processors.JSONRenderer(default=str)
+    last = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer(default=str)
     processors = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        *([] if _is_terminal() else [structlog.processors.format_exc_info]),
+        *([] if is_terminal else [structlog.processors.format_exc_info]),
         last,
     ]
     wrapper = structlog.make_filtering_bound_logger(_LEAST)

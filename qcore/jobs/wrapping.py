@@ -53,6 +53,8 @@ def checked(layer: Any, where: str) -> Any:
     Raises:
         ConfigurationError: it has not, or it is a class of such; `where` names the place.
     """
+    if type(layer) in _async_kinds:
+        return layer
     if isinstance(layer, type):
         raise ConfigurationError(f"{where}: {layer.__name__} is a class", hint=f"make one: {layer.__name__}()")
     if not callable(getattr(layer, "handle", None)):
@@ -95,7 +97,10 @@ def _said(middleware: Any) -> Iterable[Any]:
 def _composed(layers: Iterable[Any], cls: type[Job]) -> Call:
     call: Call = _innermost
     for layer in reversed([*around_all, *layers]):
-        call = _around(checked(layer, f"{cls.__qualname__}.middleware"), call)
+        is_async = _async_kinds.get(type(layer))
+        if is_async is None:
+            is_async = _looked_at(layer, cls)
+        call = _around(layer.handle, _awaited(call) if is_async else call)
     return call
 
 
@@ -103,10 +108,20 @@ def _innermost(job: Job) -> Any:
     return job.handle()
 
 
-def _around(layer: Any, following: Call) -> Call:
-    handle = layer.handle
-    inner = _awaited(following) if iscoroutinefunction(handle) else following
-    return lambda job: handle(job, inner)
+def _around(handle: Callable[[Job, Call], Any], following: Call) -> Call:
+    return lambda job: handle(job, following)
+
+
+_async_kinds: dict[type, bool] = {}
+"""Whether the `handle` of a class of middleware is async; of those that have been looked at, for they pass each run."""
+
+
+def _looked_at(layer: Any, cls: type[Job]) -> bool:
+    """Say whether a layer's `handle` is async, and remember it for its class."""
+    is_async = iscoroutinefunction(checked(layer, f"{cls.__qualname__}.middleware").handle)
+    if hasattr(type(layer), "handle"):
+        _async_kinds[type(layer)] = is_async
+    return is_async
 
 
 def _awaited(following: Call) -> Call:

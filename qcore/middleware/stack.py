@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from inspect import isawaitable
 from typing import Any, Protocol, Self
@@ -25,7 +25,7 @@ class Middleware(Protocol):
         ...
 
 
-class MiddlewareStack:
+class MiddlewareStack(list[Middleware]):
     """Middleware in their order, outermost first.
 
     Args:
@@ -33,7 +33,6 @@ class MiddlewareStack:
     """
 
     def __init__(self, *layers: Middleware) -> None:
-        self._layers: list[Middleware] = []
         for layer in layers:
             self.add(layer)
 
@@ -43,14 +42,8 @@ class MiddlewareStack:
         Raises:
             ConfigurationError: it has no `handle(job, next)`.
         """
-        self._layers.append(checked(layer, "MiddlewareStack.add"))
+        self.append(checked(layer, "MiddlewareStack.add"))
         return self
-
-    def __iter__(self) -> Iterator[Middleware]:
-        return iter(self._layers)
-
-    def __len__(self) -> int:
-        return len(self._layers)
 
 
 class Around:
