@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from qcore.config import ConnectionSettings
 from qcore.drivers import Store
@@ -51,7 +51,10 @@ class Lane:
         self._stale_s = max(HAND_BACK_AFTER_S, settings.lease_s / 2)
         self._started_at = 0.0
         self._progress = Progress(store)
-        self.cancelled: set[str] = set()
+        self.cancelled: dict[str, bool] = {}
+        """Jobs in hand that somebody cancelled, and whether they are to be interrupted."""
+        self._interrupted: set[str] = set()
+        self._interrupting = threading.Lock()
         self.lost: deque[Settlement] = deque()
         """Ends that the store refused, for the worker to tell of."""
         self._unsent: deque[Settlement] = deque()
@@ -132,7 +135,9 @@ class Lane:
     def end(self, lease: Lease) -> None:
         """Note that a job has ended."""
         self.running.pop(lease.id, None)
-        self.cancelled.discard(lease.id)  # an operator may retry it: the wish was for this attempt
+        if self.cancelled:
+            self.cancelled.pop(lease.id, None)  # an operator may retry it: the wish was for this attempt
+            self._interrupted.discard(lease.id)
 
     def holdings(self) -> list[Holding]:
         """List the leases in hand, for the supervisor that keeps them alive; those of unsent ends are among them."""
@@ -220,6 +225,29 @@ class Lane:
         if self._progress:
             self._progress.write_due(self.running.keys())
 
+    def cancel(self, ids: Mapping[str, bool]) -> None:
+        """Take note of which jobs somebody cancelled, and which hard; forget those that are out of hand."""
+        left = self.cancelled.keys() - ids.keys() - self.running.keys() if self.cancelled else ()
+        waiting = {lease.id for lease in [*self.leases]} if left else ()
+        for job_id in left:
+            if job_id not in waiting:
+                self.cancelled.pop(job_id, None)
+        self.cancelled.update(ids)
+
+    def interrupt(self, cancel: Callable[[Lane, str], bool]) -> None:
+        """Interrupt those of the cancelled jobs that run and are to be, each once; `cancel` may find that one does not.
+
+        Called from any thread; one at a time does it.
+        """
+        if not self.cancelled or not self._interrupting.acquire(blocking=False):
+            return
+        try:
+            for job_id, hard in list(self.cancelled.items()):
+                if hard and job_id in self.running and job_id not in self._interrupted and cancel(self, job_id):
+                    self._interrupted.add(job_id)
+        finally:
+            self._interrupting.release()
+
     def beat(self) -> None:
         """Tell the store that the leases in hand live, and hear what was cancelled."""
         waiting = [*self.leases]
@@ -228,7 +256,7 @@ class Lane:
         held = [*running.values(), *waiting, *unsettled]
         asked_at = time.monotonic()
         if held:
-            self.cancelled.update(self.store.heartbeat(self.worker, held, running.keys()))
+            self.cancel(self.store.heartbeat(self.worker, held, running.keys()))
         else:
             self.store.ping()  # whoever beats must know that the store answers
         self.kept_at = asked_at

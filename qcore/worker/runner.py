@@ -21,7 +21,7 @@ from qcore.records import Failure, pack_history, storable, unpack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker import telling
-from qcore.worker.deadline import Interrupted
+from qcore.worker.deadline import Cancelled, Interrupted
 from qcore.worker.lane import Lane, handed_back
 from qcore.worker.options import WorkerOptions
 from qcore.worker.place import Place
@@ -157,7 +157,8 @@ class Runner:
     def fail(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Settle an attempt whose job raised, or was interrupted for the worker's sake."""
         if isinstance(error, Interrupted):
-            end = handed_back(attempt.lease)
+            is_cancelled = isinstance(error, Cancelled)
+            end = self._end(attempt, Verdict(Outcome.CANCELLED)) if is_cancelled else handed_back(attempt.lease)
             if listeners:
                 telling.ended(attempt, self._lane, end)
             return end

@@ -370,8 +370,12 @@ class Worker:
             self._slots.turn()
             self._keeping.refresh()
             cancelled = self._slots.cancelled()
-            for lane in self._lanes if cancelled else ():
-                lane.cancelled.update(cancelled)
+            for lane in self._lanes:
+                if cancelled or lane.cancelled:
+                    lane.cancel(cancelled)
+        for lane in self._lanes:
+            if lane.cancelled and self._executor is not None:
+                lane.interrupt(self._executor.cancel)
 
     def _tell_lost(self, lane: Lane) -> None:
         while lane.lost:
