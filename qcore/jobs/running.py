@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,16 @@ def close_loop() -> None:
     runner = _local.runner
     if runner is not None and not runner.get_loop().is_running():
         _local.runner = None
+        _loops.pop(threading.get_ident(), None)
         runner.close()
+
+
+def wake_loop(thread: int) -> None:
+    """Let the event loop that a thread keeps have a step: what was raised in the thread is seen at its next one."""
+    loop = _loops.get(thread)
+    if loop is not None:
+        with suppress(RuntimeError):  # it has just been closed
+            loop.call_soon_threadsafe(lambda: None)
 
 
 def is_async(job: Job) -> bool:
@@ -136,6 +146,8 @@ class _Local(threading.local):
 
 
 _local = _Local()
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+"""Of the threads that keep one, by their identity."""
 
 
 def _finish(work: Coroutine[Any, Any, Any]) -> Any:
@@ -143,6 +155,7 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:
         import asyncio
 
         _local.runner = asyncio.Runner()
+        _loops[threading.get_ident()] = _local.runner.get_loop()
     try:
         return _local.runner.run(work)
     except BaseException:

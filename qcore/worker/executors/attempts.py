@@ -105,9 +105,10 @@ class UnderWay:
         """
         with self._changed:
             found = [one for one in self._entries if one.lease.id == job_id and one.lane is lane and one.runs_in]
-        for entry in found:
-            if not entry.unwanted and interrupt(entry):
-                entry.unwanted = Cancelled
+        for entry in [one for one in found if not one.unwanted]:
+            entry.unwanted = Cancelled  # first: what is interrupted asks at once why
+            if not interrupt(entry):
+                entry.unwanted = None
         return any(entry.unwanted for entry in found)
 
     def wait_for_room(self, timeout_s: float) -> None:

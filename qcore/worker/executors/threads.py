@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 
 from qcore.envelope import Lease
 from qcore.errors import JobTimeout
-from qcore.jobs.running import close_loop, timed_out
+from qcore.jobs.running import close_loop, timed_out, wake_loop
 from qcore.worker.deadline import Cancelled, Interrupted
 from qcore.worker.executors.attempts import LOOK_EVERY_S, Entry, UnderWay
 from qcore.worker.executors.base import Ended
@@ -201,3 +201,5 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
     Source: `PyThreadState_SetAsyncExc` of the C API, which takes a class and the thread's identity.
     """
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error) if error else None)
+    if error is not None:
+        wake_loop(thread)
