@@ -6,11 +6,14 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import worker_jobs as jobs
 from fakes.worker import FakeWorker
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from qcore import (
     ConfigurationError,
@@ -186,6 +189,21 @@ def test_on_a_sync_connection(told: list[Any]) -> None:
 def test_many_are_told_one_by_one(real_manager: QueueManager, told: list[Any]) -> None:
     ids = dispatch_many(jobs.Say(str(number)) for number in range(3))
     assert [(type(event), event.job_id) for event in told] == [(JobQueued, job_id) for job_id in ids]
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_what_is_dispatched_in_a_transaction_is_told_after_it(tmp_path: Path, told: list[Any], end: str) -> None:
+    url = f"sqlite:///{tmp_path}/own.db"
+    manager = QueueManager(load_settings({"url": url}, environ={}))
+    engine = create_engine(url)
+    with manager.using(), Session(engine) as session:
+        manager.migrate()
+        job_id = jobs.Say("within").send(session=session)
+        assert told == []
+        getattr(session, end)()
+    assert [event.job_id for event in told] == ([job_id] if end == "commit" else [])
+    engine.dispose()
+    manager.close()
 
 
 def test_retries_are_told(manager: QueueManager, work: Work, told: list[Any]) -> None:
