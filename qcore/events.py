@@ -157,8 +157,8 @@ def tell(event: Event) -> None:
             answer = listener(event)
             if iscoroutine(answer):
                 _await(answer, listener)
-        except (Exception, SystemExit):  # noqa: BLE001  it is the listener's own
-            _complain(listener)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  it is the listener's own
+            _complain(listener, error)
 
 
 def _is_event(kind: Any) -> bool:
@@ -190,10 +190,10 @@ def _await(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object]) 
 async def _guarded(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object]) -> None:
     try:
         await answer
-    except (Exception, SystemExit):  # noqa: BLE001  as above
-        _complain(listener)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  as above
+        _complain(listener, error)
 
 
-def _complain(listener: Callable[[Any], object]) -> None:
+def _complain(listener: Callable[[Any], object], error: BaseException) -> None:
     name = getattr(listener, "__qualname__", repr(listener))
-    _log.exception("the listener %s raised", name)
+    _log.error("the listener %s raised %r", name, error, exc_info=error)

@@ -33,8 +33,8 @@ class _Nobody:
 NOBODY: Desk = _Nobody()
 
 
-class Wish(msgspec.Struct, frozen=True, gc=False):
-    """How `handle` asked its attempt to end."""
+class Wish(msgspec.Struct, frozen=True):
+    """How `handle` asked its attempt to end. Its error may lead back to it, which the garbage collector must see."""
 
     kind: str
     """`release`, `snooze`, `fail` or `delete`."""
@@ -42,7 +42,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     error: BaseException | None = None
 
 
-class Ruling(msgspec.Struct, frozen=True, gc=False):
+class Ruling(msgspec.Struct, frozen=True):
     """What a middleware decided about an error that it let pass; the rest is as the job's options say."""
 
     error: BaseException

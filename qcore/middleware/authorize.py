@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from qcore.errors import PermissionDenied
+from qcore.errors import ConfigurationError, PermissionDenied
 from qcore.jobs.job import Job
-from qcore.middleware.stack import Next
+from qcore.middleware.stack import Next, answered
 
 
 class AuthorizationMiddleware:
@@ -16,6 +16,9 @@ class AuthorizationMiddleware:
     Args:
         required: the permission it needs, or several; or a function that is given the job and says whether it may run.
         granted: permissions that this process holds, or a function that tells them when a job is about to run.
+
+    Raises:
+        ConfigurationError: nothing is required, or something that is no permission's name.
     """
 
     def __init__(
@@ -27,6 +30,10 @@ class AuthorizationMiddleware:
         self._check = required if callable(required) else None
         self._required = () if callable(required) else _names(required)
         self._granted = granted
+        if self._check is None and not (self._required and all(isinstance(name, str) for name in self._required)):
+            raise ConfigurationError(
+                f"AuthorizationMiddleware: {required!r} are no permissions", hint='give names, such as ["pay"]'
+            )
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
         """Run the job where it may.
@@ -34,7 +41,7 @@ class AuthorizationMiddleware:
         Raises:
             PermissionDenied: it may not.
         """
-        if self._check is not None and not self._check(job):
+        if self._check is not None and not answered(self._check(job), "AuthorizationMiddleware"):
             raise PermissionDenied(
                 f"{type(job).__qualname__} may not run here", hint="the check of its AuthorizationMiddleware said no"
             )

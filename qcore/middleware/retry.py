@@ -11,7 +11,7 @@ from qcore.errors import ConfigurationError
 from qcore.jobs.job import Job
 from qcore.jobs.options import BackoffLike, count
 from qcore.jobs.running import rule
-from qcore.middleware.stack import Around
+from qcore.middleware.stack import Around, answered
 
 Errors = type[BaseException] | Iterable[type[BaseException]] | Callable[[Exception], object]
 """Classes of errors, or a function that says whether one is meant."""
@@ -78,7 +78,7 @@ def matcher(errors: Errors, where: str) -> Callable[[Exception], object]:
         ConfigurationError: neither classes of errors nor a function were given; `where` names the middleware.
     """
     if callable(errors) and not isinstance(errors, type):
-        return errors
+        return lambda error: answered(errors(error), where)
     kinds = tuple(errors) if isinstance(errors, Iterable) else (errors,)
     if not kinds or not all(map(_is_error, kinds)):
         raise ConfigurationError(f"{where}: {errors!r} is no class of errors", hint="give classes such as ValueError")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from qcore.jobs.job import Job
-from qcore.middleware.stack import Next
+from qcore.middleware.stack import Next, answered
 
 Condition = bool | Callable[[Job], object]
 """What holds or not; a function is given the job, just before it would run."""
@@ -31,5 +31,5 @@ class Skip:
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
         """Run the job, or leave it out."""
-        holds = bool(self._condition(job) if callable(self._condition) else self._condition)
-        return None if holds == self._wanted else next(job)
+        said = self._condition(job) if callable(self._condition) else self._condition
+        return None if answered(said, "Skip") == self._wanted else next(job)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import Any, Protocol, Self
 
+from qcore.errors import ConfigurationError
 from qcore.jobs.job import Job
 from qcore.jobs.wrapping import checked
 
@@ -61,6 +62,19 @@ class Around:
             result = next(job)
             return _finished(result, block.pop_all()) if isawaitable(result) else result
         return None  # the block kept an error to itself
+
+
+def answered(answer: Any, where: str) -> bool:
+    """Read the answer of a user's function; an awaitable, which would always be true, is none.
+
+    Raises:
+        ConfigurationError: the function is async.
+    """
+    if isawaitable(answer):
+        if iscoroutine(answer):
+            answer.close()
+        raise ConfigurationError(f"{where}: an async function cannot be asked", hint="give one that is not async")
+    return bool(answer)
 
 
 async def _finished(work: Any, block: ExitStack[bool]) -> Any:

@@ -16,6 +16,7 @@ from qcore.records import storable
 
 WRITE_EVERY_S = 0.2
 """The progress of one job is written at most so often."""
+_WRITE_WITHIN_S = 0.005
 
 
 class Progress:
@@ -43,11 +44,15 @@ class Progress:
     def write_due(self, running: Collection[str]) -> None:
         """Write what is new of those jobs whose last write was a while ago; forget jobs that run no more.
 
+        It takes some milliseconds at the most: ends of jobs wait meanwhile. The next call goes on where this one left.
+
         Raises:
             ConnectionFailed: the rest is written later.
         """
         now = time.monotonic()
         for job_id in list(self._newest):
+            if time.monotonic() - now > _WRITE_WITHIN_S:
+                break
             if now - self._written_at.get(job_id, 0.0) >= WRITE_EVERY_S:
                 self._written_at[job_id] = now
                 self._write(job_id)

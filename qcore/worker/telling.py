@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def begins(lease: Lease, lane: Lane) -> None:
     """Tell that an attempt is about to begin."""
     _tell_of_the_last(lease, lane)
-    events.tell(events.JobProcessing(**_which(lease, lane)))
+    _tell(events.JobProcessing, lease, lane)
 
 
 def ended(attempt: Attempt, lane: Lane, end: Settlement, error: BaseException | None = None) -> None:
@@ -30,42 +30,39 @@ def ended(attempt: Attempt, lane: Lane, end: Settlement, error: BaseException | 
         end: how.
         error: for which the job is failed.
     """
-    which = _which(attempt.lease, lane)
     if error is not None:
-        events.tell(events.JobFailed(**which, error=error))
+        _tell(events.JobFailed, attempt.lease, lane, error=error)
     elif attempt.context is not None:
-        events.tell(events.JobProcessed(**which, outcome=end.outcome, runtime_s=end.runtime_s))
+        _tell(events.JobProcessed, attempt.lease, lane, outcome=end.outcome, runtime_s=end.runtime_s)
 
 
 def raised(attempt: Attempt, lane: Lane, end: Settlement, error: BaseException) -> None:
     """Tell how an attempt ended that raised."""
-    which = _which(attempt.lease, lane)
+    lease = attempt.lease
     if isinstance(error, JobTimeout):
-        events.tell(events.JobTimedOut(**which, is_hard=False))
-    events.tell(
-        events.JobExceptionOccurred(
-            **which, error=error, outcome=end.outcome, delay_s=max(0, end.delay_us) / 1e6, runtime_s=end.runtime_s
-        )
-    )
+        _tell(events.JobTimedOut, lease, lane, is_hard=False)
+    after = {"outcome": end.outcome, "delay_s": max(0, end.delay_us) / 1e6, "runtime_s": end.runtime_s}
+    _tell(events.JobExceptionOccurred, lease, lane, error=error, **after)
     if end.outcome is Outcome.FAILED:
-        events.tell(events.JobFailed(**which, error=error))
+        _tell(events.JobFailed, lease, lane, error=error)
 
 
 def refused(attempt: Attempt, lane: Lane, error: BaseException) -> None:
     """Tell of a job that failed because it must not run again."""
     _tell_of_the_last(attempt.lease, lane)
-    which = _which(attempt.lease, lane) | {"attempt": max(1, attempt.lease.attempts)}
-    events.tell(events.JobFailed(**which, error=error))
+    _tell(events.JobFailed, attempt.lease, lane, attempt=max(1, attempt.lease.attempts), error=error)
 
 
 def _tell_of_the_last(lease: Lease, lane: Lane) -> None:
     """Tell of the attempt before, if its process was ended for its timeout: whoever ran it could not."""
     if (lease.crash_reason or "").startswith(JobTimeout.__name__):
-        events.tell(events.JobTimedOut(**_which(lease, lane) | {"attempt": lease.attempts}, is_hard=True))
+        _tell(events.JobTimedOut, lease, lane, attempt=lease.attempts, is_hard=True)
 
 
-def _which(lease: Lease, lane: Lane) -> dict[str, Any]:
-    return {
+def _tell(kind: type[events.Event], lease: Lease, lane: Lane, **fields: Any) -> None:
+    if kind not in events.listeners:
+        return
+    which = {
         "job_id": lease.id,
         "job": lease.job,
         "queue": lease.queue,
@@ -73,3 +70,4 @@ def _which(lease: Lease, lane: Lane) -> dict[str, Any]:
         "connection": lane.settings.name,
         "worker": lane.worker,
     }
+    events.tell(kind(**which | fields))

@@ -116,7 +116,7 @@ class Worker:
                 executor.close()
         if self._observer:
             self._observer.stopped(reason, self._limits.jobs)
-        if events.listeners:
+        if events.WorkerStopping in events.listeners:
             events.tell(events.WorkerStopping(worker=self.id, reason=reason.value, jobs=self._limits.jobs))
         return reason
 
@@ -131,7 +131,7 @@ class Worker:
     def _work(self, executor: Executor, attendants: Attendants) -> StopReason:
         runners = {lane: Runner(self._manager, lane, self._options) for lane in self._lanes}
         while (reason := self._reason()) is None:
-            if events.listeners:
+            if events.WorkerLooping in events.listeners:
                 events.tell(events.WorkerLooping(worker=self.id, queues=tuple(self.queues)))
             for lane in self._lanes:
                 if self._has_work(lane, attendants):

@@ -253,8 +253,11 @@ def test_a_listener_that_raises_is_logged_and_harms_nothing(
     assert manager.get_stats("default").completed == 1
     assert job_id
     assert {record.message for record in caplog.records} == {
-        f"the listener test_a_listener_that_raises_is_logged_and_harms_nothing.<locals>.{name} raised"
-        for name in ("breaks", "breaks_later")
+        f"the listener test_a_listener_that_raises_is_logged_and_harms_nothing.<locals>.{name} raised {error}"
+        for name, error in (
+            ("breaks", """SystemExit("a listener's own")"""),
+            ("breaks_later", """RuntimeError("another's own")"""),
+        )
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,10 +13,12 @@ import wrapped_jobs as wrapped
 from qcore import ConfigurationError, Job, JobRecord, JobState, PermissionDenied, QueueError, QueueManager, job
 from qcore.jobs import wrapping
 from qcore.middleware import (
+    AuthorizationMiddleware,
     FailOnException,
     LoggingMiddleware,
     MiddlewareStack,
     RetryMiddleware,
+    Skip,
     ThrottleMiddleware,
     ThrottlesExceptions,
     Timing,
@@ -42,6 +45,7 @@ def nothing_counted() -> Iterator[None]:
     throttle._raised.clear()
     wrapped.ByClassMethod.asked.clear()
     wrapped.Permitted.held.clear()
+    wrapped.KEPT.clear()
 
 
 @pytest.mark.parametrize(
@@ -189,6 +193,14 @@ def test_a_ruling_is_for_the_error_it_was_made_of(manager: QueueManager, work: W
     assert record.refresh().attempts == 3
 
 
+@pytest.mark.parametrize("make", [wrapped.GivesUp, wrapped.KeepsItself])
+def test_an_attempt_that_failed_is_freed(manager: QueueManager, work: Work, make: Any) -> None:
+    make.dispatch()
+    work()
+    gc.collect()
+    assert [ref() for ref in wrapped.KEPT] == [None]
+
+
 @pytest.mark.parametrize("wrong", [[], [3], "KeyError"])
 def test_what_are_no_errors(wrong: Any) -> None:
     with pytest.raises(ConfigurationError, match="no class of errors"):
@@ -216,6 +228,25 @@ def test_a_job_with_its_permissions_runs(heard: Any) -> None:
     wrapped.Permitted.held[:] = ["pay", "refund"]
     wrapped.Permitted.dispatch_now()
     assert heard == [("handle",)]
+
+
+@pytest.mark.parametrize("wrong", [[], [7], [None]])
+def test_what_are_no_permissions(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match="are no permissions"):
+        AuthorizationMiddleware(wrong)
+
+
+async def _never(_: Any) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("layer", [Skip.unless(_never), Skip.when(_never), AuthorizationMiddleware(_never)])
+def test_an_async_answer_is_no_answer(layer: Any, heard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coroutine that nobody awaits is true: everything would be skipped, and everybody allowed."""
+    monkeypatch.setattr(wrapped.Plain, "middleware", (layer,))
+    with pytest.raises(ConfigurationError, match="an async function cannot be asked"):
+        wrapped.Plain.dispatch_now()
+    assert heard == []
 
 
 # -- throttles ---------------------------------------------------------------------------------------------------------

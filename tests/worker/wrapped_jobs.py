@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import Any, ClassVar
 
 from worker_jobs import HEARD
@@ -163,6 +164,33 @@ class Retries(Errs):
     max_tries = 0
     backoff = 3600
     middleware = (RetryMiddleware(max_tries=2, backoff=0, retry_on=(ValueError, OSError)),)
+
+
+KEPT: list[weakref.ref[Job]] = []
+
+
+class GivesUp(Errs):
+    """Fails by its own word, from where an error is caught."""
+
+    def __init__(self) -> None:
+        super().__init__("key")
+
+    def handle(self) -> None:
+        KEPT.append(weakref.ref(self))
+        try:
+            super().handle()
+        except KeyError as error:
+            self.fail(error)
+
+
+class KeepsItself(GivesUp):
+    """Fails by the word of its middleware."""
+
+    middleware = (FailOnException(KeyError),)
+
+    def handle(self) -> None:
+        KEPT.append(weakref.ref(self))
+        raise KeyError
 
 
 class Throttled(Plain):

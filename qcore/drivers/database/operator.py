@@ -122,7 +122,7 @@ class DatabaseOperator:
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come."""
         values = {"job_id": job_id, "percent": percent, "note": note}
-        self._link.run(lambda connection: self._operations.progress.run(connection, **values))
+        self._link.run_lightly(lambda connection: self._operations.progress.run(connection, **values))
 
     def _pause(self, connection: Connection, queue: str, for_s: float | None, reason: str | None) -> bool:
         self._link.statements.know_queue.run(connection, name=queue)  # then there is a row to hold
