@@ -108,6 +108,22 @@ def test_what_the_store_refuses_is_dropped_and_the_end_is_settled(lane: Lane, st
     assert store.told == [("a", 50, "half"), "a"]
 
 
+def test_many_reports_hold_up_no_ends(lane: Lane, store: Store, now: list[float]) -> None:
+    write = store.progress
+
+    def slowly(*report: Any) -> None:
+        write(*report)
+        now[0] += 0.003
+
+    store.progress = slowly  # type: ignore[method-assign]
+    for number in range(10):
+        lane.report(f"job {number}", number, None)
+    for looks in range(1, 6):
+        lane.attend()
+        assert len(store.told) == 2 * looks, "what takes 3 ms is done twice before ends are looked at again"
+    assert [percent for _, percent, _ in store.told] == list(range(10)), "and each has its turn"
+
+
 def test_jobs_that_ended_are_forgotten(lane: Lane, now: list[float]) -> None:
     lane.report("a", 50, None)
     lane.attend()
