@@ -27,6 +27,18 @@ if TYPE_CHECKING:
         UnknownJobClass,
         WorkerCrashed,
     )
+    from qcore.events import (
+        JobExceptionOccurred,
+        JobFailed,
+        JobProcessed,
+        JobProcessing,
+        JobQueued,
+        JobRetryRequested,
+        JobTimedOut,
+        WorkerLooping,
+        WorkerStopping,
+        on,
+    )
     from qcore.jobs.dispatch import dispatch_many
     from qcore.jobs.function import JobFunction, job
     from qcore.jobs.job import Job
@@ -57,6 +69,18 @@ _HOMES = {
         "UnknownJobClass",
         "WorkerCrashed",
     ),
+    "qcore.events": (
+        "JobExceptionOccurred",
+        "JobFailed",
+        "JobProcessed",
+        "JobProcessing",
+        "JobQueued",
+        "JobRetryRequested",
+        "JobTimedOut",
+        "WorkerLooping",
+        "WorkerStopping",
+        "on",
+    ),
     "qcore.jobs.dispatch": ("dispatch_many",),
     "qcore.jobs.function": ("JobFunction", "job"),
     "qcore.jobs.job": ("Job",),
@@ -72,10 +96,17 @@ __all__ = [
     "ConnectionFailed",
     "DecryptionError",
     "Job",
+    "JobExceptionOccurred",
+    "JobFailed",
     "JobFunction",
     "JobNotFound",
+    "JobProcessed",
+    "JobProcessing",
+    "JobQueued",
     "JobRecord",
+    "JobRetryRequested",
     "JobState",
+    "JobTimedOut",
     "JobTimeout",
     "LeaseLost",
     "MaxAttemptsExceeded",
@@ -89,11 +120,14 @@ __all__ = [
     "UnknownJobClass",
     "Worker",
     "WorkerCrashed",
+    "WorkerLooping",
+    "WorkerStopping",
     "deferring",
     "define_queue",
     "dispatch_many",
     "exponential",
     "job",
+    "on",
 ]
 
 

@@ -127,7 +127,7 @@ class Driver(Protocol):
         """Do both in one step and one round trip: the hot loop of a busy worker."""
         ...
 
-    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Keep leases alive for another lease term, these and no others.
 
         A lease that lapsed but that nobody took is revived.
@@ -138,7 +138,7 @@ class Driver(Protocol):
             started: ids among them whose `handle` has begun; `reclaim` charges a try for these.
 
         Returns:
-            Ids among them that somebody asked to cancel.
+            By id those among them that somebody asked to cancel, and whether they are to be interrupted if they run.
 
         Raises:
             ConnectionFailed: nothing was extended.
@@ -233,8 +233,12 @@ class Operator(Protocol):
         """Drop up to `limit` failed jobs, of a queue or all, that failed before an instant; returns how many."""
         ...
 
-    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+    def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
         """Cancel jobs: one that waits ends as cancelled, a leased one is marked and its worker told.
+
+        Args:
+            ids: of the jobs.
+            hard: the worker interrupts those that run. Asked once, this holds, whoever asks again without it.
 
         Returns:
             Ids that ended here and now, so that no worker will run them.

@@ -44,10 +44,10 @@ class NullDriver:
         """Refuse all and lease nothing."""
         return self.settle(settlements), self.reserve(queues, limit, worker, request)
 
-    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Extend nothing."""
         del worker, leases, started
-        return ()
+        return {}
 
     def reclaim(self) -> Sequence[str]:
         """Give nothing back."""
@@ -111,9 +111,9 @@ class NullDriver:
         del queue, before_us, limit
         return 0
 
-    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+    def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
         """Cancel nothing."""
-        del ids
+        del ids, hard
         return ()
 
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:

@@ -33,13 +33,25 @@ class _Nobody:
 NOBODY: Desk = _Nobody()
 
 
-class Wish(msgspec.Struct, frozen=True, gc=False):
-    """How `handle` asked its attempt to end."""
+class Wish(msgspec.Struct, frozen=True):
+    """How `handle` asked its attempt to end. Its error may lead back to it, which the garbage collector must see."""
 
     kind: str
     """`release`, `snooze`, `fail` or `delete`."""
     delay_us: int = 0
     error: BaseException | None = None
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """What a middleware decided about an error that it let pass; the rest is as the job's options say."""
+
+    error: BaseException
+    is_final: bool = False
+    """Whether there is no further try, however many are left."""
+    tries: int | None = None
+    """At the most, beside the job's own limit; 0: no limit but that."""
+    delay_us: int | None = None
+    """Until the next try."""
 
 
 class JobContext:
@@ -53,7 +65,7 @@ class JobContext:
             garbage collector alone, and that costs more than a small job does.
     """
 
-    __slots__ = ("attempt", "desk", "job_id", "queue", "wish")
+    __slots__ = ("attempt", "desk", "job_id", "queue", "ruling", "wish")
 
     def __init__(self, job_id: str, attempt: int, queue: str, desk: Desk = NOBODY) -> None:
         self.job_id = job_id
@@ -61,3 +73,4 @@ class JobContext:
         self.queue = queue
         self.desk = desk
         self.wish: Wish | None = None
+        self.ruling: Ruling | None = None

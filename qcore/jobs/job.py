@@ -14,6 +14,8 @@ from qcore.jobs.options import BackoffLike, Seconds, When, due, tags_of
 if TYPE_CHECKING:
     from inspect import Signature
 
+    from qcore.logs import Log
+
 
 class _Dispatch:
     """`J.dispatch(...)` builds a job and dispatches it, `j.dispatch()` dispatches this one."""
@@ -25,6 +27,24 @@ class _Dispatch:
 
     def __get__(self, job: Job | None, cls: type[Job]) -> Callable[..., str]:
         return job.send if job is not None else cls.build_and_send
+
+
+class _BoundLog:
+    """`self.log`: made when it is asked for, and a job may keep something else under that name."""
+
+    @overload
+    def __get__(self, job: None, cls: type[Job]) -> Self: ...
+    @overload
+    def __get__(self, job: Job, cls: type[Job]) -> Log: ...
+
+    def __get__(self, job: Job | None, cls: type[Job]) -> Log | Self:
+        if job is None:
+            return self
+        from qcore.logs import bound
+
+        queue = job._context.queue if job._context is not None else job.queue
+        name = f"{cls.__module__}:{cls.__qualname__}"
+        return bound(cls.__module__, job_id=job.job_id, job=name, queue=queue, attempt=job.attempts)
 
 
 class Job:
@@ -59,7 +79,10 @@ class Job:
     after_commit: bool = False
     """With a session: dispatch once its transaction is committed, and not at all if it is rolled back."""
     middleware: Any = ()
-    """A list of objects with `handle(job, next)`, or a method that returns one."""
+    """Objects with `handle(job, next)`, outermost first: a list, a `MiddlewareStack`, or a method that returns one.
+
+    As an attribute of the class, a class method or a static one it is composed once; else for every run.
+    """
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _context: JobContext | None = None
@@ -194,6 +217,9 @@ class Job:
         """The job's id, once it has been dispatched; of one dispatched again, the latest."""
         return self._context.job_id if self._context is not None else self._id
 
+    log = _BoundLog()
+    """Writes log lines that bear the job's id, class, queue and attempt; see `docs/middleware.md`."""
+
     @property
     def attempts(self) -> int:
         """Which attempt this is, from 1; 0 outside one."""
@@ -225,12 +251,20 @@ class Job:
     def update_progress(self, percent: float, message: str | None = None) -> None:
         """Say how far the job has come.
 
+        It costs a job next to nothing: at most 5 a second are written to the store, from another thread, and the last
+        one before the job ends. A store out of reach is no matter of the job's.
+
         Args:
             percent: 0 to 100; what lies outside is brought inside.
             message: a few words for the screens.
+
+        Raises:
+            ConfigurationError: it is no number.
         """
+        if percent != percent:  # noqa: PLR0124  so is NaN alone
+            raise ConfigurationError("update_progress: nan is no percentage", hint="give a number from 0 to 100")
         if self._context is not None:
-            self._context.desk.report(self._context.job_id, max(0, min(100, round(percent))), message)
+            self._context.desk.report(self._context.job_id, round(max(0, min(100, percent))), message)
 
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel this job while it runs."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
+from contextlib import suppress
 from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from qcore.errors import ConfigurationError, JobTimeout
-from qcore.jobs.context import JobContext
+from qcore.errors import ConfigurationError, JobTimeout, QueueError
+from qcore.jobs import wrapping
+from qcore.jobs.context import NOBODY, JobContext, Ruling
 from qcore.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -45,11 +47,9 @@ def run(job: Job, context: JobContext, limit_s: float = 0.0) -> Any:
 def start(job: Job, context: JobContext) -> Any:
     """Call a job's `handle` inside its middleware; what is async comes back as a coroutine to await."""
     job._context = context
-    middleware = job.middleware
-    if not middleware:
+    if not job.middleware and not wrapping.around_all:
         return job.handle()
-    stack = middleware() if callable(middleware) else middleware
-    return _wrapped(list(stack))(job)
+    return wrapping.call_of(job)(job)
 
 
 async def within(work: Coroutine[Any, Any, Any], limit_s: float) -> Any:
@@ -77,12 +77,49 @@ def timed_out(limit_s: float) -> type[BaseException]:
     return TimedOut
 
 
+def rule(
+    job: Job,
+    error: BaseException,
+    *,
+    is_final: bool = False,
+    tries: int | None = None,
+    delay_s: float | None = None,
+) -> None:
+    """Decide about an error of the attempt under way, for a middleware that lets it pass; see `Ruling`."""
+    if job._context is not None:
+        delay_us = None if delay_s is None else round(delay_s * 1e6)
+        job._context.ruling = Ruling(error, is_final, tries, delay_us)
+
+
+def put_off(job: Job, delay_s: float, why: str) -> None:
+    """Let a job that has not begun run later, at no cost.
+
+    Raises:
+        QueueError: there is no worker that could: the job was to run here and now.
+    """
+    if job._context is None or job._context.desk is NOBODY:
+        raise QueueError(
+            f"{type(job).__qualname__} must wait {delay_s:.3g} s: {why}",
+            hint="dispatch it to a queue that a worker serves",
+        )
+    job.snooze(delay_s)
+
+
 def close_loop() -> None:
     """Close the event loop that this thread kept for async jobs; the next one gets a new one."""
     runner = _local.runner
     if runner is not None and not runner.get_loop().is_running():
         _local.runner = None
+        _loops.pop(threading.get_ident(), None)
         runner.close()
+
+
+def wake_loop(thread: int) -> None:
+    """Let the event loop that a thread keeps have a step: what was raised in the thread is seen at its next one."""
+    loop = _loops.get(thread)
+    if loop is not None:
+        with suppress(RuntimeError):  # it has just been closed
+            loop.call_soon_threadsafe(lambda: None)
 
 
 def is_async(job: Job) -> bool:
@@ -102,21 +139,6 @@ def _is_loop_running() -> bool:
     return asyncio is not None and asyncio._get_running_loop() is not None
 
 
-def _wrapped(stack: Sequence[Any]) -> Callable[[Job], Any]:
-    call: Callable[[Job], Any] = _innermost
-    for layer in reversed(stack):
-        call = _layer(layer, call)
-    return call
-
-
-def _innermost(job: Job) -> Any:
-    return job.handle()
-
-
-def _layer(layer: Any, following: Callable[[Job], Any]) -> Callable[[Job], Any]:
-    return lambda job: layer.handle(job, following)
-
-
 class _Local(threading.local):
     """One event loop a thread, kept between jobs: making one costs more than a small job."""
 
@@ -124,6 +146,8 @@ class _Local(threading.local):
 
 
 _local = _Local()
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+"""Of the threads that keep one, by their identity."""
 
 
 def _finish(work: Coroutine[Any, Any, Any]) -> Any:
@@ -131,6 +155,7 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:
         import asyncio
 
         _local.runner = asyncio.Runner()
+        _loops[threading.get_ident()] = _local.runner.get_loop()
     try:
         return _local.runner.run(work)
     except BaseException:

@@ -7,6 +7,8 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from qcore import events
+
 T = TypeVar("T")
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ def act_on_all(stores: Sequence[Store], act: Act, *, queue: str | None, limit: i
             ids = [job.id for owner, job in piece if owner is store]
             changed += len(act(store, ids)) if ids else 0
     return matched, changed
+
+
+def put_back(store: Store, ids: Sequence[str]) -> Sequence[str]:
+    """Put failed jobs of one store back as pending, and tell those who listen; returns the ids put back."""
+    done = store.retry(ids)
+    if events.JobRetryRequested in events.listeners:
+        for job_id in done:
+            events.tell(events.JobRetryRequested(job_id=job_id))
+    return done
 
 
 def until_none(step: Callable[[], int]) -> int:

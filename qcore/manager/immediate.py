@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from traceback import format_exception
 from typing import Any
 
+from qcore import events
 from qcore.clock import SystemClock
 from qcore.codec import encode_value
 from qcore.drivers import Store
@@ -22,16 +24,45 @@ from qcore.states import Outcome
 Unseal = Callable[[Lease], tuple[Job, JobOptions]]
 
 
-def run_here(job: Job, queue: str) -> Any:
+def run_here(job: Job, queue: str, connection: str = "") -> Any:
     """Run one job to its end in this call; its error is the caller's, after `failed()` heard it."""
     context = JobContext(job.job_id or new_id(), 1, queue)
+    which = _which(job, context, connection)
+    began = time.perf_counter()
+    if events.listeners:
+        events.tell(events.JobProcessing(**which))
     try:
-        return _result(job, context)
+        result = _result(job, context)
     except Exception as error:
+        if events.listeners:
+            _tell_raised(which, error, began)
         job.failed(error)
         raise
     finally:
         close_loop()
+    if events.listeners:
+        runtime_s = time.perf_counter() - began
+        events.tell(events.JobProcessed(**which, outcome=Outcome.COMPLETED, runtime_s=runtime_s))
+    return result
+
+
+def _which(job: Job, context: JobContext, connection: str) -> dict[str, Any]:
+    cls = type(job)
+    return {
+        "job_id": context.job_id,
+        "job": f"{cls.__module__}:{cls.__qualname__}",
+        "queue": context.queue,
+        "attempt": 1,
+        "connection": connection,
+        "worker": "",
+    }
+
+
+def _tell_raised(which: dict[str, Any], error: Exception, began: float) -> None:
+    runtime_s = time.perf_counter() - began
+    ended: dict[str, Any] = {"error": error, "outcome": Outcome.FAILED, "delay_s": 0.0, "runtime_s": runtime_s}
+    events.tell(events.JobExceptionOccurred(**which, **ended))
+    events.tell(events.JobFailed(**which, error=error))
 
 
 def _result(job: Job, context: JobContext) -> Any:
@@ -41,7 +72,7 @@ def _result(job: Job, context: JobContext) -> Any:
     return result
 
 
-def run_pushed(store: Store, queue: str, unseal: Unseal) -> None:
+def run_pushed(store: Store, queue: str, unseal: Unseal, connection: str) -> None:
     """Run what was just pushed, in order: one attempt each. The first error is raised once all have ended.
 
     There is no worker to try anything again: a job that raises has failed, one that asked for `release()` or
@@ -53,16 +84,16 @@ def run_pushed(store: Store, queue: str, unseal: Unseal) -> None:
     worker = f"here-{new_id()}"
     while leases := store.reserve([queue], 100, worker, (request := request + 1)):
         for lease in leases:
-            error = _run_lease(store, lease, unseal)
+            error = _run_lease(store, lease, unseal, connection)
             first = first or error
     if first is not None:
         raise first
 
 
-def _run_lease(store: Store, lease: Lease, unseal: Unseal) -> Exception | None:
+def _run_lease(store: Store, lease: Lease, unseal: Unseal, connection: str) -> Exception | None:
     try:
         job, options = unseal(lease)
-        end = _completed(lease, run_here(job, lease.queue), options.result_ttl_s)
+        end = _completed(lease, run_here(job, lease.queue, connection), options.result_ttl_s)
     except Exception as error:  # noqa: BLE001  a job may raise anything; the caller gets it
         store.settle([_failed(lease, error)])
         return error

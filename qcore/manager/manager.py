@@ -23,7 +23,8 @@ from qcore.jobs.packing import build, pack, unpack
 from qcore.manager import app as application
 from qcore.manager.current import everywhere
 from qcore.manager.definitions import defined
-from qcore.manager.failures import act_on_all, act_on_ids, until_none
+from qcore.manager.failures import act_on_all, act_on_ids, put_back, until_none
+from qcore.manager.hooks import Hooks, tell_queued
 from qcore.manager.immediate import run_here, run_pushed
 from qcore.manager.keys import keyring_of
 from qcore.manager.pushing import name_stored, push_all
@@ -54,7 +55,7 @@ class _Sealed(NamedTuple):
     envelopes: Sequence[Envelope]
 
 
-class QueueManager:
+class QueueManager(Hooks):
     """Opens connections by their settings, dispatches jobs to them, and answers simple questions about queues.
 
     Called on the class, its methods act on the manager in force: that of a `using` block, else the process's.
@@ -282,7 +283,7 @@ class QueueManager:
         waiting = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if job.after_commit]
         direct = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if not job.after_commit]
         if direct:
-            push_all(store, direct, within=session)
+            tell_queued(connection.name, direct, push_all(store, direct, within=session), session)
         if waiting:
             after_commit(session, lambda: self._push(store, connection, waiting))
         return [envelope.id for envelope in envelopes]
@@ -291,11 +292,14 @@ class QueueManager:
         self, store: Store, connection: ConnectionSettings, envelopes: Sequence[Envelope]
     ) -> Sequence[str | None]:
         if not store.capabilities.immediate:
-            return push_all(store, envelopes)
+            ids = push_all(store, envelopes)
+            tell_queued(connection.name, envelopes, ids)
+            return ids
         now = [msgspec.structs.replace(envelope, delay_us=0, due_us=None) for envelope in envelopes]
         ids = push_all(store, now)
+        tell_queued(connection.name, now, ids)
         for queue in dict.fromkeys(envelope.queue for envelope in now):
-            run_pushed(store, queue, lambda lease: self.unseal(lease, connection.name))
+            run_pushed(store, queue, lambda lease: self.unseal(lease, connection.name), connection.name)
         return ids
 
     # -- queues --------------------------------------------------------------------------------------------------
@@ -355,8 +359,8 @@ class QueueManager:
         """
         if isinstance(which, str):
             queue = None if which == "all" else which
-            return act_on_all(list(self._stores_for(queue)), lambda store, ids: store.retry(ids), queue=queue)[1]
-        done = act_on_ids(self._stores_for(None), which, lambda store, ids: store.retry(ids))
+            return act_on_all(list(self._stores_for(queue)), put_back, queue=queue)[1]
+        done = act_on_ids(self._stores_for(None), which, put_back)
         missing = next((job_id for job_id in which if job_id not in done), None)
         if missing is not None:
             raise JobNotFound(f"no failed job {missing}", hint="see: qctl failed")

@@ -11,7 +11,8 @@ import msgspec
 from qcore.clock import SystemClock
 from qcore.errors import ConfigurationError
 from qcore.jobs.options import seconds
-from qcore.manager.failures import Act, act_on_all, act_on_ids, until_none
+from qcore.manager.failures import Act, act_on_all, act_on_ids, put_back, until_none
+from qcore.states import JobState
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
@@ -28,6 +29,8 @@ class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
     changed: int
     failed: tuple[tuple[str, str], ...] = ()
     """(id, reason) of each that was not changed."""
+    told: tuple[str, ...] = ()
+    """Ids of jobs that run, and whose workers are told: they are neither changed nor failed."""
     dry_run: bool = False
 
 
@@ -45,11 +48,11 @@ class Actions:
 
     def retry(self, ids: Sequence[str]) -> ActionResult:
         """Put these failed jobs back as pending."""
-        return self._each(ids, lambda store, some: store.retry(some))
+        return self._each(ids, put_back)
 
     def retry_all(self, queue: str | None = None, limit: int | None = None) -> ActionResult:
         """Put back every failed job, or a queue's, or the newest `limit` of them."""
-        return self._matching(queue, limit, lambda store, some: store.retry(some))
+        return self._matching(queue, limit, put_back)
 
     def forget(self, ids: Sequence[str]) -> ActionResult:
         """Drop these failed jobs for good."""
@@ -84,9 +87,17 @@ class Actions:
         """Let a queue give jobs again."""
         return ActionResult(matched=1, changed=int(self._store(queue).resume(queue)))
 
-    def cancel(self, ids: Sequence[str]) -> ActionResult:
-        """Cancel jobs: those that wait end here, those that run are told."""
-        return self._each(ids, lambda store, some: store.cancel(some), "it runs, and has been told; or it had ended")
+    def cancel(self, ids: Sequence[str], *, hard: bool = False) -> ActionResult:
+        """Cancel jobs: those that wait end here, those that run are told, or interrupted where it is to be `hard`."""
+        result = self._each(ids, lambda store, some: store.cancel(some, hard=hard))
+        states = {job_id: self._state(job_id) for job_id, _ in result.failed}
+        told = tuple(job_id for job_id, state in states.items() if state is JobState.PROCESSING)
+        failed = tuple(
+            (job_id, f"it is {state} already" if state else "no such job")
+            for job_id, state in states.items()
+            if job_id not in told
+        )
+        return msgspec.structs.replace(result, told=told, failed=failed)
 
     def command(self, address: str, command: str) -> ActionResult:
         """Leave a command for workers; they hear it with their next report, within about a second.
@@ -114,10 +125,14 @@ class Actions:
         names = [self._connection] if self._connection else self._manager.connections_for(queue)
         return map(self._manager.connection, names)
 
-    def _each(self, ids: Sequence[str], act: Act, reason: str = "no failed job of this id") -> ActionResult:
+    def _state(self, job_id: str) -> JobState | None:
+        found = (store.find(job_id) for store in self._stores())
+        return next((job.state for job in found if job is not None), None)
+
+    def _each(self, ids: Sequence[str], act: Act) -> ActionResult:
         wanted = list(dict.fromkeys(ids))
         done = act_on_ids(self._stores(), wanted, act)
-        failed = tuple((job_id, reason) for job_id in wanted if job_id not in done)
+        failed = tuple((job_id, "no failed job of this id") for job_id in wanted if job_id not in done)
         return ActionResult(matched=len(wanted), changed=len(done), failed=failed)
 
     def _matching(self, queue: str | None, limit: int | None, act: Act) -> ActionResult:

@@ -155,12 +155,15 @@ class JobRecord:
             pause_s = min(pause_s * 1.5, _SLOWEST_LOOK_S)
         return self
 
-    def cancel(self) -> bool:
+    def cancel(self, *, hard: bool = False) -> bool:
         """Ask for the job to be cancelled.
+
+        Args:
+            hard: interrupt it if it runs, as its timeout would; else it is told, and may heed `is_cancelled()`.
 
         Returns:
             Whether that won: True, and no worker will run it; False, and it runs (and is told) or had ended.
         """
-        won = bool(self._manager.connection(self._connection).cancel([self.id]))
+        won = bool(self._manager.connection(self._connection).cancel([self.id], hard=hard))
         self.refresh()
         return won

@@ -19,16 +19,23 @@ class Interrupted(BaseException):
     """The worker must stop now; the running job is released, uncharged."""
 
 
+class Cancelled(Interrupted):
+    """Somebody cancelled the running job, and wants it to end now."""
+
+
 class Deadline:
     """Watches the attempt in the main thread; elsewhere it does nothing."""
 
     def __init__(self) -> None:
+        self.job_id = ""
+        """Of the attempt that is under way, or about to be."""
         self.is_armed = threading.current_thread() is threading.main_thread()
         self._until = 0.0
         self._limit_s = 0.0
         self._stop_at = 0.0
         self._is_running = False
         self._is_unwanted = False
+        self._cancelled = ""
         self._next_alarm = 0.0
         self._before: Any = None
 
@@ -63,6 +70,14 @@ class Deadline:
             self._ring_by(time.monotonic())
         return self._is_unwanted
 
+    def cancel(self, job_id: str) -> bool:
+        """Interrupt the attempt of a job, if it is under way; whether it is. May be called from any thread."""
+        if not (self.is_armed and self._is_running and self.job_id == job_id):
+            return False
+        self._cancelled = job_id
+        self._ring_by(time.monotonic())
+        return True
+
     def stop_within(self, grace_s: float) -> None:
         """Interrupt the attempt under way if it still runs in `grace_s` seconds; 0: now."""
         self._stop_at = time.monotonic() + grace_s
@@ -84,6 +99,9 @@ class Deadline:
         if self._is_unwanted or (self._stop_at and now >= self._stop_at):
             self._is_unwanted = False
             raise Interrupted
+        if self._cancelled and self._cancelled == self.job_id:
+            self._cancelled = ""
+            raise Cancelled
         if self._until and now >= self._until:
             self._until = 0.0
             raise timed_out(self._limit_s)

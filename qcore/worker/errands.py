@@ -37,16 +37,16 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 class Beat(msgspec.Struct, frozen=True, array_like=True):
     """Keep leases alive, and prove that the store is there, also where nothing is held.
 
-    Answers the ids that somebody asked to cancel, by worker.
+    Answers by worker the ids that somebody asked to cancel, and whether they are to be interrupted.
     """
 
     held: tuple[Held, ...]
 
-    def __call__(self, store: Store) -> dict[str, list[str]]:
+    def __call__(self, store: Store) -> dict[str, dict[str, bool]]:
         """Ask the store."""
         if not self.held:
             store.ping()
-        return {one.worker: list(store.heartbeat(one.worker, _leases(one), one.started)) for one in self.held}
+        return {one.worker: dict(store.heartbeat(one.worker, _leases(one), one.started)) for one in self.held}
 
 
 class Reclaim(msgspec.Struct, frozen=True, array_like=True):

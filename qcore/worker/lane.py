@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from qcore.config import ConnectionSettings
 from qcore.drivers import Store
@@ -18,6 +18,7 @@ from qcore.errors import ConnectionFailed, QueueError
 from qcore.records import Failure, pack_history, storable
 from qcore.settlement import Settlement
 from qcore.states import Outcome
+from qcore.worker.progress import Progress
 from qcore.worker.slots import Holding
 
 SEND_WITHIN_S = 0.005
@@ -49,7 +50,11 @@ class Lane:
         self._begun_at = 0.0
         self._stale_s = max(HAND_BACK_AFTER_S, settings.lease_s / 2)
         self._started_at = 0.0
-        self.cancelled: set[str] = set()
+        self._progress = Progress(store)
+        self.cancelled: dict[str, bool] = {}
+        """Jobs in hand that somebody cancelled, and whether they are to be interrupted."""
+        self._interrupted: set[str] = set()
+        self._interrupting = threading.Lock()
         self.lost: deque[Settlement] = deque()
         """Ends that the store refused, for the worker to tell of."""
         self._unsent: deque[Settlement] = deque()
@@ -130,7 +135,9 @@ class Lane:
     def end(self, lease: Lease) -> None:
         """Note that a job has ended."""
         self.running.pop(lease.id, None)
-        self.cancelled.discard(lease.id)  # an operator may retry it: the wish was for this attempt
+        if self.cancelled:
+            self.cancelled.pop(lease.id, None)  # an operator may retry it: the wish was for this attempt
+            self._interrupted.discard(lease.id)
 
     def holdings(self) -> list[Holding]:
         """List the leases in hand, for the supervisor that keeps them alive; those of unsent ends are among them."""
@@ -144,8 +151,8 @@ class Lane:
     # -- a job's thread ------------------------------------------------------------------------------------------
 
     def report(self, job_id: str, percent: int, note: str | None) -> None:
-        """Tell the store how far a job is."""
-        self.store.progress(job_id, percent, note)
+        """Keep for the store how far a job is."""
+        self._progress.note(job_id, percent, note)
 
     def is_cancelled(self, job_id: str) -> bool:
         """Whether somebody wants a job to stop."""
@@ -196,6 +203,7 @@ class Lane:
             for _ in range(-(-len(self._unsent) // _GROUP)):  # what is added meanwhile goes with the next
                 batch = self._take()
                 try:
+                    self._tell_progress(batch)
                     refused = self.store.settle(batch)
                 except ConnectionFailed:
                     self._restore(batch)
@@ -208,12 +216,37 @@ class Lane:
         return has_asked
 
     def attend(self) -> None:
-        """Do what the worker's thread cannot while jobs run: send settlements, hand back leases."""
+        """Do what the worker's thread cannot while jobs run: send settlements, hand back leases, write progress."""
         now = time.monotonic()
         if self.leases and now - self._begun_at > HAND_BACK_AFTER_S:
             self.hand_back()
         if now - self._started_at >= SEND_WITHIN_S and self.is_due(now) and not self._is_awaited:
             self.send()  # else the worker's thread is about to see to it, and asks for jobs in the same step
+        if self._progress:
+            self._progress.write_due(self.running.keys())
+
+    def cancel(self, ids: Mapping[str, bool]) -> None:
+        """Take note of which jobs somebody cancelled, and which hard; forget those that are out of hand."""
+        left = self.cancelled.keys() - ids.keys() - self.running.keys() if self.cancelled else ()
+        waiting = {lease.id for lease in [*self.leases]} if left else ()
+        for job_id in left:
+            if job_id not in waiting:
+                self.cancelled.pop(job_id, None)
+        self.cancelled.update(ids)
+
+    def interrupt(self, cancel: Callable[[Lane, str], bool]) -> None:
+        """Interrupt those of the cancelled jobs that run and are to be, each once; `cancel` may find that one does not.
+
+        Called from any thread; one at a time does it.
+        """
+        if not self.cancelled or not self._interrupting.acquire(blocking=False):
+            return
+        try:
+            for job_id, hard in list(self.cancelled.items()):
+                if hard and job_id in self.running and job_id not in self._interrupted and cancel(self, job_id):
+                    self._interrupted.add(job_id)
+        finally:
+            self._interrupting.release()
 
     def beat(self) -> None:
         """Tell the store that the leases in hand live, and hear what was cancelled."""
@@ -223,7 +256,7 @@ class Lane:
         held = [*running.values(), *waiting, *unsettled]
         asked_at = time.monotonic()
         if held:
-            self.cancelled.update(self.store.heartbeat(self.worker, held, running.keys()))
+            self.cancel(self.store.heartbeat(self.worker, held, running.keys()))
         else:
             self.store.ping()  # whoever beats must know that the store answers
         self.kept_at = asked_at
@@ -233,6 +266,7 @@ class Lane:
         batch = self._take()
         asked_at = time.monotonic()
         try:
+            self._tell_progress(batch)
             refused, leases = self._settle_and_reserve(batch, queues, want)
         except ConnectionFailed:
             self._restore(batch)
@@ -270,6 +304,11 @@ class Lane:
             except QueueError as error:
                 refused += self.store.settle([unstorable(settlement, error)])
         return refused
+
+    def _tell_progress(self, batch: Sequence[Settlement]) -> None:
+        """Let what jobs reported last be stored before they end."""
+        if self._progress:
+            self._progress.write_last([settlement.id for settlement in batch])
 
     def _take(self) -> Sequence[Settlement]:
         unsent = self._unsent

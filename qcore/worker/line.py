@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,8 +18,8 @@ LOOKS_A_TERM = 5
 """How often in a lease term the jobs of others are looked for that lost their leases."""
 
 Give = Callable[[str, Errand], int]
-Arrived = Callable[[float, Mapping[str, Sequence[str]]], object]
-"""Told of a beat that arrived: when it was given, and which jobs somebody cancelled, by worker."""
+Arrived = Callable[[float, Mapping[str, Mapping[str, bool]]], object]
+"""Told of a beat that arrived: when it was given, and by worker which jobs somebody cancelled, and which hard."""
 
 
 def _ignore(*_: object) -> None:
@@ -157,7 +157,7 @@ class Line:
         pause_s = min(self._outage.pause_of(self.name), self._lease_s / BEATS_A_TERM)
         self._not_before = self._next_beat = now + pause_s
 
-    def _beaten(self, given_at: float, arrived: Arrived, cancelled: Mapping[str, Sequence[str]]) -> None:
+    def _beaten(self, given_at: float, arrived: Arrived, cancelled: Mapping[str, Mapping[str, bool]]) -> None:
         """Go on with the row of beats; one that comes a term late, after a sleep of this process, begins a new one."""
         late_s = max(given_at - self._beaten_at, time.monotonic() - given_at)
         if self._unbroken_since is None or late_s > self._lease_s:

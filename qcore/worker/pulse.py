@@ -267,10 +267,13 @@ def _held(slots: ChildSlots, worker: str, connection: str) -> Held:
 
 
 def _arrived(
-    named: Sequence[tuple[ChildSlots, str]], connection: str, given_at: float, cancelled: Mapping[str, Sequence[str]]
+    named: Sequence[tuple[ChildSlots, str]],
+    connection: str,
+    given_at: float,
+    cancelled: Mapping[str, Mapping[str, bool]],
 ) -> None:
     """Tell children that their leases were renewed, and which jobs somebody cancelled."""
     for slots, worker in named:
         if slots.worker == worker:  # else it died meanwhile, and the block may be another's
             slots.keep(connection, given_at)
-            slots.cancel(connection, cancelled.get(worker, ()))
+            slots.cancel(connection, cancelled.get(worker, {}))

@@ -11,6 +11,7 @@ from qcore.codec import encode_value
 from qcore.config import ConnectionSettings
 from qcore.envelope import Lease
 from qcore.errors import AttemptEnded, JobTimeout, PayloadError, PayloadTooLargeError, WorkerCrashed
+from qcore.events import listeners
 from qcore.jobs.context import JobContext
 from qcore.jobs.job import Job
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
@@ -19,7 +20,8 @@ from qcore.manager.definitions import defined
 from qcore.records import Failure, pack_history, storable, unpack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
-from qcore.worker.deadline import Interrupted
+from qcore.worker import telling
+from qcore.worker.deadline import Cancelled, Interrupted
 from qcore.worker.lane import Lane, handed_back
 from qcore.worker.options import WorkerOptions
 from qcore.worker.place import Place
@@ -134,32 +136,48 @@ class Runner:
                 return self._refuse(attempt, refused)
         attempt.job = build(payload, self._manager.load_entity)
         attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, self._lane)
+        if listeners:
+            telling.begins(lease, self._lane)
         return None
 
     def finish(self, attempt: Attempt, result: Any) -> Settlement:
         """Settle an attempt whose job returned, as the job itself wished."""
         wish = attempt.context.wish if attempt.context is not None else None
         if wish is None or wish.kind == "delete":
-            return self._done(attempt, result)
-        if wish.error is not None:
-            return self._fail(attempt, wish.error)
-        charged = wish.kind == "release"
-        return self._end(attempt, Verdict(Outcome.RELEASED, charged=charged, delay_us=wish.delay_us))
+            end = self._done(attempt, result)
+        elif wish.error is not None:
+            end = self._fail(attempt, wish.error)
+        else:
+            charged = wish.kind == "release"
+            end = self._end(attempt, Verdict(Outcome.RELEASED, charged=charged, delay_us=wish.delay_us))
+        if listeners:
+            telling.ended(attempt, self._lane, end, wish.error if wish is not None else None)
+        return end
 
     def fail(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Settle an attempt whose job raised, or was interrupted for the worker's sake."""
         if isinstance(error, Interrupted):
-            return handed_back(attempt.lease)
+            is_cancelled = isinstance(error, Cancelled)
+            end = self._end(attempt, Verdict(Outcome.CANCELLED)) if is_cancelled else handed_back(attempt.lease)
+            if listeners:
+                telling.ended(attempt, self._lane, end)
+            return end
         try:
-            return self._judge(attempt, error)
+            end = self._judge(attempt, error)
         except Exception:  # noqa: BLE001  the error of a job may be as broken as its author likes
             _log.exception("%s %s: its error cannot be described", attempt.lease.job, attempt.lease.id)
             failure = Failure(attempt.lease.attempts + 1, type(error).__name__, "", "", time.time_ns() // 1000)
-            return self._end(attempt, Verdict(Outcome.FAILED), failures=[failure])
+            end = self._end(attempt, Verdict(Outcome.FAILED), failures=[failure])
+        if listeners:
+            telling.raised(attempt, self._lane, end, error)
+        return end
 
     def _judge(self, attempt: Attempt, error: BaseException) -> Settlement:
         lease = attempt.lease
-        verdict = after_error(lease, attempt.held, error, attempt.runtime_s)
+        ruling = attempt.context.ruling if attempt.context is not None else None
+        if ruling is not None and ruling.error is not error:
+            ruling = None  # that error was kept from us, and this one is another
+        verdict = after_error(lease, attempt.held, error, attempt.runtime_s, ruling)
         if verdict.outcome is Outcome.FAILED:
             return self._fail(attempt, error)
         failures = [*self._failures(lease), self._failure(lease, error)]
@@ -208,6 +226,8 @@ class Runner:
         failures = [*failures, self._failure(lease, reason, attempt=max(1, lease.attempts))]
         if not was_told(lease, attempt.held):
             self._tell_job(attempt.payload, reason)
+        if listeners:
+            telling.refused(attempt, self._lane, reason)
         return self._end(attempt, Verdict(Outcome.FAILED, charged=False), failures=failures)
 
     def _end(

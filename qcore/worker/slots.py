@@ -14,7 +14,7 @@ import os
 import struct
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -46,9 +46,10 @@ _TURN_MOST_S = 5.0
 _PAUSED_AT = 1016
 _STOP_AT = 1017
 _CANCELLED = struct.Struct("<I")
+_CANCEL = struct.Struct("<39sB")
+"""The id of a job that somebody cancelled, and whether it is to be interrupted."""
 _CANCELLED_AT = 1024
 _CANCELLED_MOST = 64
-_ID_SIZE = 40
 
 
 class Holding(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -120,7 +121,7 @@ class ChildSlots:
         self._changes = 0
         self._turned_s = 0.0
         self._turned_at = 0.0
-        self._cancelled: dict[str, list[str]] = {}
+        self._cancelled: dict[str, dict[str, bool]] = {}
 
     # -- the child writes ----------------------------------------------------------------------------------------
 
@@ -177,13 +178,14 @@ class ChildSlots:
         self._memory[start : start + len(data)] = data
         _HOLDINGS.pack_into(self._memory, self._holdings, self._changes, len(data))
 
-    def cancelled(self) -> set[str]:
-        """Read which of the leases in hand somebody asked to cancel."""
+    def cancelled(self) -> dict[str, bool]:
+        """Read which of the leases in hand somebody asked to cancel, and which of them hard."""
         at = self._header + _CANCELLED_AT
         (count,) = _CANCELLED.unpack_from(self._memory, at)
         at += _CANCELLED.size
-        ids = (self._memory[at + n * _ID_SIZE : at + (n + 1) * _ID_SIZE] for n in range(min(count, _CANCELLED_MOST)))
-        return {job_id.rstrip(b"\0").decode() for job_id in ids}
+        places = range(at, at + min(count, _CANCELLED_MOST) * _CANCEL.size, _CANCEL.size)
+        told = (_CANCEL.unpack_from(self._memory, place) for place in places)
+        return {_text(job_id): bool(hard) for job_id, hard in told}
 
     @property
     def is_paused(self) -> bool:
@@ -277,14 +279,19 @@ class ChildSlots:
             row = (_hashed(connection), time.monotonic() if at is None else at)
             _KEPT.pack_into(self._memory, self._header + _KEPT_AT + place * _KEPT.size, *row)
 
-    def cancel(self, connection: str, ids: Sequence[str]) -> None:
-        """Tell the child which of its leases on a connection somebody asked to cancel, beside those on others."""
-        if self._cancelled.get(connection) == list(ids):
+    def cancel(self, connection: str, ids: Mapping[str, bool]) -> None:
+        """Tell the child which of its leases on a connection somebody asked to cancel, beside those on others.
+
+        Args:
+            connection: its name.
+            ids: of the jobs, and whether they are to be interrupted.
+        """
+        if self._cancelled.get(connection) == ids:
             return
-        self._cancelled[connection] = list(ids)
-        kept = [job_id for on_one in self._cancelled.values() for job_id in on_one][-_CANCELLED_MOST:]
+        self._cancelled[connection] = dict(ids)
+        kept = [one for on_one in self._cancelled.values() for one in on_one.items()][-_CANCELLED_MOST:]
         at = self._header + _CANCELLED_AT
-        data = b"".join(job_id.encode().ljust(_ID_SIZE, b"\0") for job_id in kept)
+        data = b"".join(_CANCEL.pack(job_id.encode(), hard) for job_id, hard in kept)
         self._memory[at + _CANCELLED.size : at + _CANCELLED.size + len(data)] = data
         _CANCELLED.pack_into(self._memory, at, len(kept))
 

@@ -14,6 +14,7 @@ from qcore.errors import (
     PermissionDenied,
     WorkerCrashed,
 )
+from qcore.jobs.context import Ruling
 from qcore.jobs.options import DEFAULT_TIMEOUT_S, DEFAULT_TRIES, MAX_CRASHES, MAX_RECLAIMS, NONE, JobOptions
 from qcore.records import unpack_history
 from qcore.states import Outcome
@@ -74,12 +75,16 @@ def was_told(lease: Lease, held: Rules) -> bool:
     return lease.crashes > limit or (bool(lease.crashes) and 0 < held.tries < lease.attempts)
 
 
-def after_error(lease: Lease, held: Rules, error: BaseException, runtime_s: float) -> Verdict:
-    """Judge an attempt that ended by an exception."""
+def after_error(
+    lease: Lease, held: Rules, error: BaseException, runtime_s: float, ruling: Ruling | None = None
+) -> Verdict:
+    """Judge an attempt that ended by an exception, on which a middleware may have ruled."""
     failed = Verdict(Outcome.FAILED)
-    if _is_final(lease, held.options, error):
+    if _is_final(lease, held.options, error) or _is_ruled_out(lease, ruling):
         return failed
-    delay_us = round(pause_s(held.backoff, lease.attempts + 1) * 1_000_000)
+    delay_us = ruling.delay_us if ruling is not None else None
+    if delay_us is None:
+        delay_us = round(pause_s(held.backoff, lease.attempts + 1) * 1_000_000)
     until = _retry_until(lease, held.options)
     if until is not None:
         now_us = lease.reserved_us + round(runtime_s * 1_000_000)
@@ -87,6 +92,13 @@ def after_error(lease: Lease, held: Rules, error: BaseException, runtime_s: floa
     if held.tries and lease.attempts + 1 >= held.tries:
         return failed
     return Verdict(Outcome.RELEASED, delay_us=delay_us)
+
+
+def _is_ruled_out(lease: Lease, ruling: Ruling | None) -> bool:
+    """Whether a middleware leaves no further try."""
+    if ruling is None:
+        return False
+    return ruling.is_final or bool(ruling.tries and lease.attempts + 1 >= ruling.tries)
 
 
 def _is_final(lease: Lease, own: JobOptions, error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from qcore import events
 from qcore.envelope import Lease
 from qcore.errors import ConnectionFailed
 from qcore.manager import QueueManager
@@ -115,6 +116,8 @@ class Worker:
                 executor.close()
         if self._observer:
             self._observer.stopped(reason, self._limits.jobs)
+        if events.WorkerStopping in events.listeners:
+            events.tell(events.WorkerStopping(worker=self.id, reason=reason.value, jobs=self._limits.jobs))
         return reason
 
     def stop(self) -> None:
@@ -128,6 +131,8 @@ class Worker:
     def _work(self, executor: Executor, attendants: Attendants) -> StopReason:
         runners = {lane: Runner(self._manager, lane, self._options) for lane in self._lanes}
         while (reason := self._reason()) is None:
+            if events.WorkerLooping in events.listeners:
+                events.tell(events.WorkerLooping(worker=self.id, queues=tuple(self.queues)))
             for lane in self._lanes:
                 if self._has_work(lane, attendants):
                     attendants.busy()
@@ -365,8 +370,12 @@ class Worker:
             self._slots.turn()
             self._keeping.refresh()
             cancelled = self._slots.cancelled()
-            for lane in self._lanes if cancelled else ():
-                lane.cancelled.update(cancelled)
+            for lane in self._lanes:
+                if cancelled or lane.cancelled:
+                    lane.cancel(cancelled)
+        for lane in self._lanes:
+            if lane.cancelled and self._executor is not None:
+                lane.interrupt(self._executor.cancel)
 
     def _tell_lost(self, lane: Lane) -> None:
         while lane.lost:

@@ -142,11 +142,12 @@ def tell(call: Invocation, schema: str, done: str, result: ActionResult, noun: s
     sentence = f"{done} {fmt.plural(result.changed, noun)}"
     if result.dry_run:
         sentence = f"{fmt.plural(result.matched, noun)} would be {done}"
-    report = output.Report(schema=schema, data=data, text=sentence, backend=call.backend(), warnings=_reasons(result))
+    report = output.Report(schema=schema, data=data, text=sentence, backend=call.backend(), warnings=reasons(result))
     output.show(call, report)
     return Exit.FAILED if result.failed else Exit.OK
 
 
-def _reasons(result: ActionResult) -> list[str]:
+def reasons(result: ActionResult) -> list[str]:
+    """The warnings that say what was not changed, and why."""
     reasons = [f"{job_id}: {reason}" for job_id, reason in result.failed[:_SHOWN]]
     return reasons + ([f"and {len(result.failed) - _SHOWN:,} more"] if len(result.failed) > _SHOWN else [])

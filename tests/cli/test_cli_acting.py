@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import pexpect
 import pytest
 from shop import Schemas, Shop
 
@@ -129,7 +131,7 @@ def test_some_that_are_missing_fail_some(verb: str, busy: Shop, schemas: Schemas
     assert [one["id"] for one in ended.json()["data"]["failed"]] == [MISSING]
 
 
-@pytest.mark.parametrize("words", [["retry", MISSING], ["forget", MISSING], ["show", MISSING]])
+@pytest.mark.parametrize("words", [["retry", MISSING], ["forget", MISSING], ["show", MISSING], ["cancel", MISSING]])
 def test_a_job_that_is_not_there_is_not_found(words: list[str], busy: Shop, schemas: Schemas) -> None:
     ended = busy.qctl(*words, "--json", expect=3)
     schemas.check("error", ended.json())
@@ -157,6 +159,30 @@ def test_forget_by_id_asks_nothing(busy: Shop) -> None:
     assert busy.qctl("forget", first).out == "forgotten 1 job\n"
     assert busy.qctl("forget", "-", stdin=second).out == "forgotten 1 job\n"
     assert busy.count("failed") == 0
+
+
+def test_cancel_by_id_asks_nothing(busy: Shop, schemas: Schemas) -> None:
+    ids = [busy.qctl("dispatch", "shop:Add", "[1]").out.strip() for _ in range(3)]
+    assert busy.qctl("cancel", ids[0]).out == "cancelled 1 job\n"
+    answer = busy.qctl("cancel", "-", "--hard", "--json", stdin="\n".join([*ids, MISSING]), expect=1).json()
+    schemas.check("cancel", answer)
+    gone = [{"id": ids[0], "reason": "it is cancelled already"}, {"id": MISSING, "reason": "no such job"}]
+    assert answer["data"] == {"matched": 4, "changed": 2, "told": [], "failed": gone, "hard": True}
+    assert busy.count("cancelled") == 3
+
+
+def test_a_running_job_is_told_or_interrupted(shop: Shop) -> None:
+    fifo = shop.folder / "began"
+    os.mkfifo(fifo)
+    (shop.folder / "qctl.toml").write_text("[connections.default]\nlease_s = 1.0\n")
+    slow = shop.qctl("dispatch", "shop:Slow", f'["{fifo}", 50]').out.strip()
+    worker = shop.spawn("work", "--stop-when-empty")
+    assert fifo.read_text() == "began"
+    assert shop.qctl("cancel", slow).out == "cancelled 0 jobs, told 1 job to stop\n"
+    assert shop.qctl("cancel", "--hard", slow).out == "cancelled 0 jobs, told 1 job to stop\n"
+    worker.expect("CANCEL")
+    worker.expect(pexpect.EOF)
+    assert shop.data("show", slow)["state"] == "cancelled"
 
 
 DESTRUCTIVE = [["flush"], ["flush", "--queue", "mail"], ["failed", "--forget"], ["clear", "default"]]

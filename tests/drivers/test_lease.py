@@ -94,6 +94,34 @@ def test_a_heartbeat_tells_of_cancellations(driver: Any) -> None:
     assert list(worker.heartbeat(leases)) == []
 
 
+def test_a_heartbeat_tells_which_cancellations_are_hard(driver: Any) -> None:
+    driver.push(envelopes(3))
+    worker = FakeWorker(driver)
+    soft, hard, both = leases = worker.reserve()
+    driver.cancel([soft.id, both.id])
+    driver.cancel([hard.id, both.id], hard=True)
+    expected = {soft.id: False, hard.id: True, both.id: True}
+    assert worker.heartbeat(leases) == expected
+    assert worker.heartbeat(leases, [hard.id]) == expected, "whether it has begun changes nothing about that"
+    assert worker.heartbeat(leases, [soft.id, both.id]) == expected
+    driver.cancel([lease.id for lease in leases])
+    assert worker.heartbeat(leases) == expected, "what was asked for hard stays so"
+
+
+def test_a_job_that_was_cancelled_hard_ends_like_any_other(driver: Any) -> None:
+    worker = FakeWorker(driver)
+    driver.push([*envelopes(3), envelope(payload=b"large" * 20_000)])
+    done, dropped, again, large = leases = worker.reserve()
+    driver.cancel([lease.id for lease in leases], hard=True)
+    worker.heartbeat(leases, [lease.id for lease in leases])
+    assert driver.find(done.id).cancel_requested
+    assert not driver.settle([completed(done), cancelled(dropped), released(again), completed(large)])
+    states = [driver.find(lease.id).state for lease in leases]
+    assert states == [JobState.COMPLETED, JobState.CANCELLED, JobState.RETRYING, JobState.COMPLETED]
+    next_one = worker.reserve_one()
+    assert (next_one.id, next_one.cancel_requested) == (again.id, True)
+
+
 def test_a_heartbeat_without_leases(driver: Any) -> None:
     assert list(FakeWorker(driver).heartbeat([])) == []
 

@@ -273,6 +273,12 @@ class TestCancel:
         assert counts(driver).cancelled == 1
         assert list(driver.cancel([])) == []
 
+    def test_hard_or_not_a_waiting_job_ends(self, driver: Any) -> None:
+        job = envelope()
+        driver.push([job])
+        assert list(driver.cancel([job.id], hard=True)) == [job.id]
+        assert driver.find(job.id).state is JobState.CANCELLED
+
     def test_counts_once(self, driver: Any) -> None:
         job = envelope()
         driver.push([job])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -51,7 +51,7 @@ class FakeWorker:
         assert len(leases) == number, f"{len(leases)} of {number} jobs came within {within_s} s"
         return leases
 
-    def heartbeat(self, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+    def heartbeat(self, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Prove that the leases are alive."""
-        cancelled: Sequence[str] = self._driver.heartbeat(self.name, leases, started)
+        cancelled: Mapping[str, bool] = self._driver.heartbeat(self.name, leases, started)
         return cancelled

@@ -37,8 +37,8 @@ MUTANTS = (
     Mutant(
         "no token check in settle",
         "qcore/drivers/database/moves.py",
-        " for job_id, token, is_unwanted in rows if (job_id, token) in leases}",
-        " for job_id, token, is_unwanted in rows}",
+        " for job_id, token, mark in rows if (job_id, token) in leases}",
+        " for job_id, token, mark in rows}",
         ("tests/drivers/test_settle.py::test_a_stale_token_is_refused_and_changes_nothing",),
     ),
     Mutant(
@@ -55,8 +55,8 @@ MUTANTS = (
     Mutant(
         "heartbeats are off",
         "qcore/worker/errands.py",
-        "list(store.heartbeat(one.worker, _leases(one), one.started))",
-        "list[str]()",
+        "dict(store.heartbeat(one.worker, _leases(one), one.started))",
+        "dict[str, bool]()",
         ("tests/faults/test_jobs.py::test_t14_longer_than_retry_after",),
     ),
     Mutant(

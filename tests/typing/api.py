@@ -8,6 +8,8 @@ from typing import Any, assert_type
 
 from qcore import (
     Job,
+    JobFailed,
+    JobProcessed,
     JobRecord,
     JobState,
     QueueManager,
@@ -16,6 +18,19 @@ from qcore import (
     dispatch_many,
     exponential,
     job,
+    on,
+)
+from qcore.middleware import (
+    AuthorizationMiddleware,
+    FailOnException,
+    LoggingMiddleware,
+    MiddlewareStack,
+    Next,
+    RetryMiddleware,
+    Skip,
+    ThrottleMiddleware,
+    ThrottlesExceptions,
+    TimingMiddleware,
 )
 
 
@@ -91,6 +106,57 @@ def records(job_id: str) -> None:
     assert_type(record.runtime, float | None)
     assert_type(record.cancel(), bool)
     assert_type(record.wait(timeout=5), JobRecord)
+
+
+class Wrapped(Job):
+    middleware = (Skip.when(lambda job: job.attempts > 3), FailOnException([ValueError]))
+
+    def handle(self) -> None:
+        self.log.info("sent", to="a@b.c")
+        self.log.bind(step=1).warning("slow")
+
+
+class ByMethod(Job):
+    def middleware(self) -> list[Any]:
+        return [LoggingMiddleware()]
+
+
+class Stacked(Job):
+    def __init__(self) -> None:
+        super().__init__()
+        self.middleware = MiddlewareStack()
+        self.middleware.add(LoggingMiddleware()).add(TimingMiddleware(slow_s=1))
+        self.middleware.add(ThrottleMiddleware(10, per_seconds=timedelta(minutes=1)))
+        self.middleware.add(RetryMiddleware(3, backoff=[1, 5], retry_on=OSError))
+        self.middleware.add(AuthorizationMiddleware(["pay"], granted=lambda: ["pay"]))
+        self.middleware.add(ThrottlesExceptions(5, 60, key="partner"))
+        self.middleware.add(Own())
+        self.middleware.add(OwnAsync())
+
+
+class Own:
+    def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name
+        return next(job)
+
+
+class OwnAsync:
+    async def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name
+        return await next(job)
+
+
+@on(JobFailed, JobProcessed)
+async def hear(event: JobFailed | JobProcessed) -> None:
+    print(event.job_id, event.attempt)  # noqa: T201  what a user would write
+
+
+@QueueManager.failing
+def failing(event: JobFailed) -> None:
+    print(event.error)  # noqa: T201  what a user would write
+
+
+def hooks() -> None:
+    QueueManager.middleware(LoggingMiddleware(), Own())
+    assert_type(JobRecord.find("id").cancel(hard=True), bool)
 
 
 def queues() -> None:

@@ -100,7 +100,7 @@ def cut_off(tmp_path: Path) -> Iterator[QueueManager]:
 
 @pytest.mark.parametrize(
     ("kind", "job"),
-    [(name, jobs.Spins) for name in KINDS] + [("inline", jobs.AsyncWaits), ("async", jobs.AsyncWaits)],
+    [(name, made) for name in KINDS for made in (jobs.Spins, jobs.AsyncWaits)],
 )
 def test_jobs_whose_leases_nobody_renews_are_stopped_uncharged_where_that_is_wished(
     cut_off: QueueManager, kind: str, job: Callable[[float], Any]

@@ -99,7 +99,7 @@ def test_a_job_that_runs_alone_learns_that_it_is_cancelled(manager: QueueManager
 
     def cancel() -> None:
         assert begun.wait(ENDS_WITHIN_S)
-        slots.cancel("default", [job_id])
+        slots.cancel("default", {job_id: False})
 
     thread = threading.Thread(target=cancel)
     thread.start()
@@ -123,7 +123,7 @@ def test_a_lease_that_a_look_missed_is_told_by_the_next(manager: QueueManager) -
         over = time.monotonic() + ENDS_WITHIN_S
         while job_id not in told and time.monotonic() < over:
             told.extend(held for one in slots.holdings() for held in one.ids)
-        slots.cancel("default", [job_id])
+        slots.cancel("default", {job_id: False})
 
     thread = threading.Thread(target=miss_it)
     thread.start()

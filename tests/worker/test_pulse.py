@@ -37,7 +37,7 @@ class Reachable:
         self._clock = clock
         self.asked: list[tuple[str, float]] = []
         self.given: list[tuple[str, tuple[Any, ...]]] = []
-        self.cancelled: list[str] = []
+        self.cancelled: dict[str, bool] = {}
         self.commands: dict[str, str] = {}
         self.silent: set[str] = set()
         """Verbs that are not answered; `*` for all."""
@@ -52,9 +52,9 @@ class Reachable:
         self._note("ping")
         return 0.0
 
-    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Any = ()) -> list[str]:
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Any = ()) -> dict[str, bool]:
         self._note("heartbeat", worker, [lease.id for lease in leases], set(started))
-        return [lease.id for lease in leases if lease.id in self.cancelled]
+        return {lease.id: self.cancelled[lease.id] for lease in leases if lease.id in self.cancelled}
 
     def reclaim(self) -> list[str]:
         self._note("reclaim")
@@ -261,25 +261,25 @@ def test_leases_count_as_kept_since_the_store_was_asked(world: World) -> None:
 
 def test_a_child_is_told_of_cancellations_on_all_its_connections(worlds: World) -> None:
     child = worlds.child(here=["a", "b"], there=["c"])
-    worlds.stores["here"].cancelled = ["a"]
-    worlds.stores["there"].cancelled = ["c"]
+    worlds.stores["here"].cancelled = {"a": False}
+    worlds.stores["there"].cancelled = {"c": True}
     worlds.live(1)
-    assert child.slots.cancelled() == {"a", "c"}
-    worlds.stores["here"].cancelled = []
+    assert child.slots.cancelled() == {"a": False, "c": True}
+    worlds.stores["here"].cancelled = {}
     worlds.live(6)
-    assert child.slots.cancelled() == {"c"}
+    assert child.slots.cancelled() == {"c": True}
 
 
 def test_the_answer_to_a_dead_child_does_not_reach_its_successor(world: World) -> None:
     child = world.child(here=["a"])
-    world.store.cancelled = ["a"]
+    world.store.cancelled = {"a": False}
     world.pulse.beat(world.children)
     child.slots.clear()
     heir = world.memory.child(0)
     heir.open("heir")
     world.clock.now += 7
     world.pulse.beat([])
-    assert heir.cancelled() == set()
+    assert heir.cancelled() == {}
     assert heir.unkept_s("here") == 7
 
 

@@ -108,11 +108,11 @@ class DatabaseDriver:
         self._settled(settlements)
         return answer
 
-    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Keep leases alive for another term; see `Driver.heartbeat`."""
         own = [lease for lease in leases if worker_of(lease.token) == worker]
         if not own:
-            return []
+            return {}
         return self._link.run_lightly(lambda connection: self._link.moves.extend(connection, own, frozenset(started)))
 
     def reclaim(self) -> Sequence[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from qcore.drivers.database.schema import DELAYED, READY
+from qcore.drivers.database.schema import CANCEL_HARD, DELAYED, READY
 from qcore.drivers.database.statements import LEASE_COLUMNS
 from qcore.envelope import Lease
 from qcore.errors import QueueFullError
@@ -165,21 +165,21 @@ class Moves:
 
     # --- leases -----------------------------------------------------------------------------------------------
 
-    def extend(self, connection: Connection, leases: Sequence[Lease], started: Collection[str]) -> list[str]:
-        """Renew leases that are still held; returns which of their jobs are to be cancelled."""
+    def extend(self, connection: Connection, leases: Sequence[Lease], started: Collection[str]) -> dict[str, bool]:
+        """Renew leases that are still held; returns which of their jobs are to be cancelled, and which hard."""
         held = self.held(connection, {(lease.id, lease.token) for lease in leases})
         running = [job_id for job_id in held if job_id in started]
         resting = [job_id for job_id in held if job_id not in started]
         for ids, flag in ((running, 1), (resting, 0)):
             if ids:
                 self.say.extend.run(connection, ids=self.dialect.pack(ids), started=flag, term_us=self.term_us)
-        return [job_id for job_id, is_unwanted in held.items() if is_unwanted]
+        return {job_id: mark == CANCEL_HARD for job_id, mark in held.items() if mark}
 
-    def held(self, connection: Connection, leases: Collection[tuple[str, str]]) -> dict[str, bool]:
-        """The ids leased under just these tokens, now locked, and whether somebody asked to cancel them."""
+    def held(self, connection: Connection, leases: Collection[tuple[str, str]]) -> dict[str, int]:
+        """The ids leased under just these tokens, now locked, and how somebody asked to cancel them; 0: nobody."""
         ids = self.dialect.pack(sorted({job_id for job_id, _ in leases}))
         rows = self.say.hold.run(connection, ids=ids).all()
-        return {job_id: bool(is_unwanted) for job_id, token, is_unwanted in rows if (job_id, token) in leases}
+        return {job_id: int(mark) for job_id, token, mark in rows if (job_id, token) in leases}
 
     def reclaim(self, connection: Connection, most: int) -> dict[str, str]:
         """Give back jobs whose lease ran out; returns the queue of each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, literal, null, select, update
+from sqlalchemy import bindparam, case, delete, literal, null, select, update
 
 from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, READY
 from qcore.drivers.database.statements import KEPT_AT_THE_END, Statements, literally
@@ -115,8 +115,9 @@ class Operations(Statements):
 
     @cached_property
     def mark(self) -> Prepared:
-        """Note that somebody wants the leased jobs `ids` cancelled."""
-        marked = update(self.jobs).values(cancel_requested=literally(1))
+        """Note that somebody wants the leased jobs `ids` cancelled, with `mark` 2 hard; that is not taken back."""
+        asked, mark = self.jobs.c.cancel_requested, bindparam("mark", type_=self.jobs.c.cancel_requested.type)
+        marked = update(self.jobs).values(cancel_requested=case((asked < mark, mark), else_=asked))
         return self.prepared(marked.where(self.dialect.among(self.jobs.c.id, "ids"), self.is_in(LEASED)))
 
     @cached_property

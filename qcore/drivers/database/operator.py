@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qcore.drivers.database.operations import Operations
-from qcore.drivers.database.schema import FOREVER_US, LEASED
+from qcore.drivers.database.schema import CANCEL_HARD, CANCEL_SOFT, FOREVER_US, LEASED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,16 +113,16 @@ class DatabaseOperator:
 
         return self._link.run(flush)
 
-    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+    def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
         """Cancel jobs: a waiting one ends, a leased one is marked; returns the ids that ended."""
         if not ids:
             return []
-        return self._link.run(lambda connection: self._cancel(connection, ids))
+        return self._link.run(lambda connection: self._cancel(connection, ids, CANCEL_HARD if hard else CANCEL_SOFT))
 
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come."""
         values = {"job_id": job_id, "percent": percent, "note": note}
-        self._link.run(lambda connection: self._operations.progress.run(connection, **values))
+        self._link.run_lightly(lambda connection: self._operations.progress.run(connection, **values))
 
     def _pause(self, connection: Connection, queue: str, for_s: float | None, reason: str | None) -> bool:
         self._link.statements.know_queue.run(connection, name=queue)  # then there is a row to hold
@@ -136,13 +136,13 @@ class DatabaseOperator:
         rows = self._operations.failed_among.run(connection, ids=self._link.dialect.pack(ids))
         return {row[0]: row[1] for row in rows}
 
-    def _cancel(self, connection: Connection, ids: Sequence[str]) -> Sequence[str]:
+    def _cancel(self, connection: Connection, ids: Sequence[str], mark: int) -> Sequence[str]:
         pack, operations = self._link.dialect.pack, self._operations
         live = operations.to_cancel.run(connection, ids=pack(ids)).all()
         leased = [job_id for job_id, _, state in live if state == LEASED]
         waiting = {job_id: queue for job_id, queue, state in live if state != LEASED}
         if leased:
-            operations.mark.run(connection, ids=pack(leased))
+            operations.mark.run(connection, ids=pack(leased), mark=mark)
         if waiting:
             operations.cancel.run(connection, ids=pack(list(waiting)))
             self._link.statements.drop.run(connection, ids=pack(list(waiting)))

@@ -32,6 +32,8 @@ REVISIONS = ("0001",)
 READY, DELAYED, LEASED = 0, 1, 2
 """Where a live job is (`jobs.state`). READY: may be reserved. DELAYED: was not due when last looked at."""
 COMPLETED, CANCELLED = 0, 1
+CANCEL_SOFT, CANCEL_HARD = 1, 2
+"""How somebody asked to cancel a leased job; 0: nobody did. A hard one interrupts it."""
 """How a finished job ended (`jobs_finished.state`)."""
 FOREVER_US = 2**63 - 1
 """The end of a pause that has none."""

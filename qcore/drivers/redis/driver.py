@@ -71,15 +71,16 @@ class RedisDriver:
         refused, reply = self._server.run(script("settle_and_reserve"), arguments)
         return [ordered[position - 1] for position in refused], leases_of(reply, _token(worker, request))
 
-    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Keep leases alive for another term; see `Driver.heartbeat`."""
         arguments: list[Argument] = [self._lease_us]
         for lease in leases:
             if lease.token.rpartition("/")[0] == worker:
                 arguments += (lease.id, lease.token, "1" if lease.id in started else "0")
         if len(arguments) == 1:
-            return []
-        return _ids(self._server.run(script("heartbeat"), arguments))
+            return {}
+        told = iter(self._server.run(script("heartbeat"), arguments))
+        return {job_id.decode(): hard == b"1" for job_id, hard in zip(told, told, strict=True)}
 
     def reclaim(self) -> Sequence[str]:
         """Give back jobs whose lease ran out; see `Driver.reclaim`."""

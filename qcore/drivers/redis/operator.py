@@ -59,9 +59,9 @@ class RedisOperator:
         only = [] if queue is None else [queue]
         return int(self._server.run(script("flush"), [limit, before, *only]))
 
-    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+    def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
         """Cancel jobs: waiting ones end, leased ones are marked; returns the ids that ended."""
-        return self._each("cancel", ids)
+        return self._each("cancel", ids, "1" if hard else "0")
 
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
         """Register workers or renew what is known of them; returns what was left for them, see `Operator.report`."""
@@ -91,10 +91,10 @@ class RedisOperator:
         """How long a worker may be silent before it is forgotten, and a command unheard."""
         return round(WORKER_KEPT_TERMS * self._server.settings.lease_s * 1_000_000)
 
-    def _each(self, verb: str, ids: Sequence[str]) -> list[str]:
+    def _each(self, verb: str, ids: Sequence[str], *before: str) -> list[str]:
         done: list[str] = []
         distinct = list(dict.fromkeys(ids))
         for first in range(0, len(distinct), _AT_ONCE):
-            reply = self._server.run(script(verb), distinct[first : first + _AT_ONCE])
+            reply = self._server.run(script(verb), [*before, *distinct[first : first + _AT_ONCE]])
             done += [job_id.decode() for job_id in reply]
         return done

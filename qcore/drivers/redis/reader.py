@@ -21,6 +21,7 @@ _unpack_definition = msgspec.msgpack.Decoder(QueueDefinition).decode
 _unpack_worker = msgspec.msgpack.Decoder(WorkerRecord).decode
 _unpack_progress = msgspec.msgpack.Decoder(tuple[int, str | None]).decode
 _DIGITS = 16  # of an instant in front of a value
+_FLAGS, _CANCELLING = ord("0"), 2  # see `lua/lib/job.lua`
 
 
 class RedisReader:
@@ -141,7 +142,7 @@ def _leased(value: bytes, token: str) -> dict[str, Any]:
     return {
         "due_us": int(value[:_DIGITS]),
         "reserved_us": int(value[_DIGITS : 2 * _DIGITS]) or None,
-        "cancel_requested": bool(int(value[2 * _DIGITS : 2 * _DIGITS + 1]) & 2),
+        "cancel_requested": bool(value[2 * _DIGITS] - _FLAGS & _CANCELLING),
         "worker": token.rpartition("/")[0] or None,
     }
 

@@ -42,6 +42,7 @@ class Entry:
     progress: int | None = None
     progress_note: str | None = None
     cancel_requested: bool = False
+    cancel_hard: bool = False
 
     @property
     def id(self) -> str:

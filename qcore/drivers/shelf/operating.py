@@ -86,7 +86,7 @@ class Operating:
                 self._shelf.drop(self._shelf.entries[job_id], now_us)
             return min(len(old), limit)
 
-    def cancel(self, ids: Sequence[str]) -> Sequence[str]:
+    def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
         """Cancel jobs: waiting ones end, leased ones are marked; returns the ids that ended."""
         ended = []
         with self._shelf.lock:
@@ -98,6 +98,7 @@ class Operating:
                     ended.append(job_id)
                 elif entry is not None and entry.state is JobState.PROCESSING:
                     entry.cancel_requested = True
+                    entry.cancel_hard = entry.cancel_hard or hard
         return ended
 
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:

@@ -66,9 +66,9 @@ class Working:
         with self._shelf.lock:
             return self.settle(settlements), self.reserve(queues, limit, worker, request)
 
-    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Sequence[str]:
+    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Keep leases alive for another term; see `Driver.heartbeat`."""
-        cancelled = []
+        cancelled = {}
         with self._shelf.lock:
             now_us = self._shelf.now()
             for lease in leases:
@@ -78,7 +78,7 @@ class Working:
                 self._shelf.extend(entry, now_us)
                 entry.started = entry.id in started
                 if entry.cancel_requested:
-                    cancelled.append(entry.id)
+                    cancelled[entry.id] = entry.cancel_hard
         return cancelled
 
     def reclaim(self) -> Sequence[str]:

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from inspect import iscoroutine
 
+from qcore import events
 from qcore.envelope import Lease
 from qcore.jobs.running import is_async, start, within
 from qcore.settlement import Settlement
@@ -72,6 +74,10 @@ class AioExecutor:
             elif self._deadlines is not None:
                 self._deadlines.interrupt(entry.runs_in)
 
+    def cancel(self, lane: Lane, job_id: str) -> bool:
+        """Interrupt the attempt of a job, if it runs."""
+        return self._under_way.cancel(lane, job_id, self._interrupt)
+
     def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return once nothing runs; what outlasts a stop's patience is cancelled, then given back."""
         self._under_way.drain(meanwhile, lambda: self._loop.call_soon_threadsafe(self._interrupt_all))
@@ -89,6 +95,12 @@ class AioExecutor:
         self._threads.close(within_s)
         if self._deadlines is not None:
             self._deadlines.close()
+
+    def _interrupt(self, entry: Entry) -> bool:
+        if isinstance(entry.runs_in, asyncio.Task):
+            self._loop.call_soon_threadsafe(entry.runs_in.cancel)
+            return True
+        return self._deadlines is not None and self._deadlines.cancel(entry)
 
     # -- on the loop's thread ------------------------------------------------------------------------------------
 
@@ -116,7 +128,7 @@ class AioExecutor:
                 return
             settlement = settlement or await self._run(runner, attempt, entry)
         except asyncio.CancelledError as error:  # the worker's doing, or the job's own
-            settlement = runner.fail(attempt, Interrupted() if self._has_interrupted or entry.is_unwanted else error)
+            settlement = runner.fail(attempt, self._reason(entry) or error)
         except BaseException as error:  # noqa: BLE001  whatever a job raises is its own end, not the worker's
             settlement = runner.fail(attempt, error)
         self._under_way.end(entry, settlement)
@@ -127,8 +139,16 @@ class AioExecutor:
         assert context is not None  # noqa: S101  prepared
         if limit_s != self._usual_timeout_s:
             entry.place.begin(entry.lease, limit_s)
-        result = await within(start(job, context), limit_s)
+        result = start(job, context)
+        if iscoroutine(result):  # else a middleware left the job out
+            result = await within(result, limit_s)
         return runner.finish(attempt, result)
+
+    def _reason(self, entry: Entry) -> Interrupted | None:
+        """Why the worker cancelled a task; None where that was the job's own doing."""
+        if self._has_interrupted:
+            return Interrupted()
+        return entry.unwanted() if entry.unwanted is not None else None
 
     def _hand_over(self, runner: Runner, attempt: Attempt, entry: Entry) -> None:
         """Let a thread run the job, and tell its end; until one is free it has not begun."""
@@ -154,11 +174,12 @@ class AioExecutor:
         attempt.began = time.perf_counter()
         entry.runs_in = threading.get_ident()
         entry.place.begin(entry.lease, attempt.held.timeout_s)
-        self._under_way.end(entry, runner.run_prepared(attempt, ThreadDeadline(deadlines)))
+        self._under_way.end(entry, runner.run_prepared(attempt, ThreadDeadline(deadlines, entry.lease.id)))
 
 
 async def _wind_up() -> None:
-    """Cancel what jobs left behind, and close their generators."""
+    """Let listeners hear the last of it, cancel what jobs left behind, and close their generators."""
+    await events.settled()
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from qcore.envelope import Lease
 from qcore.settlement import Settlement
+from qcore.worker.deadline import Cancelled, Interrupted
 from qcore.worker.executors.base import Ended
 from qcore.worker.lane import Lane, handed_back
 from qcore.worker.place import Place, places
@@ -21,14 +22,14 @@ _HEED_WITHIN_S = 0.3
 class Entry:
     """One attempt and its place."""
 
-    __slots__ = ("is_unwanted", "lane", "lease", "place", "runs_in")
+    __slots__ = ("lane", "lease", "place", "runs_in", "unwanted")
 
     def __init__(self, lane: Lane, lease: Lease, place: Place) -> None:
         self.lane = lane
         self.lease = lease
         self.place = place
-        self.is_unwanted = False
-        """Whether it is to be interrupted."""
+        self.unwanted: type[Interrupted] | None = None
+        """Why it is to be interrupted, if it is."""
         self.runs_in: object = None
         """What runs it: the identity of a thread, or a task."""
 
@@ -86,10 +87,29 @@ class UnderWay:
     def unwanted(self, lane: Lane) -> list[Entry]:
         """Take note that a lane's attempts are to be interrupted; gives each that runs, the first time alone."""
         with self._changed:
-            entries = [one for one in self._entries if one.lane is lane and one.runs_in and not one.is_unwanted]
+            entries = [one for one in self._entries if one.lane is lane and one.runs_in and not one.unwanted]
         for entry in entries:
-            entry.is_unwanted = True
+            entry.unwanted = Interrupted
         return entries
+
+    def cancel(self, lane: Lane, job_id: str, interrupt: Callable[[Entry], bool]) -> bool:
+        """Interrupt a job's attempt, once.
+
+        Args:
+            lane: of the job.
+            job_id: of the job.
+            interrupt: does so, where it has begun; whether it has.
+
+        Returns:
+            Whether it is being interrupted.
+        """
+        with self._changed:
+            found = [one for one in self._entries if one.lease.id == job_id and one.lane is lane and one.runs_in]
+        for entry in [one for one in found if not one.unwanted]:
+            entry.unwanted = Cancelled  # first: what is interrupted asks at once why
+            if not interrupt(entry):
+                entry.unwanted = None
+        return any(entry.unwanted for entry in found)
 
     def wait_for_room(self, timeout_s: float) -> None:
         """Return once there is room for another, or after so many seconds."""

@@ -39,6 +39,14 @@ class Executor(Protocol):
         """Interrupt each attempt of a lane that runs now, once, however often this is called; from any thread."""
         ...
 
+    def cancel(self, lane: Lane, job_id: str) -> bool:
+        """Interrupt the attempt of a job that somebody cancelled; from any thread.
+
+        Returns:
+            Whether it is being interrupted now; False where it does not run, or not yet.
+        """
+        ...
+
     def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return once nothing runs any more, or `stop_within` is over and the rest was given back.
 

@@ -32,6 +32,7 @@ class InlineExecutor:
     def submit(self, lane: Lane, runner: Runner, lease: Lease) -> None:
         """Run an attempt to its end."""
         self._lane = lane
+        self._deadline.job_id = lease.id
         lane.begin(lease)
         settlement = runner.run(lease, self._deadline, self._place)
         lane.end(lease)
@@ -48,6 +49,10 @@ class InlineExecutor:
         """Interrupt the attempt under way, if it is one of that lane."""
         if self._lane is lane and self._deadline.interrupt():
             self._lane = None
+
+    def cancel(self, lane: Lane, job_id: str) -> bool:
+        """Interrupt the attempt under way, if it is that job's."""
+        return self._lane is lane and self._deadline.cancel(job_id)
 
     def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return: nothing runs while the worker's thread is here."""

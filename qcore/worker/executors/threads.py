@@ -13,8 +13,8 @@ from queue import Empty, SimpleQueue
 
 from qcore.envelope import Lease
 from qcore.errors import JobTimeout
-from qcore.jobs.running import close_loop, timed_out
-from qcore.worker.deadline import Interrupted
+from qcore.jobs.running import close_loop, timed_out, wake_loop
+from qcore.worker.deadline import Cancelled, Interrupted
 from qcore.worker.executors.attempts import LOOK_EVERY_S, Entry, UnderWay
 from qcore.worker.executors.base import Ended
 from qcore.worker.lane import Lane
@@ -24,6 +24,7 @@ from qcore.worker.slots import ChildSlots
 
 _log = logging.getLogger("qcore.worker")
 _JOIN_WITHIN_S = 1.0
+_NONE = (0.0, 0.0, "")
 
 
 class ThreadExecutor:
@@ -57,6 +58,10 @@ class ThreadExecutor:
         for entry in self._under_way.unwanted(lane):
             self._deadlines.interrupt(entry.runs_in)
 
+    def cancel(self, lane: Lane, job_id: str) -> bool:
+        """Interrupt the attempt of a job, if it runs."""
+        return self._under_way.cancel(lane, job_id, self._deadlines.cancel)
+
     def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return once no thread runs a job; what outlasts a stop's patience is given back."""
         self._under_way.drain(meanwhile)
@@ -68,7 +73,7 @@ class ThreadExecutor:
 
     def _attempt(self, runner: Runner, entry: Entry) -> None:
         entry.runs_in = threading.get_ident()
-        settlement = runner.run(entry.lease, ThreadDeadline(self._deadlines), entry.place)
+        settlement = runner.run(entry.lease, ThreadDeadline(self._deadlines, entry.lease.id), entry.place)
         self._under_way.end(entry, settlement)
 
 
@@ -123,15 +128,15 @@ class ThreadDeadlines:
     def __init__(self) -> None:
         self.stop_at = 0.0
         """When whatever runs is interrupted (monotonic seconds); 0: never."""
-        self._until: dict[int, tuple[float, float]] = {}
+        self._until: dict[int, tuple[float, float, str]] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._watch = threading.Thread(target=self._look, name="qcore-deadlines", daemon=True)
         self._watch.start()
 
-    def begin(self, thread: int, limit_s: float) -> None:
-        """Let an attempt begin in a thread; 0: it may take any time."""
-        self._until[thread] = (time.monotonic() + limit_s if limit_s else 0.0, limit_s)
+    def begin(self, thread: int, limit_s: float, job_id: str) -> None:
+        """Let a job's attempt begin in a thread; 0: it may take any time."""
+        self._until[thread] = (time.monotonic() + limit_s if limit_s else 0.0, limit_s, job_id)
 
     def end(self, thread: int) -> None:
         """Let the thread's attempt be over; what was raised and has not arrived is taken back."""
@@ -145,6 +150,15 @@ class ThreadDeadlines:
             if isinstance(thread, int) and thread in self._until:
                 _raise_in(thread, Interrupted)
 
+    def cancel(self, entry: Entry) -> bool:
+        """Interrupt an attempt, if it has begun and not ended; whether that is so."""
+        thread = entry.runs_in
+        with self._lock:
+            if not isinstance(thread, int) or self._until.get(thread, _NONE)[2] != entry.lease.id:
+                return False
+            _raise_in(thread, Cancelled)
+            return True
+
     def close(self) -> None:
         """Stop watching."""
         self._closed.set()
@@ -153,24 +167,25 @@ class ThreadDeadlines:
         while not self._closed.wait(LOOK_EVERY_S):
             now = time.monotonic()
             with self._lock:
-                for thread, (until, limit_s) in list(self._until.items()):
+                for thread, (until, limit_s, job_id) in list(self._until.items()):
                     if self.stop_at and now >= self.stop_at:
                         _raise_in(thread, Interrupted)
                     elif until and now >= until:
                         _raise_in(thread, timed_out(limit_s))
-                        self._until[thread] = (0.0, limit_s)
+                        self._until[thread] = (0.0, limit_s, job_id)
 
 
 class ThreadDeadline:
-    """The deadline of the thread it was made in."""
+    """The deadline of a job's attempt in the thread it was made in."""
 
-    def __init__(self, deadlines: ThreadDeadlines) -> None:
+    def __init__(self, deadlines: ThreadDeadlines, job_id: str) -> None:
         self._deadlines = deadlines
+        self._job_id = job_id
         self._thread = threading.get_ident()
 
     def begin(self, limit_s: float) -> None:
         """Let an attempt begin that may take so many seconds; 0: any."""
-        self._deadlines.begin(self._thread, limit_s)
+        self._deadlines.begin(self._thread, limit_s, self._job_id)
 
     def end(self) -> None:
         """Let the attempt be over."""
@@ -186,3 +201,5 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
     Source: `PyThreadState_SetAsyncExc` of the C API, which takes a class and the thread's identity.
     """
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error) if error else None)
+    if error is not None:
+        wake_loop(thread)

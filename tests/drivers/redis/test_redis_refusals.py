@@ -50,7 +50,7 @@ class TestOutOfMemory:
 
     def test_what_is_running_can_end_and_the_rest_be_reserved(self, own_driver: Any) -> None:
         one, two, three, four, five = self.leases
-        assert self.worker.heartbeat([five], [five.id]) == []
+        assert self.worker.heartbeat([five], [five.id]) == {}
         follows = envelope(bypass_capacity=True)
         ends = [completed(one, result=b"1"), failed(two), released(three), completed(four, pushes=(follows,))]
         assert own_driver.settle(ends) == []
@@ -60,7 +60,7 @@ class TestOutOfMemory:
 
     def test_an_operator_can_still_act(self, own_driver: Any) -> None:
         own_driver.cancel([self.leases[0].id])
-        assert self.worker.heartbeat(self.leases) == [self.leases[0].id]
+        assert self.worker.heartbeat(self.leases) == {self.leases[0].id: False}
         assert own_driver.pause("default")
         assert own_driver.resume("default")
         assert own_driver.clear("default") == 1

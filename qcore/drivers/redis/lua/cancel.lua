@@ -1,9 +1,10 @@
 -- Cancel jobs: one that waits ends here and now, a leased one is marked and its worker told by its heartbeat.
 -- Uses: keys clock bulk job bell waiting window
--- ARGV: ids.
+-- ARGV: "1" to interrupt those that run, then ids.
 -- Returns: ids of those that ended.
 -- Changes: leases (the mark); waiting, priorities, retrying, ends, cancelled, queue, wake; what the window forgets.
 local ended, by_queue = {}, {}
+local wanted = table.remove(ARGV, 1) == '1' and { CANCELLING, HARD } or { CANCELLING }
 
 -- Take one job off its queue; returns when it was due, or false if it did not wait.
 local function withdraw(id, queue, priority)
@@ -18,10 +19,11 @@ local function withdraw(id, queue, priority)
 end
 
 local function mark(id, value)
-  local lease = lease_of(value)
-  if not has(lease.flags, CANCELLING) then
-    call('HSET', LEASES, id, string.sub(value, 1, 32) .. (lease.flags + CANCELLING) .. lease.token)
+  local flags = lease_of(value).flags
+  for _, flag in ipairs(wanted) do
+    flags = has(flags, flag) and flags or flags + flag
   end
+  call('HSET', LEASES, id, flagged(value, flags))
 end
 
 local function finish(id, facts, due)

@@ -1,7 +1,7 @@
 -- Keep leases alive for another term, also those that ran out but that nobody took.
 -- Uses: keys clock bulk job
 -- ARGV: lease term in microseconds, then for each lease: id, token, "1" if its job has begun.
--- Returns: ids among them that somebody asked to cancel.
+-- Returns: each id among them that somebody asked to cancel, and "1" if it is to be interrupted.
 -- Changes: lapses, leases (whether begun).
 local ids, extended, changed, cancelled = {}, {}, {}, {}
 for at = 2, #ARGV, 3 do
@@ -18,10 +18,11 @@ for n, value in ipairs(read('HMGET', LEASES, ids)) do
     if begun ~= (ARGV[at + 2] == '1') then
       local flags = lease.flags + (begun and -STARTED or STARTED)
       changed[#changed + 1] = ids[n]
-      changed[#changed + 1] = string.sub(value, 1, 32) .. flags .. lease.token
+      changed[#changed + 1] = flagged(value, flags)
     end
     if has(lease.flags, CANCELLING) then
       cancelled[#cancelled + 1] = ids[n]
+      cancelled[#cancelled + 1] = has(lease.flags, HARD) and '1' or '0'
     end
   end
 end

@@ -5,8 +5,9 @@
 --   ends    ended (16) · due (16) · reserved (16) · flags (1) · msgpack [token, outcome, attempts, exceptions, …]
 --   marks   msgpack [attempts, exceptions, crashes, reclaims, last token, last outcome, cancel requested,
 --           crash reason], only where one differs from 0, "" and false
--- Flags are a digit: 1 the job has begun, 2 somebody asked to cancel it, 4 its payload goes at its end.
-local STARTED, CANCELLING, LARGE = 1, 2, 4
+-- Flags are the character so far behind "0": 1 the job has begun, 2 somebody asked to cancel it, 4 its payload goes at
+-- its end, 8 it is to be interrupted if it runs.
+local STARTED, CANCELLING, LARGE, HARD = 1, 2, 4, 8
 local LEASE_TOKEN, END_BODY = 34, 50
 
 local FACTS, APART = 21, 120 -- bytes before the msgpack; "x"
@@ -43,7 +44,12 @@ end
 local function lease_of(value)
   return {
     due = tonumber(string.sub(value, 1, 16)),
-    flags = tonumber(string.sub(value, 33, 33)),
+    flags = string.byte(value, 33) - 48,
     token = string.sub(value, LEASE_TOKEN),
   }
+end
+
+-- A value of `leases` with other flags.
+local function flagged(value, flags)
+  return string.sub(value, 1, 32) .. string.char(48 + flags) .. string.sub(value, LEASE_TOKEN)
 end

@@ -45,7 +45,8 @@ local function finish(view, queue, ids, leases, bodies)
     ends[n + 1], ends[n + 2] = id, NOW .. kept .. bodies[k]
     shown[n + 1], shown[n + 2] = NOW, id
     n = n + 2
-    if string.byte(kept, -1) >= 52 then -- "4", LARGE
+    local flags = string.byte(kept, -1)
+    if flags >= 52 and (flags < 56 or flags >= 60) then -- "4", LARGE; those from "8" to ";" are HARD without it
       gone[#gone + 1] = id
     end
   end

@@ -1,0 +1,199 @@
+"""What happens to jobs and workers, for those who want to hear of it: `@on(JobFailed)` on a function, sync or async.
+
+Listeners belong to the process: they hear what happens in it, whichever manager or worker is at work. One that raises
+is logged and harms nothing. Where nobody listens nothing is made, and nothing is asked but whether somebody does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from qcore.errors import ConfigurationError
+from qcore.states import Outcome
+
+if TYPE_CHECKING:
+    import asyncio
+
+_log = logging.getLogger("qcore.events")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened."""
+
+
+class _OfJob(Event, frozen=True, kw_only=True):
+    job_id: str
+    job: str
+    """Class path, `module:QualName`."""
+    queue: str
+
+
+class _OfAttempt(_OfJob, frozen=True, kw_only=True):
+    attempt: int
+    """From 1."""
+    connection: str
+    """Empty where the job ran without one (`dispatch_now`)."""
+    worker: str
+    """Its id; empty where there is none."""
+
+
+class JobQueued(_OfJob, frozen=True, kw_only=True):
+    """A store took a job; of one dispatched in a transaction this is told after the commit."""
+
+    connection: str
+
+
+class JobProcessing(_OfAttempt, frozen=True, kw_only=True):
+    """An attempt is about to begin: its job is built, and neither middleware nor `handle` were called."""
+
+
+class JobProcessed(_OfAttempt, frozen=True, kw_only=True):
+    """An attempt ended without an error."""
+
+    outcome: Outcome
+    """COMPLETED; RELEASED where the job asked for it or its worker had to stop; CANCELLED where somebody did."""
+    runtime_s: float
+
+
+class JobExceptionOccurred(_OfAttempt, frozen=True, kw_only=True):
+    """An attempt raised; its job is tried again, unless `JobFailed` follows."""
+
+    error: BaseException
+    outcome: Outcome
+    """RELEASED or FAILED."""
+    delay_s: float
+    """RELEASED: until the next try."""
+    runtime_s: float
+
+
+class JobFailed(_OfAttempt, frozen=True, kw_only=True):
+    """A job failed for good."""
+
+    error: BaseException
+
+
+class JobTimedOut(_OfAttempt, frozen=True, kw_only=True):
+    """An attempt took longer than its `timeout`.
+
+    Of one whose process had to be ended this is told late, by the worker that takes the job up next.
+    """
+
+    is_hard: bool
+    """Whether its process was ended."""
+
+
+class JobRetryRequested(Event, frozen=True, kw_only=True):
+    """Somebody put a failed job back into its queue, in this process."""
+
+    job_id: str
+
+
+class WorkerLooping(Event, frozen=True, kw_only=True):
+    """A worker is about to look for jobs."""
+
+    worker: str
+    queues: tuple[str, ...]
+
+
+class WorkerStopping(Event, frozen=True, kw_only=True):
+    """A worker stops: it has given back what had not begun."""
+
+    worker: str
+    reason: str
+    """As `StopReason` names it: `signal`, `empty`, `max_jobs` …"""
+    jobs: int
+    """Attempts that it ran."""
+
+
+E = TypeVar("E", bound=Event)
+Listener = Callable[[E], object] | Callable[[E], Awaitable[object]]
+L = TypeVar("L", bound=Callable[[Any], object])
+
+listeners: dict[type[Event], tuple[Callable[[Any], object], ...]] = {}
+"""By event; empty while nobody listens, which is all that a worker asks for each job."""
+_under_way: set[asyncio.Task[Any]] = set()
+
+
+def on(*kinds: type[Event]) -> Callable[[L], L]:
+    """Let a function hear of events: `@on(JobFailed)`, or of several.
+
+    A sync listener is called where the event happens, which waits for it. An async one is awaited there too, but on a
+    running event loop, where it becomes a task.
+
+    Raises:
+        ConfigurationError: one of them is no event.
+    """
+    if not kinds or not all(map(_is_event, kinds)):
+        raise ConfigurationError(f"on: {kinds!r} are no events", hint="write @on(JobFailed), with an event's class")
+
+    def listen(listener: L) -> L:
+        for kind in kinds:
+            listeners[kind] = (*listeners.get(kind, ()), listener)
+        return listener
+
+    return listen
+
+
+def off(listener: Callable[[Any], object]) -> None:
+    """Let a function hear of nothing any more."""
+    for kind, known in list(listeners.items()):
+        left = tuple(one for one in known if one is not listener)
+        if left:
+            listeners[kind] = left
+        else:
+            del listeners[kind]
+
+
+def tell(event: Event) -> None:
+    """Tell those who listen; whatever they do, this returns."""
+    for listener in listeners.get(type(event), ()):
+        try:
+            answer = listener(event)
+            if iscoroutine(answer):
+                _await(answer, listener)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  it is the listener's own
+            _complain(listener, error)
+
+
+def _is_event(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Event)
+
+
+async def settled() -> None:
+    """Return once the async listeners that this thread's loop was given have ended."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    with suppress(Exception):
+        await asyncio.gather(*[task for task in _under_way if task.get_loop() is loop], return_exceptions=True)
+
+
+def _await(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object]) -> None:
+    import asyncio
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(answer)
+        return
+    task = loop.create_task(_guarded(answer, listener))
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)
+
+
+async def _guarded(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object]) -> None:
+    try:
+        await answer
+    except (Exception, SystemExit) as error:  # noqa: BLE001  as above
+        _complain(listener, error)
+
+
+def _complain(listener: Callable[[Any], object], error: BaseException) -> None:
+    name = getattr(listener, "__qualname__", repr(listener))
+    _log.error("the listener %s raised %r", name, error, exc_info=error)

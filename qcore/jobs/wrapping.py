@@ -1,0 +1,134 @@
+"""Middleware: composed into one call, once for a class that says it itself, once a run where a job does.
+
+A job says it by `self.middleware` or by a method `middleware(self)`; a class by an attribute, or by a `middleware` that
+is a class method or a static one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from inspect import getattr_static, isawaitable, iscoroutinefunction
+from typing import Any, NamedTuple
+
+from qcore.errors import ConfigurationError
+from qcore.jobs.job import Job
+
+Call = Callable[[Job], Any]
+"""Runs a job's `handle`, or a middleware around it; gives what it returned, or something to await."""
+
+around_all: list[Any] = []
+"""Middleware around every job of this process, outermost first; see `wrap_all`."""
+
+
+def wrap_all(layers: Iterable[Any]) -> None:
+    """Put middleware around every job that this process runs, inside of what is there already.
+
+    Raises:
+        ConfigurationError: one of them is no middleware.
+    """
+    around_all.extend(checked(layer, "QueueManager.middleware") for layer in layers)
+    _of_class.clear()
+
+
+def unwrap_all() -> None:
+    """Take off all that `wrap_all` put around jobs (between tests)."""
+    around_all.clear()
+    _of_class.clear()
+
+
+def call_of(job: Job) -> Call:
+    """Compose the call that runs a job inside all its middleware."""
+    cls = type(job)
+    if "middleware" in job.__dict__:
+        return _composed(_said(job.middleware), cls)
+    held = _of_class.get(cls)
+    if held is None or held.is_stale(cls):
+        held = _of_class[cls] = _held(cls)
+    return held.call or _composed(_said(job.middleware), cls)
+
+
+def checked(layer: Any, where: str) -> Any:
+    """Return what has `handle(job, next)`.
+
+    Raises:
+        ConfigurationError: it has not, or it is a class of such; `where` names the place.
+    """
+    if type(layer) in _async_kinds:
+        return layer
+    if isinstance(layer, type):
+        raise ConfigurationError(f"{where}: {layer.__name__} is a class", hint=f"make one: {layer.__name__}()")
+    if not callable(getattr(layer, "handle", None)):
+        raise ConfigurationError(f"{where}: {layer!r} is no middleware", hint="it needs a method `handle(job, next)`")
+    return layer
+
+
+class _Held(NamedTuple):
+    """The call of a class."""
+
+    call: Call | None
+    """None: each run is composed anew."""
+    source: Any
+    """The attribute it was made of; None where it is a method."""
+    size: int
+
+    def is_stale(self, cls: type[Job]) -> bool:
+        """Whether the class has another attribute by now, or another number of layers in it."""
+        return self.source is not None and (cls.middleware is not self.source or len(self.source) != self.size)
+
+
+_of_class: dict[type[Job], _Held] = {}
+
+
+def _held(cls: type[Job]) -> _Held:
+    said = cls.middleware
+    if not callable(said):
+        layers = list(said)
+        return _Held(_composed(layers, cls), said if hasattr(said, "__len__") else None, len(layers))
+    if isinstance(getattr_static(cls, "middleware"), classmethod | staticmethod):
+        return _Held(_composed(said(), cls), None, 0)
+    return _Held(None, None, 0)
+
+
+def _said(middleware: Any) -> Iterable[Any]:
+    said: Iterable[Any] = middleware() if callable(middleware) else middleware
+    return said
+
+
+def _composed(layers: Iterable[Any], cls: type[Job]) -> Call:
+    call: Call = _innermost
+    for layer in reversed([*around_all, *layers]):
+        is_async = _async_kinds.get(type(layer))
+        if is_async is None:
+            is_async = _looked_at(layer, cls)
+        call = _around(layer.handle, _awaited(call) if is_async else call)
+    return call
+
+
+def _innermost(job: Job) -> Any:
+    return job.handle()
+
+
+def _around(handle: Callable[[Job, Call], Any], following: Call) -> Call:
+    return lambda job: handle(job, following)
+
+
+_async_kinds: dict[type, bool] = {}
+"""Whether the `handle` of a class of middleware is async; of those that have been looked at, for they pass each run."""
+
+
+def _looked_at(layer: Any, cls: type[Job]) -> bool:
+    """Say whether a layer's `handle` is async, and remember it for its class."""
+    is_async = iscoroutinefunction(checked(layer, f"{cls.__qualname__}.middleware").handle)
+    if hasattr(type(layer), "handle"):
+        _async_kinds[type(layer)] = is_async
+    return is_async
+
+
+def _awaited(following: Call) -> Call:
+    """Let what an async middleware is given be awaited, also where the job is not async."""
+
+    async def call(job: Job) -> Any:
+        result = following(job)
+        return await result if isawaitable(result) else result
+
+    return call
