@@ -23,6 +23,7 @@ PAYLOAD_LIMIT = 4 * 1024 * 1024
 """Bytes of one payload, sealed."""
 encode_payload = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Payload).decode
+_ALTERED = "somebody altered or moved it in the store"
 
 
 def pack(
@@ -101,7 +102,7 @@ def unpack(sealed: bytes, keyring: Keyring | None, *, job_id: str, queue: str) -
     if payload.id != job_id or payload.queue != queue:
         raise SignatureError(
             f"job {job_id} on {queue!r}: the payload belongs to job {payload.id} on {payload.queue!r}",
-            hint="somebody altered or moved it in the store",
+            hint=_ALTERED,
         )
     return payload
 
@@ -112,6 +113,7 @@ def build(
     *,
     classes: JobClasses | None = None,
     keyring: Keyring | None = None,
+    listed_as: str | None = None,
 ) -> Job:
     """Call the job's constructor again with the arguments that travelled.
 
@@ -120,13 +122,16 @@ def build(
         load_entity: loads an entity that travelled by primary key.
         classes: finds the class; any module's if None.
         keyring: decrypts what is encrypted.
+        listed_as: class path under which the store gave it, which must be its own.
 
     Raises:
         UnknownJobClass: the class path leads to no job here.
-        SignatureError: a `SecureJob` that nobody signed as one.
+        SignatureError: it is listed as another, or is a `SecureJob` that nobody signed as one.
         PayloadError: an argument cannot be decrypted or read.
     """
     cls = resolve(payload.job) if classes is None else classes.find(payload.job)
+    if listed_as is not None and listed_as != payload.job:
+        raise SignatureError(f"job {payload.id} is listed as {listed_as}, and is of {payload.job}", hint=_ALTERED)
     if cls._required is not None:
         require_guard(payload, keyring)
     if payload.guard is None:

@@ -56,7 +56,8 @@ class Opener:
         """Do all of that; returns the job, and the options that travelled with it."""
         payload = self.unpack(lease)
         self.check(payload)
-        return self.build(payload), payload.options or NONE
+        job = build(payload, self._load_entity, classes=self._classes, keyring=self._keyring, listed_as=lease.job)
+        return job, payload.options or NONE
 
     def mask_of(self, payload: Payload | None) -> Mask | None:
         """Return what hides a payload's arguments in a text, if they are to be hidden."""

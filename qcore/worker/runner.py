@@ -16,6 +16,7 @@ from qcore.errors import (
     PayloadError,
     PayloadTooLargeError,
     PermissionDenied,
+    SignatureError,
     WorkerCrashed,
 )
 from qcore.jobs.context import Desk, Discreet, JobContext
@@ -142,7 +143,9 @@ class Runner:
             if refused is not None:
                 return self._refuse(attempt, refused)
         manager = self._manager
-        attempt.job = build(payload, manager.load_entity, classes=manager.classes, keyring=self._keyring)
+        attempt.job = build(
+            payload, manager.load_entity, classes=manager.classes, keyring=self._keyring, listed_as=lease.job
+        )
         attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, desk)
         return None
 
@@ -286,8 +289,8 @@ class Runner:
 
     def _tell_job(self, payload: Payload | None, error: BaseException) -> None:
         """Call `failed()` on a fresh instance; what it raises is logged and changes nothing."""
-        if payload is None or not isinstance(error, Exception):
-            return
+        if payload is None or not isinstance(error, Exception) or isinstance(error, SignatureError):
+            return  # of what nobody vouches for, no code is to run
         try:
             self._opener.build(payload).failed(error)
         except PayloadError:
