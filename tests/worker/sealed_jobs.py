@@ -107,3 +107,13 @@ class Misnamed(SecureJob):
         self.set_sensitive_fields(["crad"])
 
     def handle(self) -> None: ...
+
+
+class Whispered(SecureJob):
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.set_sensitive_fields(["value"])
+
+    def handle(self) -> Any:
+        HEARD.append(("plain", self.value))
+        return self.value
