@@ -10,7 +10,7 @@ does not open.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qcore.crypto.keyring import ENCRYPTION, KEY_ID_BYTES, Keyring
 from qcore.errors import ConfigurationError, DecryptionError
@@ -57,7 +57,9 @@ def encrypt(data: bytes, keyring: Keyring, place: bytes) -> bytes:
         place: associated data, needed again to open it (see `place_of`).
     """
     nonce = os.urandom(12)
-    return _HEAD + keyring.current_id + nonce + _cipher(keyring, keyring.current_id).encrypt(nonce, data, place)
+    cipher = _cipher(keyring, keyring.current_id)
+    assert cipher is not None  # noqa: S101  as required of the caller
+    return _HEAD + keyring.current_id + nonce + cipher.encrypt(nonce, data, place)
 
 
 def decrypt(sealed: bytes, keyring: Keyring | None, place: bytes, what: str) -> bytes:
@@ -75,7 +77,8 @@ def decrypt(sealed: bytes, keyring: Keyring | None, place: bytes, what: str) -> 
     if not is_encrypted(sealed) or len(sealed) < _BODY + _TAG_BYTES:
         raise DecryptionError(f"{what} cannot be decrypted: it is cut short, or was never encrypted", hint=_DAMAGED)
     key_id = sealed[_KEY_ID:_NONCE]
-    if keyring is None or keyring.sub_key(ENCRYPTION, key_id) is None:
+    cipher = None if keyring is None else _cipher(keyring, key_id)
+    if cipher is None:
         raise DecryptionError(
             f"{what} is encrypted with the key {key_id.hex()}, which is not at hand",
             hint="set QCTL_KEY to the key of whoever dispatches; one that was replaced belongs in QCTL_PREVIOUS_KEYS",
@@ -83,7 +86,7 @@ def decrypt(sealed: bytes, keyring: Keyring | None, place: bytes, what: str) -> 
     from cryptography.exceptions import InvalidTag
 
     try:
-        return _cipher(keyring, key_id).decrypt(sealed[_NONCE:_BODY], sealed[_BODY:], place)
+        return cipher.decrypt(sealed[_NONCE:_BODY], sealed[_BODY:], place)
     except InvalidTag:
         raise DecryptionError(f"{what} cannot be decrypted: the key does not open it", hint=_DAMAGED) from None
 
@@ -98,13 +101,11 @@ def place_of(purpose: str, job_id: str, job: str) -> bytes:
     return f"{purpose}\0{job_id}\0{job}".encode("utf-8", "surrogatepass")
 
 
-def _cipher(keyring: Keyring, key_id: bytes) -> AESGCM:
+def _cipher(keyring: Keyring, key_id: bytes) -> AESGCM | None:
     """The cipher of a key, made once: deriving its sub-key costs more than encrypting usual arguments."""
-    found: Any = keyring.ciphers.get(key_id)
-    if found is None:
+    found: AESGCM | None = keyring.ciphers.get(key_id)
+    if found is None and (key := keyring.sub_key(ENCRYPTION, key_id)) is not None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        key = keyring.sub_key(ENCRYPTION, key_id)
-        assert key is not None  # noqa: S101  asked for keys of the ring alone
         found = keyring.ciphers[key_id] = AESGCM(key)
-    return found  # type: ignore[no-any-return]  # kept untyped: a ring knows no library
+    return found

@@ -52,10 +52,10 @@ class Discreet:
 
     Args:
         desk: where the rest is seen to.
-        mask: hides the arguments in a text.
+        mask: makes what hides the arguments in a text; None where nothing is to be hidden.
     """
 
-    def __init__(self, desk: Desk, mask: Callable[[str], str]) -> None:
+    def __init__(self, desk: Desk, mask: Callable[[], Callable[[str], str] | None]) -> None:
         self._desk = desk
         self._mask = mask
 
@@ -66,7 +66,7 @@ class Discreet:
 
     def report(self, job_id: str, percent: int, note: str | None) -> None:
         """Report, without what is hidden."""
-        self._desk.report(job_id, percent, None if note is None else self._mask(note))
+        self._desk.report(job_id, percent, None if note is None else (self._mask() or str)(note))
 
     def is_cancelled(self, job_id: str) -> bool:
         """Ask the desk behind."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qcore.codec import encode_value
@@ -156,8 +157,7 @@ class Runner:
         except PermissionDenied:
             attempt.payload = None  # no code of the job is to run here: its failed() neither
             raise
-        mask = self._opener.mask_of(payload)
-        return self._lane if mask is None else Discreet(self._lane, mask)
+        return Discreet(self._lane, partial(self._opener.mask_of, payload))
 
     def finish(self, attempt: Attempt, result: Any) -> Settlement:
         """Settle an attempt whose job returned, as the job itself wished."""

@@ -10,11 +10,15 @@ import pytest
 import sealed_jobs as jobs
 from fakes.raw import raw
 
-from qcore import ConfigurationError, JobRecord, JobState, PermissionDenied, QueueManager
+from qcore import ConfigurationError, Job, JobRecord, JobState, PermissionDenied, QueueManager
+from qcore.codec import encode_arguments
 from qcore.config import load_settings
-from qcore.crypto.keyring import generate_key
+from qcore.crypto.keyring import Keyring, generate_key
+from qcore.crypto.signature import seal
+from qcore.envelope import Envelope
 from qcore.identity import current_identity
-from qcore.jobs.packing import pack
+from qcore.ids import new_id
+from qcore.jobs.packing import Payload, class_path, encode_payload
 from qcore.monitor import Monitor
 from qcore.worker import StopReason
 
@@ -174,24 +178,12 @@ def test_one_that_was_signed_before_its_class_became_secure_is_refused(
     assert "was signed without saying what it requires" in (failed.error or "")
 
 
-def forged(job: Any, keyring: Any = None) -> Any:
+def forged(job: Job, keyring: Keyring | None = None) -> Envelope:
     """Pack a secure job as a plain one."""
-    import msgspec
-
-    from qcore.crypto.signature import seal
-    from qcore.ids import new_id
-    from qcore.jobs.packing import Payload, class_path, encode_payload
-
-    plain = pack(jobs.Plain(1), queue="default", keyring=None)
     args, kwargs = job._arguments
-    body = encode_payload(Payload(job_id := new_id(), class_path(type(job)), "default", _encoded(args, kwargs)))
-    return msgspec.structs.replace(plain, id=job_id, payload=seal(body, keyring))
-
-
-def _encoded(args: Any, kwargs: Any) -> bytes:
-    from qcore.codec import encode_arguments
-
-    return encode_arguments(args, kwargs, job="forged")
+    path = class_path(type(job))
+    body = Payload(job_id := new_id(), path, "default", encode_arguments(args, kwargs, job=path))
+    return Envelope(id=job_id, job=path, queue="default", payload=seal(encode_payload(body), keyring))
 
 
 def test_a_field_that_is_no_argument_is_said_at_dispatch(memory: QueueManager) -> None:
