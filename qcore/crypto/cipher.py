@@ -96,6 +96,11 @@ def is_encrypted(data: bytes) -> bool:
     return data.startswith(_HEAD)
 
 
+def is_current(sealed: bytes, keyring: Keyring) -> bool:
+    """Whether the key in force encrypted it."""
+    return sealed[_KEY_ID:_NONCE] == keyring.current_id
+
+
 def place_of(purpose: str, job_id: str, job: str) -> bytes:
     """Name a place for what is encrypted: what it is, of which job, of which class."""
     return f"{purpose}\0{job_id}\0{job}".encode("utf-8", "surrogatepass")

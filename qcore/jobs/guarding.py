@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from qcore.codec import MASK, Mask, decode_arguments, encode_arguments, sketch_arguments
-from qcore.crypto.cipher import MAKE_ONE, decrypt, encrypt, is_encrypted, place_of, require_key
+from qcore.crypto.cipher import MAKE_ONE, decrypt, encrypt, is_current, is_encrypted, place_of, require_key
 from qcore.crypto.keyring import Keyring
 from qcore.errors import ConfigurationError, PayloadError, SignatureError
 from qcore.identity import Identity
@@ -125,6 +125,22 @@ def mask_of(payload: Payload | None, keyring: Keyring | None) -> Mask | None:
     return Mask([args, [*kwargs.values()]])
 
 
+def reencrypted(payload: Payload, keyring: Keyring) -> Payload:
+    """Encrypt what a payload hides under the key in force, unless it is.
+
+    Raises:
+        DecryptionError: no key of the ring opens it.
+        ConfigurationError: there is no key in force to encrypt with.
+    """
+    held = payload.guard
+    if held is None or not held.hides:
+        return payload
+    if held.hidden is None:
+        return msgspec.structs.replace(payload, arguments=_again(payload.arguments, payload, keyring, _ARGUMENTS))
+    hidden = _again(held.hidden, payload, keyring, _SENSITIVE)
+    return msgspec.structs.replace(payload, guard=msgspec.structs.replace(held, hidden=hidden))
+
+
 def seal_result(encoded: bytes, payload: Payload | None, keyring: Keyring | None) -> bytes:
     """Encrypt what a job returned, if its arguments are hidden."""
     if payload is None or payload.guard is None or not payload.guard.hides:
@@ -169,3 +185,8 @@ def _encrypted(data: bytes, payload: Payload, keyring: Keyring, purpose: str) ->
 def _decrypted(data: bytes, payload: Payload, keyring: Keyring | None, purpose: str) -> bytes:
     what = f"job {payload.id}: its {'sensitive fields' if purpose is _SENSITIVE else 'payload'}"
     return decrypt(data, keyring, place_of(purpose, payload.id, payload.job), what)
+
+
+def _again(data: bytes, payload: Payload, keyring: Keyring, purpose: str) -> bytes:
+    clear = _decrypted(data, payload, keyring, purpose)  # also what is not to be changed must open
+    return data if is_current(data, keyring) else _encrypted(clear, payload, keyring, purpose)

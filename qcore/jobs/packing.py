@@ -17,7 +17,18 @@ from qcore.jobs.guarding import LoadEntity, guard, is_guarded, open_arguments, r
 from qcore.jobs.job import Job
 from qcore.jobs.payload import Guard, Payload
 
-__all__ = ["PAYLOAD_LIMIT", "Guard", "Payload", "build", "class_path", "encode_payload", "pack", "resolve", "unpack"]
+__all__ = [
+    "PAYLOAD_LIMIT",
+    "Guard",
+    "Payload",
+    "build",
+    "class_path",
+    "decode_payload",
+    "encode_payload",
+    "pack",
+    "resolve",
+    "unpack",
+]
 
 PAYLOAD_LIMIT = 4 * 1024 * 1024
 """Bytes of one payload, sealed."""
@@ -95,8 +106,13 @@ def unpack(sealed: bytes, keyring: Keyring | None, *, job_id: str, queue: str) -
         SignatureError: the signature is missing or wrong, or the envelope was altered or moved.
         PayloadError: it cannot be read.
     """
+    return decode_payload(unseal(sealed, keyring), job_id=job_id, queue=queue)
+
+
+def decode_payload(body: bytes, *, job_id: str, queue: str) -> Payload:
+    """Read what a seal held, and see that it belongs where it was found; raises as `unpack` does."""
     try:
-        payload = _decode(unseal(sealed, keyring))
+        payload = _decode(body)
     except msgspec.MsgspecError as error:
         raise PayloadError(f"job {job_id}: the payload cannot be read: {error}") from error
     if payload.id != job_id or payload.queue != queue:
