@@ -11,7 +11,6 @@ from fakes.worker import FakeWorker
 from qcore.drivers.base import Change
 
 
-
 @pytest.mark.parametrize(
     ("old", "new"),  # bytes: a store may keep small and large ones in different places
     [(1, 1000), (1000, 1025), (1024, 70_000), (1025, 1024), (2000, 3000), (70_000, 1), (70_000, 2000)],
