@@ -62,13 +62,8 @@ def pack(
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
     args, kwargs = job._arguments
     job_id = _new_id_of(job)
-    payload = Payload(
-        job_id,
-        path,
-        queue,
-        encode_arguments(args, kwargs, job=path, target=cls),
-        None if carried is options.NONE else carried,
-    )
+    arguments = encode_arguments(args, kwargs, job=path, target=cls)
+    payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried)
     identity = current_identity()
     if encrypts or traits.is_guarded or identity is not None:
         payload = guard(payload, job, keyring, identity, encrypts=encrypts)

@@ -29,9 +29,9 @@ def run(
         bool, typer.Option("--ed25519", help="A pair: one half signs jobs, the other only verifies them.")
     ] = False,
 ) -> None:
-    """Make an app key, or a pair of keys.
+    """Make an app key.
 
-    The key signs jobs, and encrypts those that ask for it. Prints it, or with --write keeps it in a file and prints
+    It signs jobs, and encrypts those that ask for it. Prints it, or with --write keeps it in a file and prints
     nothing of it; a key that stands there already is replaced once that is confirmed.
     """
     call = Invocation.of(ctx)
