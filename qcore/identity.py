@@ -33,7 +33,13 @@ def acting_as(user: str, permissions: Iterable[str] = ()) -> Iterator[Identity]:
     """
     if not _is_name(user):
         raise ConfigurationError(f"acting_as: {user!r} is no user", hint="give a name or an id, as text")
-    identity = Identity(user, tuple(sorted(names(permissions, "acting_as", "permission"))))
+    with on_behalf_of(Identity(user, tuple(sorted(names(permissions, "acting_as", "permission"))))) as identity:
+        yield identity
+
+
+@contextmanager
+def on_behalf_of(identity: Identity) -> Iterator[Identity]:
+    """Let an identity be in force for a block: what a job dispatches, it dispatches for whoever dispatched it."""
     token = _acting.set(identity)
     try:
         yield identity

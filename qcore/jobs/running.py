@@ -9,6 +9,7 @@ from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from qcore.errors import ConfigurationError, JobTimeout
+from qcore.identity import Identity, on_behalf_of
 from qcore.jobs.context import JobContext
 from qcore.jobs.job import Job
 
@@ -45,11 +46,9 @@ def run(job: Job, context: JobContext, limit_s: float = 0.0) -> Any:
 def start(job: Job, context: JobContext) -> Any:
     """Call a job's `handle` inside its middleware; what is async comes back as a coroutine to await."""
     job._context = context
-    middleware = job.middleware
-    if not middleware:
-        return job.handle()
-    stack = middleware() if callable(middleware) else middleware
-    return _wrapped(list(stack))(job)
+    if job._identity is not None:
+        return _on_behalf(job, job._identity)
+    return _call(job) if job.middleware else job.handle()
 
 
 async def within(work: Coroutine[Any, Any, Any], limit_s: float) -> Any:
@@ -100,6 +99,24 @@ _is_async: dict[type[Job], bool] = {}
 def _is_loop_running() -> bool:
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+def _call(job: Job) -> Any:
+    middleware = job.middleware
+    stack = middleware() if callable(middleware) else middleware
+    return _wrapped(list(stack))(job)
+
+
+def _on_behalf(job: Job, identity: Identity) -> Any:
+    """Run a job as whoever dispatched it: so travels what it dispatches."""
+    with on_behalf_of(identity):
+        result = _call(job)
+    return _awaited(result, identity) if iscoroutine(result) else result
+
+
+async def _awaited(work: Coroutine[Any, Any, Any], identity: Identity) -> Any:
+    with on_behalf_of(identity):
+        return await work
 
 
 def _wrapped(stack: Sequence[Any]) -> Callable[[Job], Any]:

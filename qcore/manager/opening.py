@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from qcore.codec import Mask
 from qcore.crypto.keyring import Keyring
 from qcore.envelope import Lease
 from qcore.errors import PayloadError
-from qcore.identity import authorize
+from qcore.identity import authorize, on_behalf_of
 from qcore.jobs.classes import JobClasses
 from qcore.jobs.guarding import LoadEntity, mask_of, seal_result
 from qcore.jobs.options import NONE
@@ -51,6 +52,13 @@ class Opener:
     def build(self, payload: Payload) -> Job:
         """Build the job of a payload; raises as `packing.build` does."""
         return build(payload, self._load_entity, classes=self._classes, keyring=self._keyring)
+
+    def tell_failed(self, payload: Payload, error: Exception) -> None:
+        """Call `failed()` on a fresh job of a payload, on behalf of whoever dispatched it."""
+        job = self.build(payload)
+        identity = payload.guard.identity if payload.guard is not None else None
+        with nullcontext() if identity is None else on_behalf_of(identity):
+            job.failed(error)
 
     def open(self, lease: Lease) -> tuple[Job, JobOptions]:
         """Do all of that; returns the job, and the options that travelled with it."""

@@ -292,7 +292,7 @@ class Runner:
         if payload is None or not isinstance(error, Exception) or isinstance(error, SignatureError):
             return  # of what nobody vouches for, no code is to run
         try:
-            self._opener.build(payload).failed(error)
+            self._opener.tell_failed(payload, error)
         except PayloadError:
             return  # it cannot be built, which is why it failed: nobody is there to hear it
         except Exception:  # noqa: BLE001  failed() may raise anything

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from qcore import Job, SecureJob, ShouldBeEncrypted, job
@@ -99,6 +100,25 @@ class AsksMore(Job):
     def handle(self) -> None:
         authorize_job(self, ["refund"])
         HEARD.append(("refunded",))
+
+
+class Passes(Job):
+    """Dispatches another job from inside its own, and another when it fails."""
+
+    max_tries = 1
+
+    def handle(self) -> None:
+        Plain.dispatch("from handle")
+        raise ValueError("enough")
+
+    def failed(self, exception: Exception) -> None:
+        Plain.dispatch("from failed")
+
+
+class PassesLater(Passes):
+    async def handle(self) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().handle()
 
 
 class Misnamed(SecureJob):

@@ -131,6 +131,20 @@ def test_identity_is_of_the_block_alone(memory: QueueManager) -> None:
         pass
 
 
+@pytest.mark.parametrize("job", [jobs.Passes, jobs.PassesLater])
+@pytest.mark.parametrize("options", [{}, {"threads": 2}, {"async_jobs": 2}])
+def test_what_a_job_dispatches_is_dispatched_for_the_same(
+    memory: QueueManager, work: Work, job: type[Job], options: dict[str, int]
+) -> None:
+    """Else a job could do what whoever dispatched it may not."""
+    with QueueManager.acting_as("ada", ["a"]):
+        job.dispatch()
+    job.dispatch()
+    work(max_jobs=2, **options)
+    users = [(Monitor(memory).job(one.id).payload or {}).get("user") for one in Monitor(memory).jobs("pending").jobs]
+    assert sorted(users, key=str) == [None, None, "ada", "ada"]
+
+
 def test_identity_is_signed_or_nothing_is_stored(work: Work) -> None:
     with (
         QueueManager(load_settings({"url": "memory://"}, environ={})).using() as manager,
