@@ -39,11 +39,13 @@ if TYPE_CHECKING:
         WorkerStopping,
         on,
     )
+    from qcore.jobs.contracts import ShouldBeEncrypted
     from qcore.jobs.dispatch import dispatch_many
     from qcore.jobs.function import JobFunction, job
     from qcore.jobs.job import Job
     from qcore.manager import QueueManager, define_queue
     from qcore.monitor.records import JobRecord
+    from qcore.security import SecureJob
     from qcore.states import JobState
     from qcore.worker import Worker
 
@@ -81,11 +83,13 @@ _HOMES = {
         "WorkerStopping",
         "on",
     ),
+    "qcore.jobs.contracts": ("ShouldBeEncrypted",),
     "qcore.jobs.dispatch": ("dispatch_many",),
     "qcore.jobs.function": ("JobFunction", "job"),
     "qcore.jobs.job": ("Job",),
     "qcore.manager": ("QueueManager", "define_queue"),
     "qcore.monitor.records": ("JobRecord",),
+    "qcore.security": ("SecureJob",),
     "qcore.states": ("JobState",),
     "qcore.worker": ("Worker",),
 }
@@ -116,6 +120,8 @@ __all__ = [
     "QueueError",
     "QueueFullError",
     "QueueManager",
+    "SecureJob",
+    "ShouldBeEncrypted",
     "SignatureError",
     "UnknownJobClass",
     "Worker",

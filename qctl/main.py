@@ -51,6 +51,7 @@ COMMANDS = {
     "terminate": Entry("terminate", "Let workers end after their running jobs."),
     "migrate": Entry("migrate", "Make or update the tables of the store."),
     "key:generate": Entry("key_generate", "Make an app key."),
+    "key:rotate": Entry("key_rotate", "Seal what is stored anew, under the key in force."),
     "config": Entry("config", "Show the settings in force and where each comes from."),
     "help": Entry("help", "Explain a command, or exit-codes or config."),
     "version": Entry("version", "Show versions."),
@@ -82,6 +83,7 @@ ALIASES = {  # to a command, and words that are put before those of the line
     "db:migrate": "migrate",
     "queue:migrate": "migrate",
     "key-generate": "key:generate",
+    "key-rotate": "key:rotate",
 }
 
 

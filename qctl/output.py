@@ -8,7 +8,8 @@ import os
 import re
 import string
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,25 @@ def complain(call: Invocation, error: BaseException) -> exits.Exit:
         body = {"code": verdict.code, "exit": int(verdict.exit_code), "message": verdict.message, "hint": verdict.hint}
         write(encode({"schema": "qctl.error/1", "error": body}) + "\n")
     return verdict.exit_code
+
+
+@contextmanager
+def progress(call: Invocation, words: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal while something long goes on, beside the data; `--quiet` shows none.
+
+    Yields:
+        What to tell of how much more is done.
+    """
+    if call.flags.quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _more: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(file=sys.stderr, no_color=not wants_color(call))
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(words, total=total)
+        yield lambda more: bar.advance(task, more)
 
 
 def is_terminal() -> bool:

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from qcore.codec.classes import class_path, find_class
 from qcore.codec.decoding import LoadEntity, decode_arguments, decode_value
-from qcore.codec.describing import describe, describe_arguments, describe_value
+from qcore.codec.describing import describe, describe_arguments, describe_value, sketch_arguments
 from qcore.codec.encoding import encode_arguments, encode_value
+from qcore.codec.masking import MASK, Mask
 from qcore.codec.text import short, visible
 
 __all__ = [
+    "MASK",
     "LoadEntity",
+    "Mask",
     "class_path",
     "decode_arguments",
     "decode_value",
@@ -28,5 +31,6 @@ __all__ = [
     "encode_value",
     "find_class",
     "short",
+    "sketch_arguments",
     "visible",
 ]

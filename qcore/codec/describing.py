@@ -57,8 +57,17 @@ def describe_arguments(data: bytes) -> dict[str, Any]:
     Raises:
         PayloadError: damaged bytes.
     """
-    args, kwargs = split_arguments(decode_with(_Sketcher, data, "the arguments"))
+    args, kwargs = sketch_arguments(data)
     return {"args": describe(list(args)), "kwargs": describe(kwargs)}
+
+
+def sketch_arguments(data: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Decode arguments without importing anything they name; objects come as `Sketch`.
+
+    Raises:
+        PayloadError: damaged bytes.
+    """
+    return split_arguments(decode_with(_Sketcher, data, "the arguments"))
 
 
 def describe_value(data: bytes) -> Any:

@@ -147,6 +147,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The module that holds the user's jobs, queues and commands."""
     key: str | None = None
     previous_keys: tuple[str, ...] = ()
+    signing_key: str | None = None
+    """Private half of an Ed25519 pair, which signs in place of `key`."""
+    verify_keys: tuple[str, ...] = ()
+    """Public halves of those whose jobs may run here."""
+    allowed_modules: tuple[str, ...] | None = None
+    """Whose jobs may run; None: the app's."""
     env: str | None = None
     protected: tuple[str, ...] = ()
     """Queues that are cleared only by one who types their name."""

@@ -31,6 +31,9 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
     yield "read_only", settings.read_only
     yield "key", MASK if settings.key else None
     yield "previous_keys", [MASK] * len(settings.previous_keys)
+    yield "signing_key", MASK if settings.signing_key else None
+    yield "verify_keys", list(settings.verify_keys)
+    yield "allowed_modules", None if settings.allowed_modules is None else list(settings.allowed_modules)
     for connection in settings.connections.values():
         yield from _connection(connection)
     for name, url in settings.stores.items():

@@ -13,10 +13,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qcore.crypto.mac import Mac
 from qcore.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from qcore.crypto.pair import Pair
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
@@ -40,16 +43,22 @@ class Keyring:
     tells nothing of the other.
 
     Args:
-        current: 32 bytes.
+        current: 32 bytes; None where a pair signs, and nothing is encrypted.
         previous: 32 bytes each, newest first.
+        pair: signs and verifies in place of the keys above, which then do nothing but encrypt.
     """
 
-    __slots__ = ("_keys", "_macs", "current_id", "head", "mac")
+    __slots__ = ("_keys", "_macs", "ciphers", "current_id", "head", "mac", "pair")
 
-    def __init__(self, current: bytes, previous: Sequence[bytes] = ()) -> None:
+    def __init__(self, current: bytes | None, previous: Sequence[bytes] = (), pair: Pair | None = None) -> None:
+        if current is None and pair is None:
+            raise ValueError("a ring without any key would verify nothing")
+        self.pair = pair
+        self.ciphers: dict[bytes, Any] = {}
+        """What encrypts under each key, by its id (see `cipher`)."""
         self._keys: dict[bytes, bytes] = {}
         self._macs: dict[bytes, Mac] = {}
-        for key in (current, *previous):
+        for key in () if current is None else (current, *previous):
             signing = hkdf(key, SIGNING)
             self._keys.setdefault(_id(signing), key)
             self._macs.setdefault(_id(signing), Mac(signing))
@@ -57,18 +66,24 @@ class Keyring:
         """Names the key in force: the first 4 bytes of the SHA-256 of its signing sub-key."""
         self.mac: Mac
         """What signs now."""
-        self.current_id, self.mac = next(iter(self._macs.items()))
+        nobody = (b"", Mac(secrets.token_bytes(KEY_BYTES)))
+        self.current_id, self.mac = next(iter(self._macs.items()), nobody)
         self.head = SIGNED + self.current_id
         """What everything begins with that is signed now (see `signature`)."""
 
     @classmethod
-    def of(cls, key: str, previous: Sequence[str] = ()) -> Keyring:
+    def of(cls, key: str | None, previous: Sequence[str] = (), pair: Pair | None = None) -> Keyring:
         """Build a ring of keys in text form.
 
         Raises:
             ConfigurationError: one of them is no key.
         """
-        return cls(parse_key(key), [parse_key(one) for one in previous])
+        return cls(None if key is None else parse_key(key), [parse_key(one) for one in previous], pair)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is one to encrypt with."""
+        return bool(self._keys)
 
     def mac_of(self, key_id: bytes) -> Mac | None:
         """Find what signs with the key that an id names, the current one or an earlier."""
@@ -88,7 +103,7 @@ class Keyring:
         return None if key is None else hkdf(key, label)
 
     def __repr__(self) -> str:
-        return f"<Keyring {self.current_id.hex()}, {len(self._keys) - 1} previous>"
+        return f"<Keyring {self.current_id.hex()}, {max(0, len(self._keys) - 1)} previous>"
 
 
 class KeyFile(NamedTuple):
@@ -142,7 +157,7 @@ def hkdf(key: bytes, info: bytes, length: int = 32, salt: bytes = b"") -> bytes:
     return output[:length]
 
 
-def key_file(path: Path | str) -> KeyFile:
+def key_file(path: Path | str, pair: Pair | None = None) -> KeyFile:
     """Read the keys of a file, or make it with a new one.
 
     However many processes do so at once, all get the same key, and none sees half a file. The file has a key a
@@ -150,6 +165,7 @@ def key_file(path: Path | str) -> KeyFile:
 
     Args:
         path: beside the database that the keys belong to.
+        pair: signs in their place.
 
     Returns:
         The keys, whether the file was made now, and a warning if others may read it.
@@ -170,7 +186,7 @@ def key_file(path: Path | str) -> KeyFile:
     if not lines:
         raise ConfigurationError(f'key file "{path}" is empty', hint="delete it; a new one is made at next use")
     try:
-        keyring = Keyring.of(lines[0], lines[1:])
+        keyring = Keyring.of(lines[0], lines[1:], pair)
     except ConfigurationError as error:
         raise ConfigurationError(f'key file "{path}": {error.message}', hint="restore it, or set QCTL_KEY") from None
     return KeyFile(keyring, is_new, _warning(path, mode))

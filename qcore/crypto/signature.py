@@ -2,8 +2,10 @@
 
     version (1) | scheme (1) | body                                   scheme 0: nobody vouches
     version (1) | scheme (1) | key id (4) | HMAC-SHA256 (32) | body   scheme 1
+    version (1) | scheme (1) | key id (4) | Ed25519 (64) | body       scheme 2
 
-The code covers everything but itself. Scheme 2 is kept for Ed25519.
+The code covers everything but itself. Where a pair of keys is configured, scheme 2 alone is accepted: whoever can
+check a code of scheme 1 could have made it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import hmac
 
 from qcore.crypto.keyring import KEY_ID_BYTES, SIGNED, Keyring
 from qcore.crypto.mac import Mac
+from qcore.crypto.pair import PAIR_BODY, SIGNED_BY_PAIR, Pair
 from qcore.errors import PayloadError, SignatureError
 
 _UNSIGNED = b"\x01\x00"
@@ -22,9 +25,15 @@ _BODY = _MAC + 32
 
 
 def seal(body: bytes, keyring: Keyring | None) -> bytes:
-    """Close a payload; with keys it is signed by the one in force."""
+    """Close a payload; with keys it is signed by the one in force.
+
+    Raises:
+        ConfigurationError: a pair is configured, and not the half of it that signs.
+    """
     if keyring is None:
         return _UNSIGNED + body
+    if keyring.pair is not None:
+        return keyring.pair.seal(body)
     head = keyring.head
     return head + keyring.mac.code(head + body) + body
 
@@ -38,22 +47,31 @@ def unseal(sealed: bytes, keyring: Keyring | None) -> bytes:
         SignatureError: unsigned, altered, cut short, or signed with a key that is not at hand.
         PayloadError: empty, or made by a newer version.
     """
-    if keyring is not None and sealed.startswith(keyring.head) and len(sealed) >= _BODY:
+    if keyring is not None and keyring.pair is None and sealed.startswith(keyring.head) and len(sealed) >= _BODY:
         return _vouched(sealed, keyring.mac)  # signed by the key in force, as nearly all are
     form = _form(sealed)
-    if form == _UNSIGNED:
-        if keyring is None:
-            return sealed[_START:]
-        raise SignatureError(
-            "the payload is not signed, and keys are configured here",
-            hint="it was dispatched without a key, or planted: dispatch it again with QCTL_KEY set",
-        )
+    if keyring is None and form == _UNSIGNED:
+        return sealed[_START:]
     if keyring is None:
         raise SignatureError(
             "the payload is signed, and no key is configured here to check it with",
             hint="set QCTL_KEY to the key of whoever dispatches, or give the worker the database's key file",
         )
-    return _verified(sealed, keyring)
+    if keyring.pair is not None:
+        return _signed(sealed, form, keyring.pair)
+    return _verified(sealed, form, keyring)
+
+
+def unseal_any(sealed: bytes, keyring: Keyring) -> bytes:
+    """Open what any key of the ring vouches for, also those that a pair has since taken the place of.
+
+    To be signed anew and never to be run.
+
+    Raises:
+        SignatureError: nobody with a key of ours made it.
+    """
+    form = _form(sealed)
+    return _verified(sealed, form, keyring) if form == SIGNED else unseal(sealed, keyring)
 
 
 def peek(sealed: bytes) -> bytes:
@@ -62,22 +80,43 @@ def peek(sealed: bytes) -> bytes:
     Raises:
         PayloadError: empty, cut short, or made by a newer version.
     """
-    return sealed[_START if _form(sealed) == _UNSIGNED else _BODY :]
+    return sealed[_STARTS[_form(sealed)] :]
+
+
+_STARTS = {_UNSIGNED: _START, SIGNED: _BODY, SIGNED_BY_PAIR: PAIR_BODY}
+"""Where the body begins."""
 
 
 def _form(sealed: bytes) -> bytes:
     """The version and scheme of a sealed payload, known ones alone."""
     form = sealed[:_START]
-    if form == _UNSIGNED:
-        return form
-    if form != SIGNED:
+    if form not in _STARTS:
         raise _unknown(form)
-    if len(sealed) < _BODY:
+    if len(sealed) < _STARTS[form]:
         raise SignatureError("the payload is cut short in its signature", hint="it was damaged in the store")
     return form
 
 
-def _verified(sealed: bytes, keyring: Keyring) -> bytes:
+def _signed(sealed: bytes, form: bytes, pair: Pair) -> bytes:
+    if form != SIGNED_BY_PAIR:
+        raise SignatureError(
+            "the payload is not signed with Ed25519, and nothing else counts where verifying keys are configured",
+            hint="it was dispatched without QCTL_SIGNING_KEY, or planted: dispatch it again with the key set",
+        )
+    return pair.unseal(sealed)
+
+
+def _verified(sealed: bytes, form: bytes, keyring: Keyring) -> bytes:
+    if form == _UNSIGNED:
+        raise SignatureError(
+            "the payload is not signed, and keys are configured here",
+            hint="it was dispatched without a key, or planted: dispatch it again with QCTL_KEY set",
+        )
+    if form == SIGNED_BY_PAIR:
+        raise SignatureError(
+            "the payload is signed with Ed25519, and no key is configured here to check it with",
+            hint="put the public key of whoever dispatches into QCTL_VERIFY_KEYS",
+        )
     mac = keyring.mac_of(sealed[_START:_MAC])
     if mac is None:
         raise SignatureError(

@@ -20,7 +20,7 @@ import contextlib
 import os
 import select
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -194,6 +194,14 @@ class Driver(Protocol):
         ...
 
 
+class Change(NamedTuple):
+    """One payload that another is to take the place of."""
+
+    id: str
+    old: bytes
+    new: bytes
+
+
 class Operator(Protocol):
     """What a person, or code on their behalf, does to a store. In bounded steps that return counts."""
 
@@ -242,6 +250,17 @@ class Operator(Protocol):
 
         Returns:
             Ids that ended here and now, so that no worker will run them.
+        """
+        ...
+
+    def reseal(self, changes: Sequence[Change]) -> Sequence[str]:
+        """Put new payloads in the place of old ones, for jobs that wait or have failed and still have the old one.
+
+        Args:
+            changes: at most 1,000, each of another job.
+
+        Returns:
+            Ids changed; those that run, have ended or have another payload by now are left out.
         """
         ...
 

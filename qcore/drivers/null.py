@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from qcore.drivers.base import Capabilities
+from qcore.drivers.base import Capabilities, Change
 from qcore.records import Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
 
 if TYPE_CHECKING:
@@ -114,6 +114,11 @@ class NullDriver:
     def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
         """Cancel nothing."""
         del ids, hard
+        return ()
+
+    def reseal(self, changes: Sequence[Change]) -> Sequence[str]:
+        """Change nothing."""
+        del changes
         return ()
 
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:

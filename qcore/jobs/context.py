@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -9,6 +10,11 @@ import msgspec
 
 class Desk(Protocol):
     """Where a running job reports and asks; it serves all attempts, so that none needs anything made for it."""
+
+    @property
+    def grants(self) -> tuple[str, ...]:
+        """Permissions that the process holds which runs the job."""
+        ...
 
     def report(self, job_id: str, percent: int, note: str | None) -> None:
         """Tell whoever watches how far the job is."""
@@ -19,18 +25,52 @@ class Desk(Protocol):
         ...
 
 
-class _Nobody:
-    """There is nobody to report to, or to be stopped by: the attempt runs outside a worker."""
+class Nobody:
+    """There is nobody to report to, or to be stopped by: the attempt runs outside a worker.
+
+    Args:
+        grants: permissions that this process holds.
+    """
+
+    def __init__(self, grants: tuple[str, ...] = ()) -> None:
+        self.grants = grants
 
     def report(self, job_id: str, percent: int, note: str | None) -> None:
-        pass
+        """Tell nobody."""
 
     def is_cancelled(self, job_id: str) -> bool:
+        """Nobody wants the job to stop."""
         del job_id
         return False
 
 
-NOBODY: Desk = _Nobody()
+NOBODY: Desk = Nobody()
+
+
+class Discreet:
+    """The desk of a job whose arguments are hidden: what it tells others is masked.
+
+    Args:
+        desk: where the rest is seen to.
+        mask: makes what hides the arguments in a text; None where nothing is to be hidden.
+    """
+
+    def __init__(self, desk: Desk, mask: Callable[[], Callable[[str], str] | None]) -> None:
+        self._desk = desk
+        self._mask = mask
+
+    @property
+    def grants(self) -> tuple[str, ...]:
+        """As of the desk behind."""
+        return self._desk.grants
+
+    def report(self, job_id: str, percent: int, note: str | None) -> None:
+        """Report, without what is hidden."""
+        self._desk.report(job_id, percent, None if note is None else (self._mask() or str)(note))
+
+    def is_cancelled(self, job_id: str) -> bool:
+        """Ask the desk behind."""
+        return self._desk.is_cancelled(job_id)
 
 
 class Wish(msgspec.Struct, frozen=True):

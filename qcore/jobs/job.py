@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from qcore import dispatcher
 from qcore.errors import ConfigurationError
+from qcore.identity import Identity
 from qcore.ids import new_id
 from qcore.jobs.context import JobContext, Wish
 from qcore.jobs.options import BackoffLike, Seconds, When, due, tags_of
@@ -86,6 +87,12 @@ class Job:
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _context: JobContext | None = None
+    _sensitive: tuple[str, ...] = ()
+    """Arguments that stay hidden (see `SecureJob`)."""
+    _required: tuple[str, ...] | None = None
+    """Permissions that running it takes; None of a class that is no `SecureJob`."""
+    _identity: Identity | None = None
+    """On whose behalf it was dispatched, where a worker has built it."""
     _id: str | None = None
     """Of the last dispatch."""
     _promised_id: str | None = None

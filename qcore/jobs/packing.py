@@ -1,11 +1,6 @@
-"""Jobs into envelopes and back: encoded, signed and checked. Never a pickle."""
+"""Jobs into envelopes and back: encoded, guarded, signed and checked. Never a pickle."""
 
 from __future__ import annotations
-
-import sys
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
 
 import msgspec
 
@@ -13,58 +8,66 @@ from qcore.codec import decode_arguments, encode_arguments
 from qcore.crypto.keyring import Keyring
 from qcore.crypto.signature import seal, unseal
 from qcore.envelope import Envelope
-from qcore.errors import PayloadError, PayloadTooLargeError, SignatureError, UnknownJobClass
+from qcore.errors import PayloadError, PayloadTooLargeError, SignatureError
+from qcore.identity import current_identity
 from qcore.ids import new_id
 from qcore.jobs import options
+from qcore.jobs.classes import JobClasses, class_path, resolve
+from qcore.jobs.guarding import LoadEntity, guard, is_guarded, open_arguments, require_guard
 from qcore.jobs.job import Job
+from qcore.jobs.payload import Guard, Payload
+
+__all__ = [
+    "PAYLOAD_LIMIT",
+    "Guard",
+    "Payload",
+    "build",
+    "class_path",
+    "decode_payload",
+    "encode_payload",
+    "pack",
+    "resolve",
+    "unpack",
+]
 
 PAYLOAD_LIMIT = 4 * 1024 * 1024
 """Bytes of one payload, sealed."""
-
-
-class Payload(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What is signed: everything a worker needs to run the job, and where it belongs."""
-
-    id: str
-    job: str
-    queue: str
-    arguments: bytes
-    options: options.JobOptions | None = None
-
-
-_encode = msgspec.msgpack.Encoder().encode
+encode_payload = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Payload).decode
+_ALTERED = "somebody altered or moved it in the store"
 
 
-def pack(job: Job, *, queue: str, keyring: Keyring | None, limit: int = PAYLOAD_LIMIT) -> Envelope:
+def pack(
+    job: Job, *, queue: str, keyring: Keyring | None, encrypts: bool = False, limit: int = PAYLOAD_LIMIT
+) -> Envelope:
     """Seal a job for its way.
 
     Args:
         job: what to send; it gets a new id, also where it has been sent before, unless one was promised.
         queue: where it goes.
         keyring: signs the payload; None leaves it unsigned.
+        encrypts: the queue encrypts every job.
         limit: bytes the sealed payload may have.
 
     Raises:
         PayloadError: an argument, or the class itself, cannot travel.
         PayloadTooLargeError: the payload is above the limit.
-        ConfigurationError: an option's value makes no sense.
+        ConfigurationError: an option's value makes no sense, or a key is needed and missing.
     """
     cls = type(job)
     options.name(queue, f"{cls.__qualname__}.queue")
     path = class_path(cls)
-    given = _given(job, cls)
+    traits = _traits.get(cls) or _learn(cls)
+    given = (job.__dict__.keys() & options.ALL) | traits.options
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
     args, kwargs = job._arguments
     job_id = _new_id_of(job)
-    payload = Payload(
-        job_id,
-        path,
-        queue,
-        encode_arguments(args, kwargs, job=path, target=cls),
-        None if carried is options.NONE else carried,
-    )
-    sealed = seal(_encode(payload), keyring)
+    arguments = encode_arguments(args, kwargs, job=path, target=cls)
+    payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried)
+    identity = current_identity()
+    if encrypts or traits.is_guarded or identity is not None:
+        payload = guard(payload, job, keyring, identity, encrypts=encrypts)
+    sealed = seal(encode_payload(payload), keyring)
     if len(sealed) > limit:
         raise PayloadTooLargeError(
             f"{cls.__qualname__}: a payload of {len(sealed):,} bytes is above the limit of {limit:,}",
@@ -98,59 +101,76 @@ def unpack(sealed: bytes, keyring: Keyring | None, *, job_id: str, queue: str) -
         SignatureError: the signature is missing or wrong, or the envelope was altered or moved.
         PayloadError: it cannot be read.
     """
+    return decode_payload(unseal(sealed, keyring), job_id=job_id, queue=queue)
+
+
+def decode_payload(body: bytes, *, job_id: str, queue: str) -> Payload:
+    """Read what a seal held, and see that it belongs where it was found; raises as `unpack` does."""
     try:
-        payload = _decode(unseal(sealed, keyring))
+        payload = _decode(body)
     except msgspec.MsgspecError as error:
         raise PayloadError(f"job {job_id}: the payload cannot be read: {error}") from error
     if payload.id != job_id or payload.queue != queue:
         raise SignatureError(
             f"job {job_id} on {queue!r}: the payload belongs to job {payload.id} on {payload.queue!r}",
-            hint="somebody altered or moved it in the store",
+            hint=_ALTERED,
         )
     return payload
 
 
-def build(payload: Payload, load_entity: Callable[[type, tuple[Any, ...]], Any] | None = None) -> Job:
+def build(
+    payload: Payload,
+    load_entity: LoadEntity | None = None,
+    *,
+    classes: JobClasses | None = None,
+    keyring: Keyring | None = None,
+    listed_as: str | None = None,
+) -> Job:
     """Call the job's constructor again with the arguments that travelled.
+
+    Args:
+        payload: verified.
+        load_entity: loads an entity that travelled by primary key.
+        classes: finds the class; any module's if None.
+        keyring: decrypts what is encrypted.
+        listed_as: class path under which the store gave it, which must be its own.
 
     Raises:
         UnknownJobClass: the class path leads to no job here.
-        PayloadError: an argument cannot be read.
+        SignatureError: it is listed as another, or is a `SecureJob` that nobody signed as one.
+        PayloadError: an argument cannot be decrypted or read.
     """
-    cls = resolve(payload.job)
-    args, kwargs = decode_arguments(payload.arguments, load_entity=load_entity)
+    cls = resolve(payload.job) if classes is None else classes.find(payload.job)
+    if listed_as is not None and listed_as != payload.job:
+        raise SignatureError(f"job {payload.id} is listed as {listed_as}, and is of {payload.job}", hint=_ALTERED)
+    if cls._required is not None:
+        require_guard(payload, keyring)
+    if payload.guard is None:
+        args, kwargs = decode_arguments(payload.arguments, load_entity=load_entity)
+    else:
+        args, kwargs = open_arguments(payload, keyring, load_entity)
     job = cls(*args, **kwargs)
     job._id = payload.id
+    if payload.guard is not None:
+        job._identity = payload.guard.identity
     return job
 
 
-def class_path(cls: type[Job]) -> str:
-    """Return `module:QualName` of a job class that a worker can import.
+class _Traits(msgspec.Struct, frozen=True, gc=False):
+    """What is the same for every job of a class."""
 
-    Raises:
-        PayloadError: it is defined in `__main__` or inside a function, or its name leads elsewhere.
-    """
-    path = _paths.get(cls)
-    if path is None:
-        path = _paths[cls] = _checked_path(cls)
-    return path
+    options: frozenset[str]
+    """Those that differ from the default."""
+    is_guarded: bool
 
 
-def resolve(path: str) -> type[Job]:
-    """Find the job class of a path; nothing but a `Job` or an `@job` function is ever returned.
-
-    Raises:
-        UnknownJobClass: there is none.
-    """
-    cls = _classes.get(path)
-    if cls is None:
-        cls = _classes[path] = _found(path)
-    return cls
+_traits: dict[type[Job], _Traits] = {}
 
 
-_paths: dict[type[Job], str] = {}
-_classes: dict[str, type[Job]] = {}
-_class_options: dict[type[Job], frozenset[str]] = {}
+def _learn(cls: type[Job]) -> _Traits:
+    given = frozenset(name for name in options.ALL if getattr(cls, name) is not getattr(Job, name))
+    traits = _traits[cls] = _Traits(given, is_guarded(cls))
+    return traits
 
 
 def _new_id_of(job: Job) -> str:
@@ -160,56 +180,3 @@ def _new_id_of(job: Job) -> str:
         job._promised_id = None
     job._id = job_id = promised or new_id()
     return job_id
-
-
-def _given(job: Job, cls: type[Job]) -> set[str]:
-    """Name the options that differ from the default, by class or by instance."""
-    of_class = _class_options.get(cls)
-    if of_class is None:
-        of_class = frozenset(name for name in options.ALL if getattr(cls, name) is not getattr(Job, name))
-        _class_options[cls] = of_class
-    return (job.__dict__.keys() & options.ALL) | of_class
-
-
-def _checked_path(cls: type[Job]) -> str:
-    module, name = cls.__module__, cls.__qualname__
-    if module == "__main__":
-        raise PayloadError(
-            f"{name} is defined in __main__, where no worker can import it",
-            hint="move it to a module of its own and import it from there",
-        )
-    if "<locals>" in name:
-        raise PayloadError(
-            f"{module}:{name} is defined inside a function, where no worker can import it",
-            hint="move it to the top level of its module",
-        )
-    if _lookup(sys.modules.get(module), name) is not cls:
-        raise PayloadError(f"{module}:{name} is not what that name leads to", hint="import the job under its own name")
-    return f"{module}:{name}"
-
-
-def _lookup(module: Any, name: str) -> Any:
-    found = module
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return getattr(found, "job_class", found)
-
-
-def _found(path: str) -> type[Job]:
-    module_name, colon, name = path.partition(":")
-    if not colon or not name or not module_name:
-        raise UnknownJobClass(f"{path!r} is no class path", hint="write it as module:Class")
-    try:
-        module = import_module(module_name)
-    except ModuleNotFoundError as error:
-        missing = error.name or module_name
-        raise UnknownJobClass(
-            f"{path}: no module named {missing!r}",
-            hint="start the worker where it can be imported, or set --app",
-        ) from error
-    except (Exception, SystemExit) as error:  # a script leaves while it is imported: the worker must not
-        raise UnknownJobClass(f"{path}: importing {module_name} failed: {type(error).__name__}: {error}") from error
-    cls = _lookup(module, name)
-    if not (isinstance(cls, type) and issubclass(cls, Job)) or cls is Job:
-        raise UnknownJobClass(f"{path}: there is no job of that name", hint="was it renamed or moved after dispatch?")
-    return cls

@@ -10,8 +10,9 @@ from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from qcore.errors import ConfigurationError, JobTimeout, QueueError
+from qcore.identity import Identity, on_behalf_of
 from qcore.jobs import wrapping
-from qcore.jobs.context import NOBODY, JobContext, Ruling
+from qcore.jobs.context import JobContext, Nobody, Ruling
 from qcore.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def run(job: Job, context: JobContext, limit_s: float = 0.0) -> Any:
 def start(job: Job, context: JobContext) -> Any:
     """Call a job's `handle` inside its middleware; what is async comes back as a coroutine to await."""
     job._context = context
+    if job._identity is not None:
+        return _on_behalf(job, job._identity)
     if not job.middleware and not wrapping.around_all:
         return job.handle()
     return wrapping.call_of(job)(job)
@@ -97,7 +100,7 @@ def put_off(job: Job, delay_s: float, why: str) -> None:
     Raises:
         QueueError: there is no worker that could: the job was to run here and now.
     """
-    if job._context is None or job._context.desk is NOBODY:
+    if job._context is None or isinstance(job._context.desk, Nobody):
         raise QueueError(
             f"{type(job).__qualname__} must wait {delay_s:.3g} s: {why}",
             hint="dispatch it to a queue that a worker serves",
@@ -137,6 +140,18 @@ _is_async: dict[type[Job], bool] = {}
 def _is_loop_running() -> bool:
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+def _on_behalf(job: Job, identity: Identity) -> Any:
+    """Run a job as whoever dispatched it: so travels what it dispatches."""
+    with on_behalf_of(identity):
+        result = wrapping.call_of(job)(job)
+    return _awaited(result, identity) if iscoroutine(result) else result
+
+
+async def _awaited(work: Coroutine[Any, Any, Any], identity: Identity) -> Any:
+    with on_behalf_of(identity):
+        return await work
 
 
 class _Local(threading.local):

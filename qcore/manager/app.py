@@ -8,7 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from qcore.config import Settings
 from qcore.errors import ConfigurationError
+from qcore.jobs.classes import JobClasses
 
 _SETTINGS = ("QUEUE_CONFIG", "STORES")
 
@@ -41,3 +43,15 @@ def import_app(name: str) -> ModuleType:
 def settings_of(app: ModuleType) -> dict[str, Any]:
     """Read `QUEUE_CONFIG` and `STORES` of the application module, where it has them."""
     return {name: getattr(app, name) for name in _SETTINGS if hasattr(app, name)}
+
+
+def classes_of(settings: Settings) -> JobClasses:
+    """Say whose jobs may run: those of the modules that are allowed, or else of the application module.
+
+    That is its top-level package, and what importing it has imported. With neither, any module's.
+    """
+    if settings.allowed_modules is not None:
+        return JobClasses(settings.allowed_modules)
+    if settings.app is None:
+        return JobClasses()
+    return JobClasses((settings.app.partition(".")[0],), frozenset(sys.modules))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qcore.errors import ConfigurationError
 from qcore.jobs import options
 from qcore.records import QueueDefinition
 
@@ -14,10 +13,13 @@ class Definitions:
         self._by_name: dict[str, QueueDefinition] = {}
         self.version = 0
         """Rises with every definition, so that a manager knows when to publish again."""
+        self.encrypted: frozenset[str] = frozenset()
+        """The queues that encrypt every job."""
 
     def add(self, definition: QueueDefinition) -> None:
         """Define a queue, or define it anew."""
         self._by_name[definition.name] = definition
+        self.encrypted = frozenset(one.name for one in self._by_name.values() if one.encryption_enabled)
         self.version += 1
 
     def get(self, name: str) -> QueueDefinition | None:
@@ -31,6 +33,7 @@ class Definitions:
     def clear(self) -> None:
         """Forget them all (between tests)."""
         self._by_name.clear()
+        self.encrypted = frozenset()
         self.version += 1
 
 
@@ -62,15 +65,15 @@ def define_queue(
         rate_limit_enabled: whether the limit below is wanted; kept, and not in force yet.
         rate_limit_max: jobs in a window.
         rate_limit_window: seconds.
-        encryption_enabled: not yet to be had, and refused, so that nobody relies on it.
+        encryption_enabled: encrypt every job that this process dispatches to it, as `ShouldBeEncrypted` does for one;
+            so define it wherever jobs are dispatched.
 
     Returns:
         The definition. What an operator has set since beats it.
 
     Raises:
-        ConfigurationError: the name is none, or encryption is asked for.
+        ConfigurationError: the name is none.
     """
-    _refuse_encryption(name, asked=bool(encryption_enabled))
     definition = QueueDefinition(
         name=options.name(name, "define_queue"),
         connection=connection,
@@ -85,12 +88,3 @@ def define_queue(
     )
     defined.add(definition)
     return definition
-
-
-def _refuse_encryption(name: str, *, asked: bool) -> None:
-    """Nobody shall believe that arguments are hidden which are not."""
-    if asked:
-        raise ConfigurationError(
-            f"queue {name!r}: encryption comes with a later version",
-            hint="leave encryption_enabled out; arguments are signed, not hidden",
-        )

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from traceback import format_exception
-from typing import Any
+from typing import Any, Protocol
 
 from qcore import events
 from qcore.clock import SystemClock
 from qcore.codec import encode_value
 from qcore.drivers import Store
 from qcore.envelope import Lease
+from qcore.identity import authorize, current_identity
 from qcore.ids import new_id
-from qcore.jobs.context import JobContext
+from qcore.jobs.context import JobContext, Nobody
+from qcore.jobs.guarding import required_of
 from qcore.jobs.job import Job
 from qcore.jobs.options import JobOptions
 from qcore.jobs.running import close_loop, run
@@ -21,12 +23,36 @@ from qcore.records import Failure, pack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 
-Unseal = Callable[[Lease], tuple[Job, JobOptions]]
+
+class Opener(Protocol):
+    """Opens what was stored, and closes what a job returned."""
+
+    def open(self, lease: Lease) -> tuple[Job, JobOptions]:
+        """Verify a lease's payload, see that it may run here, and build its job."""
+        ...
+
+    def mask(self, lease: Lease) -> Callable[[str], str] | None:
+        """Return what hides the job's arguments in a text, if they are to be hidden."""
+        ...
+
+    def seal_result(self, lease: Lease, encoded: bytes) -> bytes:
+        """Encrypt what the job returned, if its arguments are hidden."""
+        ...
 
 
-def run_here(job: Job, queue: str, connection: str = "") -> Any:
-    """Run one job to its end in this call; its error is the caller's, after `failed()` heard it."""
-    context = JobContext(job.job_id or new_id(), 1, queue)
+def run_here(job: Job, queue: str, connection: str = "", grants: tuple[str, ...] = ()) -> Any:
+    """Run one job to its end in this call; its error is the caller's, after `failed()` heard it.
+
+    Raises:
+        PermissionDenied: the job requires what this process, or whoever acts here, does not hold.
+    """
+    if required := required_of(job):
+        authorize(required, grants=grants, identity=current_identity(), what=type(job).__qualname__)
+    return _run_here(job, queue, connection, grants)
+
+
+def _run_here(job: Job, queue: str, connection: str, grants: tuple[str, ...]) -> Any:
+    context = JobContext(job.job_id or new_id(), 1, queue, Nobody(grants))
     which = _which(job, context, connection)
     began = time.perf_counter()
     if events.listeners:
@@ -72,7 +98,7 @@ def _result(job: Job, context: JobContext) -> Any:
     return result
 
 
-def run_pushed(store: Store, queue: str, unseal: Unseal, connection: str) -> None:
+def run_pushed(store: Store, queue: str, opener: Opener, connection: str = "", grants: tuple[str, ...] = ()) -> None:
     """Run what was just pushed, in order: one attempt each. The first error is raised once all have ended.
 
     There is no worker to try anything again: a job that raises has failed, one that asked for `release()` or
@@ -84,27 +110,30 @@ def run_pushed(store: Store, queue: str, unseal: Unseal, connection: str) -> Non
     worker = f"here-{new_id()}"
     while leases := store.reserve([queue], 100, worker, (request := request + 1)):
         for lease in leases:
-            error = _run_lease(store, lease, unseal, connection)
+            error = _run_lease(store, lease, opener, connection, grants)
             first = first or error
     if first is not None:
         raise first
 
 
-def _run_lease(store: Store, lease: Lease, unseal: Unseal, connection: str) -> Exception | None:
+def _run_lease(
+    store: Store, lease: Lease, opener: Opener, connection: str, grants: tuple[str, ...]
+) -> Exception | None:
     try:
-        job, options = unseal(lease)
-        end = _completed(lease, run_here(job, lease.queue, connection), options.result_ttl_s)
+        job, options = opener.open(lease)
+        result = _run_here(job, lease.queue, connection, grants)
+        end = _completed(lease, result, options.result_ttl_s, opener)
     except Exception as error:  # noqa: BLE001  a job may raise anything; the caller gets it
-        store.settle([_failed(lease, error)])
+        store.settle([_failed(lease, error, opener.mask(lease) or str)])
         return error
     store.settle([end])
     return None
 
 
-def _completed(lease: Lease, result: Any, ttl_s: float) -> Settlement:
+def _completed(lease: Lease, result: Any, ttl_s: float, opener: Opener) -> Settlement:
     if result is None or not ttl_s:
         return _ended(lease, Outcome.COMPLETED)
-    encoded = encode_value(result, what=f"the result of {lease.job}")
+    encoded = opener.seal_result(lease, encode_value(result, what=f"the result of {lease.job}"))
     return _ended(lease, Outcome.COMPLETED, result=encoded, result_ttl_s=ttl_s)
 
 
@@ -114,12 +143,12 @@ def _ended(lease: Lease, outcome: Outcome, **more: Any) -> Settlement:
     )
 
 
-def _failed(lease: Lease, error: Exception) -> Settlement:
+def _failed(lease: Lease, error: Exception, mask: Callable[[str], str]) -> Settlement:
     failure = Failure(
         attempt=1,
         kind=type(error).__name__,
-        message=str(error),
-        traceback="".join(format_exception(error)),
+        message=mask(str(error)),
+        traceback=mask("".join(format_exception(error))),
         at_us=SystemClock().wall_us(),
     )
     history = pack_history([failure])

@@ -6,6 +6,7 @@ import logging
 
 from qcore.config import ConnectionSettings, Settings
 from qcore.crypto.keyring import Keyring, key_file
+from qcore.crypto.pair import Pair
 
 _log = logging.getLogger("qcore")
 
@@ -13,14 +14,16 @@ _log = logging.getLogger("qcore")
 def keyring_of(settings: Settings, connection: ConnectionSettings) -> Keyring | None:
     """Find the keys: the configured ones, else the key file beside an embedded store, else none.
 
+    A pair, where one is configured, signs in their place; they encrypt.
     The key file is made at first use, and that is said once.
     """
-    if settings.key:
-        return Keyring.of(settings.key, settings.previous_keys)
+    pair = _pair_of(settings)
     path = connection.key_path
+    if settings.key:
+        return Keyring.of(settings.key, settings.previous_keys, pair)
     if path is None:
-        return None
-    keyring, is_new, warning = key_file(path)
+        return None if pair is None else Keyring(None, pair=pair)
+    keyring, is_new, warning = key_file(path, pair)
     if is_new:
         _log.warning(
             "made a key that signs the jobs of this database: %s (keep it secret, and with the database)",
@@ -29,3 +32,9 @@ def keyring_of(settings: Settings, connection: ConnectionSettings) -> Keyring | 
     if warning:
         _log.warning("%s", warning)
     return keyring
+
+
+def _pair_of(settings: Settings) -> Pair | None:
+    if settings.signing_key is None and not settings.verify_keys:
+        return None
+    return Pair(settings.signing_key, settings.verify_keys)

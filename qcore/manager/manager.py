@@ -15,11 +15,13 @@ from qcore import dispatcher
 from qcore.config import ConnectionSettings, Settings, load_settings
 from qcore.crypto.keyring import Keyring
 from qcore.drivers import Store, open_store
-from qcore.envelope import Envelope, Lease
+from qcore.envelope import Envelope
 from qcore.errors import ConfigurationError, JobNotFound
+from qcore.identity import acting_as
+from qcore.jobs.classes import JobClasses
 from qcore.jobs.job import Job
-from qcore.jobs.options import NONE, JobOptions, seconds
-from qcore.jobs.packing import build, pack, unpack
+from qcore.jobs.options import seconds
+from qcore.jobs.packing import pack
 from qcore.manager import app as application
 from qcore.manager.current import everywhere
 from qcore.manager.definitions import defined
@@ -27,6 +29,7 @@ from qcore.manager.failures import act_on_all, act_on_ids, put_back, until_none
 from qcore.manager.hooks import Hooks, tell_queued
 from qcore.manager.immediate import run_here, run_pushed
 from qcore.manager.keys import keyring_of
+from qcore.manager.opening import Opener
 from qcore.manager.pushing import name_stored, push_all
 from qcore.records import QueueCounts
 from qcore.transactions import after_commit, load_entity
@@ -71,6 +74,8 @@ class QueueManager(Hooks):
         self._published: dict[str, int] = {}
         self._lock = threading.RLock()
         self._sessions: Callable[[], Any] | None = None
+        self.classes: JobClasses = application.classes_of(settings)
+        """The job classes that may run here."""
 
     @classmethod
     def open(
@@ -239,22 +244,30 @@ class QueueManager(Hooks):
                 ids[index] = job_id
         return ids
 
+    acting_as = staticmethod(acting_as)
+
     def dispatch_now(self, job: Job) -> Any:
         """Run one job here and now, middleware included; returns what `handle` returns."""
-        return run_here(job, job.queue or self._connection_of_job(job).queue)
+        return run_here(job, job.queue or self._connection_of_job(job).queue, grants=self._grants)
 
     def seal(self, job: Job, connection: ConnectionSettings) -> Envelope:
-        """Pack a job for a connection: its queue, signed with the connection's keys."""
-        return pack(job, queue=job.queue or connection.queue, keyring=self.keyring(connection.name))
+        """Pack a job for a connection: its queue, signed with the connection's keys, encrypted where that is asked."""
+        queue = job.queue or connection.queue
+        encrypts = queue in defined.encrypted
+        return pack(job, queue=queue, keyring=self.keyring(connection.name), encrypts=encrypts)
 
-    def unseal(self, lease: Lease, connection: str) -> tuple[Job, JobOptions]:
-        """Verify a lease's payload and build its job; returns it and the options that travelled with it."""
-        payload = unpack(lease.payload, self.keyring(connection), job_id=lease.id, queue=lease.queue)
-        return build(payload, self.load_entity), payload.options or NONE
+    def opener(self, connection: str, grants: tuple[str, ...]) -> Opener:
+        """Return what opens the payloads of a connection, for one who holds these permissions."""
+        return Opener(self.keyring(connection), self.classes, self.load_entity, grants)
 
     def load_entity(self, cls: type, key: tuple[Any, ...]) -> Any:
         """Load an entity that travelled by primary key, through the factory given to `sessions`."""
         return load_entity(self._sessions, cls, key)
+
+    @property
+    def _grants(self) -> tuple[str, ...]:
+        """What this process holds where it runs jobs without a worker."""
+        return self.settings.worker.grant or ()
 
     def _connection_of_job(self, job: Job) -> ConnectionSettings:
         return self.settings.connection(job.connection) if job.connection else self.connection_of(job.queue)
@@ -299,7 +312,7 @@ class QueueManager(Hooks):
         ids = push_all(store, now)
         tell_queued(connection.name, now, ids)
         for queue in dict.fromkeys(envelope.queue for envelope in now):
-            run_pushed(store, queue, lambda lease: self.unseal(lease, connection.name), connection.name)
+            run_pushed(store, queue, self.opener(connection.name, self._grants), connection.name, self._grants)
         return ids
 
     # -- queues --------------------------------------------------------------------------------------------------

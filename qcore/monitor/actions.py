@@ -12,6 +12,7 @@ from qcore.clock import SystemClock
 from qcore.errors import ConfigurationError
 from qcore.jobs.options import seconds
 from qcore.manager.failures import Act, act_on_all, act_on_ids, put_back, until_none
+from qcore.monitor.rotation import Rotation
 from qcore.states import JobState
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ class Actions:
             raise ConfigurationError(f"there is no command {command!r}", hint=f"commands are: {', '.join(COMMANDS)}")
         count = self._store().command(address, command)
         return ActionResult(matched=count, changed=count)
+
+    def rotations(self) -> list[Rotation]:
+        """Make ready to seal anew, under the keys in force, what each connection holds; see `Rotation`."""
+        names = [self._connection] if self._connection else self._manager.connections_in_use()
+        return [Rotation(self._manager, name) for name in names]
 
     def _store(self, queue: str | None = None) -> Store:
         return self._manager.connection(self._connection or self._manager.connection_of(queue).name)

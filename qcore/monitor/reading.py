@@ -7,16 +7,20 @@ from typing import Any
 import msgspec
 
 from qcore.clock import instant
-from qcore.codec import decode_value, describe_arguments, describe_value, short
+from qcore.codec import MASK, decode_value, describe_arguments, describe_value, short
+from qcore.crypto.cipher import is_encrypted
 from qcore.crypto.keyring import Keyring
 from qcore.errors import PayloadError
-from qcore.jobs.packing import unpack
+from qcore.jobs.guarding import open_result
+from qcore.jobs.packing import Guard, unpack
 from qcore.monitor.snapshots import FailureSnapshot, JobSnapshot, RunningSnapshot, WorkerSnapshot
 from qcore.records import StoredJob, WorkerRecord, unpack_history
 from qcore.states import JobState
 
 _WAITING = frozenset({JobState.PENDING, JobState.RETRYING})
 _ARGUMENTS_WIDTH = 200
+_HIDDEN: dict[str, Any] = {"args": [MASK], "kwargs": {}}
+"""How arguments are shown that are encrypted whole."""
 
 
 def snapshot(job: StoredJob, connection: str, keyring: Keyring | None, *, now_us: int, full: bool) -> JobSnapshot:
@@ -65,7 +69,7 @@ def snapshot(job: StoredJob, connection: str, keyring: Keyring | None, *, now_us
         else (),
         arguments=arguments,
         payload=payload,
-        result=result_of(job, shown=True) if full else None,
+        result=shown_result(job) if full else None,
         progress=job.progress,
         progress_note=job.progress_note,
     )
@@ -114,23 +118,49 @@ def worker_snapshot(worker: WorkerRecord, connection: str, *, now_us: int) -> Wo
     )
 
 
-def result_of(job: StoredJob, *, shown: bool = False) -> Any:
-    """Decode a job's result; `shown` gives a form for people and JSON, without importing what it names."""
+def result_of(job: StoredJob, keyring: Keyring | None) -> Any:
+    """Decode what a job returned.
+
+    Raises:
+        DecryptionError: it is encrypted, and no key at hand opens it.
+    """
+    return decode_value(open_result(job.result, job.id, job.job, keyring)) if job.result else None
+
+
+def shown_result(job: StoredJob) -> Any:
+    """Describe what a job returned for people and JSON: nothing is imported, and nothing decrypted."""
     if not job.result:
         return None
-    return describe_value(job.result) if shown else decode_value(job.result)
+    return MASK if is_encrypted(job.result) else describe_value(job.result)
 
 
 def _opened(job: StoredJob, keyring: Keyring | None) -> tuple[dict[str, Any], str | None]:
     try:
         payload = unpack(job.payload, keyring, job_id=job.id, queue=job.queue)
-        arguments = describe_arguments(payload.arguments)
+        guard = payload.guard or Guard()
+        arguments = _HIDDEN if guard.is_encrypted else describe_arguments(payload.arguments)
     except PayloadError as error:
         return {"unreadable": error.message}, None
     options = msgspec.to_builtins(payload.options) if payload.options is not None else {}
-    words = [short(arg, _ARGUMENTS_WIDTH) for arg in arguments["args"]]
-    words += [f"{name}={short(value, _ARGUMENTS_WIDTH)}" for name, value in arguments["kwargs"].items()]
-    return {**arguments, "options": options}, ", ".join(words)
+    words = [_word(arg) for arg in arguments["args"]]
+    words += [f"{name}={_word(value)}" for name, value in arguments["kwargs"].items()]
+    return {**arguments, "options": options, **_protection(guard)}, ", ".join(words)
+
+
+def _word(value: Any) -> str:
+    return MASK if value == MASK else short(value, _ARGUMENTS_WIDTH)
+
+
+def _protection(guard: Guard) -> dict[str, Any]:
+    """What is to be told of how a job is protected, where it is."""
+    told: dict[str, Any] = {}
+    if guard.is_encrypted:
+        told["encrypted"] = True
+    if guard.required is not None:
+        told["permissions"] = list(guard.required)
+    if guard.identity is not None:
+        told["user"] = guard.identity.user
+    return told
 
 
 def _instant(us: int | None) -> Any:

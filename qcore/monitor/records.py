@@ -85,7 +85,7 @@ class JobRecord:
     @property
     def result(self) -> Any:
         """What `handle` returned; None before it has, and once `result_ttl` is over."""
-        return result_of(self._job)
+        return result_of(self._job, self._manager.keyring(self._connection))
 
     @property
     def error(self) -> str | None:

@@ -38,13 +38,22 @@ class Lane:
         settings: of the connection.
         queues: most wanted first.
         worker: id under which leases are held.
+        grants: permissions that jobs may rely on.
     """
 
-    def __init__(self, store: Store, settings: ConnectionSettings, queues: Sequence[str], worker: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: ConnectionSettings,
+        queues: Sequence[str],
+        worker: str,
+        grants: tuple[str, ...] = (),
+    ) -> None:
         self.store = store
         self.settings = settings
         self.queues = list(queues)
         self.worker = worker
+        self.grants = grants
         self.leases: deque[Lease] = deque()
         self.running: dict[str, Lease] = {}
         self._begun_at = 0.0

@@ -5,14 +5,23 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qcore.codec import encode_value
 from qcore.config import ConnectionSettings
 from qcore.envelope import Lease
-from qcore.errors import AttemptEnded, JobTimeout, PayloadError, PayloadTooLargeError, WorkerCrashed
+from qcore.errors import (
+    AttemptEnded,
+    JobTimeout,
+    PayloadError,
+    PayloadTooLargeError,
+    PermissionDenied,
+    SignatureError,
+    WorkerCrashed,
+)
 from qcore.events import listeners
-from qcore.jobs.context import JobContext
+from qcore.jobs.context import Desk, Discreet, JobContext
 from qcore.jobs.job import Job
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
 from qcore.jobs.running import run
@@ -89,6 +98,7 @@ class Runner:
         self._connection: ConnectionSettings = lane.settings
         self._options = options
         self._keyring = manager.keyring(lane.settings.name)
+        self._opener = manager.opener(lane.settings.name, options.grants)
         self._usual_timeout_s = rules(None, None, options, None).timeout_s
         self._plain: dict[str, Rules] = {}
         self._rules_version = -1
@@ -130,15 +140,28 @@ class Runner:
         attempt.held = held = self._rules(lease.queue, payload)
         if lease.cancel_requested or lease.id in self._lane.cancelled:
             return self._end(attempt, Verdict(Outcome.CANCELLED, charged=False))
+        desk = self._lane if payload.guard is None else self._guarded(attempt, payload)
         if lease.attempts or lease.crashes or lease.reclaims or payload.options is not None:
             refused = refusal(lease, held)  # of a plain job's first try there is nothing to refuse
             if refused is not None:
                 return self._refuse(attempt, refused)
-        attempt.job = build(payload, self._manager.load_entity)
-        attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, self._lane)
+        manager = self._manager
+        attempt.job = build(
+            payload, manager.load_entity, classes=manager.classes, keyring=self._keyring, listed_as=lease.job
+        )
+        attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, desk)
         if listeners:
             telling.begins(lease, self._lane)
         return None
+
+    def _guarded(self, attempt: Attempt, payload: Payload) -> Desk:
+        """See that a guarded job may run here; returns the desk at which it says nothing of what is hidden."""
+        try:
+            self._opener.check(payload)
+        except PermissionDenied:
+            attempt.payload = None  # no code of the job is to run here: its failed() neither
+            raise
+        return Discreet(self._lane, partial(self._opener.mask_of, payload))
 
     def finish(self, attempt: Attempt, result: Any) -> Settlement:
         """Settle an attempt whose job returned, as the job itself wished."""
@@ -165,7 +188,7 @@ class Runner:
         try:
             end = self._judge(attempt, error)
         except Exception:  # noqa: BLE001  the error of a job may be as broken as its author likes
-            _log.exception("%s %s: its error cannot be described", attempt.lease.job, attempt.lease.id)
+            self._log_error(attempt.payload, f"{attempt.lease.job} {attempt.lease.id}: its error cannot be described")
             failure = Failure(attempt.lease.attempts + 1, type(error).__name__, "", "", time.time_ns() // 1000)
             end = self._end(attempt, Verdict(Outcome.FAILED), failures=[failure])
         if listeners:
@@ -180,7 +203,7 @@ class Runner:
         verdict = after_error(lease, attempt.held, error, attempt.runtime_s, ruling)
         if verdict.outcome is Outcome.FAILED:
             return self._fail(attempt, error)
-        failures = [*self._failures(lease), self._failure(lease, error)]
+        failures = [*self._failures(lease), self._failure(attempt, error)]
         return self._end(attempt, verdict, failures=failures, exceptions=lease.exceptions + 1)
 
     # -- ends ----------------------------------------------------------------------------------------------------
@@ -202,6 +225,7 @@ class Runner:
                 runtime_s=time.perf_counter() - attempt.began,
             )
         encoded = encode_value(result, what=f"the result of {attempt.lease.job}")
+        encoded = self._opener.seal(attempt.payload, encoded)
         if len(encoded) > PAYLOAD_LIMIT:
             raise PayloadTooLargeError(
                 f"the result of {attempt.lease.job}: {len(encoded):,} bytes are above the limit of {PAYLOAD_LIMIT:,}",
@@ -211,7 +235,7 @@ class Runner:
 
     def _fail(self, attempt: Attempt, error: BaseException) -> Settlement:
         lease = attempt.lease
-        failures = [*self._failures(lease), self._failure(lease, error)]
+        failures = [*self._failures(lease), self._failure(attempt, error)]
         self._tell_job(attempt.payload, error)
         return self._end(attempt, Verdict(Outcome.FAILED), failures=failures, exceptions=lease.exceptions + 1)
 
@@ -223,7 +247,7 @@ class Runner:
             last = failures[-1].summary
             reason = type(reason)(f"{reason.message}; the last error was {last}")
             reason.__cause__ = RuntimeError(last)
-        failures = [*failures, self._failure(lease, reason, attempt=max(1, lease.attempts))]
+        failures = [*failures, self._failure(attempt, reason, number=max(1, lease.attempts))]
         if not was_told(lease, attempt.held):
             self._tell_job(attempt.payload, reason)
         if listeners:
@@ -260,14 +284,15 @@ class Runner:
 
     # -- errors --------------------------------------------------------------------------------------------------
 
-    def _failure(self, lease: Lease, error: BaseException, attempt: int | None = None) -> Failure:
+    def _failure(self, attempt: Attempt, error: BaseException, number: int | None = None) -> Failure:
+        mask = self._opener.mask_of(attempt.payload) or str
         module = type(error).__module__
         name = type(error).__qualname__
         return Failure(
-            attempt=lease.attempts + 1 if attempt is None else attempt,
+            attempt=attempt.lease.attempts + 1 if number is None else number,
             kind=name if module == "builtins" else f"{module}.{name}",
-            message=_cut(_words(error)),
-            traceback=_cut("".join(traceback.format_exception(error))),
+            message=_cut(mask(_words(error))),
+            traceback=_cut(mask("".join(traceback.format_exception(error)))),
             at_us=time.time_ns() // 1000,
             worker=self._lane.worker,
         )
@@ -284,14 +309,19 @@ class Runner:
 
     def _tell_job(self, payload: Payload | None, error: BaseException) -> None:
         """Call `failed()` on a fresh instance; what it raises is logged and changes nothing."""
-        if payload is None or not isinstance(error, Exception):
-            return
+        if payload is None or not isinstance(error, Exception) or isinstance(error, SignatureError):
+            return  # of what nobody vouches for, no code is to run
         try:
-            build(payload, self._manager.load_entity).failed(error)
+            self._opener.tell_failed(payload, error)
         except PayloadError:
             return  # it cannot be built, which is why it failed: nobody is there to hear it
         except Exception:  # noqa: BLE001  failed() may raise anything
-            _log.exception("%s %s: failed() raised", payload.job, payload.id)
+            self._log_error(payload, f"{payload.job} {payload.id}: failed() raised")
+
+    def _log_error(self, payload: Payload | None, words: str) -> None:
+        """Log the exception under way, without what the job hides."""
+        mask = self._opener.mask_of(payload) or str
+        _log.error("%s\n%s", words, mask(traceback.format_exc()).rstrip())
 
     # -- rules -----------------------------------------------------------------------------------------------------
 

@@ -303,7 +303,7 @@ class Worker:
             own = settings.connection(connection) if connection else self._manager.connection_of(queue)
             names.setdefault(own.name, []).append(queue)
         return [
-            Lane(self._manager.connection(name), settings.connection(name), mine, self.id)
+            Lane(self._manager.connection(name), settings.connection(name), mine, self.id, self._options.grants)
             for name, mine in names.items()
         ]
 

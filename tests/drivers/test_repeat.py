@@ -13,6 +13,7 @@ from fakes.store import StoreUnderTest
 from fakes.values import HOUR_S, cancelled, completed, envelope, envelopes, failed, handed_back, released
 from fakes.worker import FakeWorker
 
+from qcore.drivers.base import Change
 from qcore.envelope import Lease
 from qcore.errors import ConnectionFailed
 from qcore.records import QueueDefinition
@@ -81,6 +82,7 @@ CALLS: dict[str, tuple[str, Call]] = {
     "forget": ("forget", unread(lambda s: s.driver.forget(s.failed[:1]))),
     "flush": ("flush", unread(lambda s: s.driver.flush())),
     "cancel": ("cancel", unread(lambda s: s.driver.cancel([s.waiting[0], s.leases[0].id]))),
+    "reseal": ("reseal", unread(lambda s: s.driver.reseal([Change(s.waiting[0], b"{}", b"new")]))),
     "progress": ("progress", lambda s: s.driver.progress(s.leases[0].id, 30, "note")),
     "migrate": ("migrate", unread(lambda s: s.driver.migrate())),
     "close": ("close", lambda s: s.driver.close()),

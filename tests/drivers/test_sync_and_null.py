@@ -13,6 +13,7 @@ from fakes.worker import FakeWorker
 
 from qcore.config import ConnectionSettings
 from qcore.drivers import Store, open_store
+from qcore.drivers.base import Change
 from qcore.records import QueueDefinition
 
 
@@ -63,7 +64,8 @@ def test_null_changes_nothing(null: Store) -> None:
     assert (null.pause("default"), null.resume("default")) == (False, False)
     assert (null.clear("default"), null.flush()) == (0, 0)
     answers = [null.retry(["id"]), null.forget(["id"]), null.cancel(["id"]), null.reclaim(), null.migrate()]
-    assert [list(answer) for answer in answers] == [[]] * 5
+    answers.append(null.reseal([Change("id", b"old", b"new")]))
+    assert [list(answer) for answer in answers] == [[]] * 6
     assert list(null.heartbeat("worker", [])) == []
     assert null.forfeit("worker", {"id": "why"}) == 0
     assert dict(null.report([worker_record(id="worker")])) == {}

@@ -8,7 +8,7 @@ import qcore
 from qcore import errors, events, middleware
 
 PROMISED = {
-    "Job", "job", "dispatch_many", "exponential",
+    "Job", "SecureJob", "ShouldBeEncrypted", "job", "dispatch_many", "exponential",
     "JobState", "JobRecord",
     "QueueManager", "define_queue", "Worker",
     "on", "JobQueued", "JobProcessing", "JobProcessed", "JobExceptionOccurred", "JobFailed", "JobTimedOut",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import qcore
+from qcore.crypto.keyring import generate_key
 
 STORES = {"sqlalchemy", "alembic", "redis", "psycopg", "pymysql"}
 HEAVY = STORES | {"cryptography", "textual", "cloudpickle", "pydantic"}
@@ -54,6 +55,16 @@ def test_asking_the_tool_for_help_brings_nothing_heavy(arguments: list[str], tmp
 def test_defining_a_job_brings_nothing_heavy(tmp_path: Path) -> None:
     program = "from qcore import Job\nclass Noop(Job):\n    def handle(self): ...\nNoop().on_queue('a')"
     assert imported_by("-c", program, cwd=tmp_path) & HEAVY == set()
+
+
+def test_a_plain_job_under_a_key_needs_no_cryptography(tmp_path: Path) -> None:
+    (tmp_path / "noop.py").write_text("from qcore import Job\nclass Noop(Job):\n    def handle(self): ...\n")
+    program = (
+        "from qcore import QueueManager\nfrom qcore.worker import Worker, WorkerOptions\n"
+        f"QueueManager.configure(url='sync://', key={generate_key()!r})\n"
+        "from noop import Noop\nNoop.dispatch()"
+    )
+    assert "cryptography" not in imported_by("-c", program, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -13,6 +13,8 @@ from qcore import (
     JobRecord,
     JobState,
     QueueManager,
+    SecureJob,
+    ShouldBeEncrypted,
     Worker,
     define_queue,
     dispatch_many,
@@ -62,6 +64,20 @@ class SendEmailJob(Job):
         print(exception)  # noqa: T201  what a user would write
 
 
+class ReportJob(Job, ShouldBeEncrypted):
+    def handle(self) -> None: ...
+
+
+class PayJob(SecureJob):
+    def __init__(self, card: str) -> None:
+        super().__init__()
+        self.card = card
+        self.set_sensitive_fields(["card"])
+        self.set_required_permissions(["process_payments"])
+
+    def handle(self) -> None: ...
+
+
 class AsyncJob(Job):
     backoff = (1, 5, timedelta(minutes=1))
 
@@ -88,6 +104,13 @@ def dispatching(session: Any, *, wanted: bool) -> None:
     SendEmailJob("a@b.c", "Hi").on_connection("redis").with_timeout(5).with_backoff([1, 2]).dispatch(session=session)
     AsyncJob.dispatch_after_response()
     assert_type(dispatch_many([SendEmailJob("a@b.c", "Hi"), AsyncJob()]), list[str])
+
+
+def secrets() -> None:
+    assert_type(ReportJob.dispatch(), str)
+    with QueueManager.acting_as("ada", permissions=["process_payments"]):
+        assert_type(PayJob("4111").on_queue("payments").dispatch(), str)
+    define_queue("records", encryption_enabled=True)
 
 
 def functions() -> None:

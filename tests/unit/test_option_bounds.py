@@ -115,11 +115,6 @@ def test_absurd_instants_are_shown_as_the_nearest() -> None:
     assert [instant(us).year for us in (2**63, 10**40, -(10**40))] == [9999, 9999, 1]
 
 
-def test_encryption_is_refused_until_it_is_there() -> None:
-    with pytest.raises(ConfigurationError, match="encryption comes with a later version"):
-        define_queue("secret", encryption_enabled=True)
-
-
 def test_an_app_that_leaves_while_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "leaving_app.py").write_text("raise SystemExit(3)\n")
     monkeypatch.syspath_prepend(str(tmp_path))

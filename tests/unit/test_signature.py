@@ -88,7 +88,7 @@ def test_a_cut_in_the_signature_is_refused_by_every_reader() -> None:
         (b"", "is empty or cut short"),
         (b"\x01", "is empty or cut short"),
         (b"\x02\x01rest", "has version 2, unknown here"),
-        (b"\x01\x02rest", "has signature scheme 2, unknown here"),
+        (b"\x01\x03rest", "has signature scheme 3, unknown here"),
         (b"{}", "has version 123, unknown here"),
     ],
 )

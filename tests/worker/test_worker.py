@@ -251,10 +251,7 @@ def test_limits_of_a_worker(
 
 def test_an_unknown_class_fails_once_with_the_reason(manager: QueueManager, work: Work, monkeypatch: Any) -> None:
     job_id = jobs.Say.dispatch("x")
-    from qcore.jobs import packing
-
     monkeypatch.delattr(jobs, "Say")
-    monkeypatch.setattr(packing, "_classes", {})
     listener = Listener()
     work(observer=listener)
     assert [outcome for _, outcome, *_ in listener.ends] == [Outcome.FAILED]

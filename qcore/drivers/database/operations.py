@@ -11,7 +11,7 @@ from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, READY
 from qcore.drivers.database.statements import KEPT_AT_THE_END, Statements, literally
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, Select, Table, Update
 
     from qcore.drivers.database.prepared import Prepared
 
@@ -130,6 +130,21 @@ class Operations(Statements):
         }
         chosen = select(*values.values()).where(self.dialect.among(self.jobs.c.id, "ids"))
         return self.prepared(self.replacing(self.finished, values, chosen))
+
+    @cached_property
+    def reseal_waiting(self) -> Prepared:
+        """Put the payload `new` in the place of `old`, if the job `id` waits and has that one."""
+        return self.prepared(self._resealing(self.jobs).where(self.jobs.c.state != literally(LEASED)))
+
+    @cached_property
+    def reseal_failed(self) -> Prepared:
+        """The same, if it has failed."""
+        return self.prepared(self._resealing(self.failed))
+
+    def _resealing(self, table: Table) -> Update:
+        kind = table.c.payload.type
+        changed = update(table).values(payload=bindparam("new", type_=kind))
+        return changed.where(table.c.id == bindparam("id"), table.c.payload == bindparam("old", type_=kind))
 
     @cached_property
     def progress(self) -> Prepared:

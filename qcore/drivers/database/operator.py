@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from qcore.drivers.base import Change
     from qcore.drivers.database.link import Link
     from qcore.records import QueueDefinition
 
@@ -118,6 +119,23 @@ class DatabaseOperator:
         if not ids:
             return []
         return self._link.run(lambda connection: self._cancel(connection, ids, CANCEL_HARD if hard else CANCEL_SOFT))
+
+    def reseal(self, changes: Sequence[Change]) -> Sequence[str]:
+        """Put new payloads in the place of old ones; returns the ids changed."""
+        operations = self._operations
+        ordered = sorted(changes)  # in id order, as all who hold several rows
+
+        def reseal(connection: Connection) -> Sequence[str]:
+            done = set()
+            for change in ordered:
+                values = change._asdict()
+                for statement in (operations.reseal_waiting, operations.reseal_failed):
+                    if statement.run(connection, **values).rowcount:
+                        done.add(change.id)
+                        break
+            return [change.id for change in changes if change.id in done]
+
+        return self._link.run(reseal) if changes else []
 
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come."""

@@ -10,6 +10,7 @@ from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.wire import pack
 
 if TYPE_CHECKING:
+    from qcore.drivers.base import Change
     from qcore.drivers.redis.server import Argument, Server
     from qcore.records import QueueDefinition, WorkerRecord
 
@@ -62,6 +63,13 @@ class RedisOperator:
     def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
         """Cancel jobs: waiting ones end, leased ones are marked; returns the ids that ended."""
         return self._each("cancel", ids, "1" if hard else "0")
+
+    def reseal(self, changes: Sequence[Change]) -> Sequence[str]:
+        """Put new payloads in the place of old ones; returns the ids changed."""
+        if not changes:
+            return []
+        arguments: list[Argument] = [part for change in changes for part in change]
+        return [job_id.decode() for job_id in self._server.run(script("reseal"), arguments)]
 
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
         """Register workers or renew what is known of them; returns what was left for them, see `Operator.report`."""

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from qcore.drivers.shelf.lane import FOR_EVER
 from qcore.states import JobState
 
 if TYPE_CHECKING:
+    from qcore.drivers.base import Change
     from qcore.drivers.shelf.shelf import Shelf
     from qcore.records import QueueDefinition, WorkerRecord
 
@@ -100,6 +103,18 @@ class Operating:
                     entry.cancel_requested = True
                     entry.cancel_hard = entry.cancel_hard or hard
         return ended
+
+    def reseal(self, changes: Sequence[Change]) -> Sequence[str]:
+        """Put new payloads in the place of old ones; returns the ids changed."""
+        done = []
+        with self._shelf.lock:
+            for job_id, old, new in changes:
+                entry = self._shelf.entries.get(job_id)
+                is_open = entry is not None and (entry.is_waiting or entry.state is JobState.FAILED)
+                if entry is not None and is_open and entry.envelope.payload == old:
+                    entry.envelope = replace(entry.envelope, payload=new)
+                    done.append(job_id)
+        return done
 
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
         """Register workers or renew what is known of them; returns what was left for them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import jobs  # the app module makes its jobs known
 from qcore import define_queue
 
 # Database queue (default)
@@ -40,6 +41,7 @@ define_queue("high-priority",
 define_queue("emails",
     connection="database",
     max_attempts=5,
-    retry_after=300)  # fmt: skip
+    retry_after=300,
+    encryption_enabled=True)  # fmt: skip
 
 define_queue("small", max_jobs=2)

@@ -1,8 +1,6 @@
 -- Storing new jobs. A group of them is ARGV: class facts (header), queue, priority, "+" or "@", microseconds from
 -- now ("+") or since the epoch ("@"), "1" if no capacity binds it, number of jobs; then for each its id and payload.
 
-local INSIDE = 1024 -- bytes of a payload that is stored with the facts: one key less to look up
-
 -- Read `count` groups that begin at ARGV[at]; returns them and where the next thing begins.
 local function read_groups(at, count)
   local groups = {}

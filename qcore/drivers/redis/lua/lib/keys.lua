@@ -8,6 +8,8 @@ local MARKS, HISTORY, PROGRESS = root .. 'marks', root .. 'history', root .. 'pr
 local RESULTS, EXPIRIES = root .. 'results', root .. 'expiries'
 local WORKERS, SUPERVISORS, OVERDUE = root .. 'workers', root .. 'supervisors', root .. 'overdue'
 
+local INSIDE = 1024 -- bytes of a payload that is stored with the facts: one key less to look up
+
 local function of_queue(kind, queue)
   return root .. kind .. ':' .. queue
 end

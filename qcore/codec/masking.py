@@ -1,0 +1,62 @@
+"""What must stay hidden, taken out of texts that others read: messages, tracebacks, notes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from qcore.codec.describing import Sketch
+
+MASK = "•••"
+"""What stands wherever something is hidden."""
+_SHORTEST = 3
+"""Characters of what is looked for: two would be found in half the words there are."""
+_DEEPEST = 100
+
+
+class Mask:
+    """Replaces values wherever a text quotes them.
+
+    A value is found as it prints, as `repr` and as JSON write it; of a list, a dict or an object each part is looked
+    for. What is below three characters, and what a text only quotes a part of, stays.
+
+    Args:
+        values: that are hidden; a `Sketch` stands for an object.
+    """
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        forms = {form for value in values for leaf in _leaves(value, 0) for form in _forms(leaf)}
+        wanted = sorted((form for form in forms if len(form) >= _SHORTEST), key=lambda form: (-len(form), form))
+        self._pattern = re.compile("|".join(map(re.escape, wanted))) if wanted else None
+
+    def __call__(self, text: str) -> str:
+        """Return the text with each hidden value masked."""
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
+
+
+def _leaves(value: Any, depth: int) -> Iterator[Any]:
+    if isinstance(value, Sketch):
+        value = value.content
+    if value is None or isinstance(value, bool) or depth > _DEEPEST:
+        return
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        for part in value:
+            yield from _leaves(part, depth + 1)
+    else:
+        yield value
+
+
+def _forms(leaf: Any) -> Iterator[str]:
+    """How a value looks inside a text."""
+    if isinstance(leaf, bytes):
+        yield from (repr(leaf)[2:-1], leaf.hex(), leaf.decode("utf-8", "replace"))
+        return
+    text = str(leaf)
+    yield text
+    yield repr(leaf)[1:-1] if isinstance(leaf, str) else repr(leaf)
+    if isinstance(leaf, str):
+        yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], text.strip())

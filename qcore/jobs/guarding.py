@@ -1,0 +1,192 @@
+"""Jobs under guard: their arguments hidden where they asked for it, and shown to nobody but the job itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from qcore.codec import MASK, Mask, decode_arguments, encode_arguments, sketch_arguments
+from qcore.crypto.cipher import MAKE_ONE, decrypt, encrypt, is_current, is_encrypted, place_of, require_key
+from qcore.crypto.keyring import Keyring
+from qcore.errors import ConfigurationError, PayloadError, SignatureError
+from qcore.identity import Identity
+from qcore.jobs.contracts import ShouldBeEncrypted
+from qcore.jobs.job import Job
+from qcore.jobs.payload import Guard, Payload
+from qcore.jobs.sensitive import sensitive_arguments
+
+LoadEntity = Callable[[type, tuple[Any, ...]], Any]
+_ARGUMENTS, _SENSITIVE, _RESULT = "arguments", "sensitive", "result"
+
+
+def is_guarded(cls: type[Job]) -> bool:
+    """Whether a class asks for its jobs to be guarded."""
+    return issubclass(cls, ShouldBeEncrypted) or cls._required is not None
+
+
+def required_of(job: Job) -> tuple[str, ...]:
+    """Return the permissions that running a job takes."""
+    return job._required or ()
+
+
+def standing_of(job: Job) -> tuple[tuple[str, ...], Identity | None]:
+    """Return what the process is granted that runs a job, and on whose behalf it was dispatched."""
+    context = job._context
+    return context.desk.grants if context is not None else (), job._identity
+
+
+def guard(payload: Payload, job: Job, keyring: Keyring | None, identity: Identity | None, *, encrypts: bool) -> Payload:
+    """Hide what is to be hidden, and write down who may run the job.
+
+    Args:
+        payload: with its arguments in clear.
+        job: that it was made of.
+        keyring: of the connection.
+        identity: on whose behalf it is dispatched.
+        encrypts: its queue encrypts every job.
+
+    Raises:
+        ConfigurationError: there is no key to sign or to encrypt with, or a sensitive field is no argument.
+    """
+    name = type(job).__qualname__
+    if keyring is None and identity is not None:
+        raise ConfigurationError(
+            f"{name} is dispatched as {identity.user!r}, which must be signed, and there is no key", hint=MAKE_ONE
+        )
+    if keyring is None and job._required is not None:
+        raise ConfigurationError(f"{name} is a SecureJob and must be signed, and there is no key", hint=MAKE_ONE)
+    made = Guard(required=job._required, identity=identity)
+    if encrypts or isinstance(job, ShouldBeEncrypted):
+        sealed = _encrypted(payload.arguments, payload, require_key(keyring, name), _ARGUMENTS)
+        made = msgspec.structs.replace(made, is_encrypted=True)
+        return msgspec.structs.replace(payload, arguments=sealed, guard=made)
+    if not job._sensitive:
+        return msgspec.structs.replace(payload, guard=made)
+    return _hidden(payload, job, made, require_key(keyring, f"a sensitive field of {name}"))
+
+
+def open_arguments(
+    payload: Payload, keyring: Keyring | None, load_entity: LoadEntity | None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a guarded job as its constructor takes them.
+
+    Raises:
+        DecryptionError: no key at hand opens them.
+        PayloadError: they cannot be read.
+    """
+    held = payload.guard
+    if held is not None and held.is_encrypted:
+        return decode_arguments(_decrypted(payload.arguments, payload, keyring, _ARGUMENTS), load_entity=load_entity)
+    args, kwargs = decode_arguments(payload.arguments, load_entity=load_entity)
+    if held is None or held.hidden is None:
+        return args, kwargs
+    hidden = _decrypted(held.hidden, payload, keyring, _SENSITIVE)
+    values, named = decode_arguments(hidden, load_entity=load_entity)
+    filled = list(args)
+    for place, value in zip(held.places, values, strict=True):
+        filled[place] = value
+    return tuple(filled), kwargs | named
+
+
+def require_guard(payload: Payload, keyring: Keyring | None) -> None:
+    """See that the payload of a `SecureJob` is signed, and says what the job requires.
+
+    Raises:
+        SignatureError: it is not, or does not.
+    """
+    if keyring is None:
+        raise SignatureError(
+            f"{payload.job} is a SecureJob: nobody has signed it, and no key is configured here to check one with",
+            hint=MAKE_ONE,
+        )
+    if payload.guard is None or payload.guard.required is None:
+        raise SignatureError(
+            f"{payload.job} is a SecureJob, and was signed without saying what it requires",
+            hint="it was dispatched before its class became one: dispatch it again",
+        )
+
+
+def mask_of(payload: Payload | None, keyring: Keyring | None) -> Mask | None:
+    """Return what hides a guarded job's arguments in texts about it; None where there is nothing to hide.
+
+    Nothing that the arguments name is imported or loaded.
+    """
+    if payload is None or payload.guard is None or not payload.guard.hides:
+        return None
+    hidden, purpose = payload.guard.hidden, _SENSITIVE
+    if hidden is None:
+        hidden, purpose = payload.arguments, _ARGUMENTS
+    try:
+        args, kwargs = sketch_arguments(_decrypted(hidden, payload, keyring, purpose))
+    except PayloadError:
+        return None  # nobody here has seen them either
+    return Mask([args, [*kwargs.values()]])
+
+
+def reencrypted(payload: Payload, keyring: Keyring) -> Payload:
+    """Encrypt what a payload hides under the key in force, unless it is.
+
+    Raises:
+        DecryptionError: no key of the ring opens it.
+        ConfigurationError: there is no key in force to encrypt with.
+    """
+    held = payload.guard
+    if held is None or not held.hides:
+        return payload
+    if held.hidden is None:
+        return msgspec.structs.replace(payload, arguments=_again(payload.arguments, payload, keyring, _ARGUMENTS))
+    hidden = _again(held.hidden, payload, keyring, _SENSITIVE)
+    return msgspec.structs.replace(payload, guard=msgspec.structs.replace(held, hidden=hidden))
+
+
+def seal_result(encoded: bytes, payload: Payload | None, keyring: Keyring | None) -> bytes:
+    """Encrypt what a job returned, if its arguments are hidden."""
+    if payload is None or payload.guard is None or not payload.guard.hides:
+        return encoded
+    return _encrypted(encoded, payload, require_key(keyring, f"the result of {payload.job}"), _RESULT)
+
+
+def open_result(data: bytes, job_id: str, job: str, keyring: Keyring | None) -> bytes:
+    """Decrypt what `seal_result` encrypted; what it did not is returned as it is.
+
+    Raises:
+        DecryptionError: no key at hand opens it.
+    """
+    if not is_encrypted(data):
+        return data
+    return decrypt(data, keyring, place_of(_RESULT, job_id, job), f"job {job_id}: its result")
+
+
+def _hidden(payload: Payload, job: Job, made: Guard, keyring: Keyring) -> Payload:
+    """Take the sensitive arguments out, and leave a mask in their places."""
+    args, kwargs = job._arguments
+    places, named = sensitive_arguments(job)
+    if not places and not named:
+        return msgspec.structs.replace(payload, guard=made)
+    clear = encode_arguments(
+        tuple(MASK if place in places else value for place, value in enumerate(args)),
+        {key: MASK if key in named else value for key, value in kwargs.items()},
+        job=payload.job,
+    )
+    secret = encode_arguments(
+        tuple(args[place] for place in places), {key: kwargs[key] for key in kwargs if key in named}, job=payload.job
+    )
+    sealed = _encrypted(secret, payload, keyring, _SENSITIVE)
+    made = msgspec.structs.replace(made, hidden=sealed, places=places)
+    return msgspec.structs.replace(payload, arguments=clear, guard=made)
+
+
+def _encrypted(data: bytes, payload: Payload, keyring: Keyring, purpose: str) -> bytes:
+    return encrypt(data, keyring, place_of(purpose, payload.id, payload.job))
+
+
+def _decrypted(data: bytes, payload: Payload, keyring: Keyring | None, purpose: str) -> bytes:
+    what = f"job {payload.id}: its {'sensitive fields' if purpose is _SENSITIVE else 'payload'}"
+    return decrypt(data, keyring, place_of(purpose, payload.id, payload.job), what)
+
+
+def _again(data: bytes, payload: Payload, keyring: Keyring, purpose: str) -> bytes:
+    clear = _decrypted(data, payload, keyring, purpose)  # also what is not to be changed must open
+    return data if is_current(data, keyring) else _encrypted(clear, payload, keyring, purpose)

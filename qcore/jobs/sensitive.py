@@ -1,0 +1,60 @@
+"""Which of the arguments that a job was built with are sensitive."""
+
+from __future__ import annotations
+
+from inspect import Parameter, signature
+from typing import NamedTuple
+
+from qcore.errors import ConfigurationError
+from qcore.jobs.job import Job
+
+_BY_PLACE = frozenset({Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD})
+
+
+def sensitive_arguments(job: Job) -> tuple[tuple[int, ...], frozenset[str]]:
+    """Return the places of a job's sensitive arguments among those by position, and the names of the others.
+
+    The name of `*rest` stands for all arguments that it takes, as does that of `**more`.
+
+    Raises:
+        ConfigurationError: a sensitive field is no argument of the constructor.
+    """
+    args, kwargs = job._arguments
+    known = _learned.get(type(job)) or _learn(type(job))
+    wanted = frozenset(job._sensitive)
+    unknown = sorted(wanted - known.every - kwargs.keys())
+    if unknown:
+        raise ConfigurationError(
+            f"{type(job).__qualname__}: {unknown[0]!r} is sensitive, and no argument of its constructor",
+            hint=f"its arguments are: {', '.join(sorted(known.every)) or 'none'}; nothing else travels",
+        )
+    names = (*known.by_place, *[known.rest] * (len(args) - len(known.by_place)))
+    places = tuple(place for place in range(len(args)) if names[place] in wanted)
+    named = frozenset(key for key in kwargs if key in wanted or (key not in known.every and known.more in wanted))
+    return places, named
+
+
+class _Parameters(NamedTuple):
+    """What a constructor takes."""
+
+    by_place: tuple[str, ...]
+    rest: str
+    """Takes further arguments by position; empty where nothing does."""
+    more: str
+    """Takes further ones by name."""
+    every: frozenset[str]
+
+
+_learned: dict[type[Job], _Parameters] = {}
+
+
+def _learn(cls: type[Job]) -> _Parameters:
+    parameters = list(signature(cls.__init__).parameters.values())[1:]
+    named = {one.kind: one.name for one in parameters}
+    learned = _learned[cls] = _Parameters(
+        tuple(one.name for one in parameters if one.kind in _BY_PLACE),
+        named.get(Parameter.VAR_POSITIONAL, ""),
+        named.get(Parameter.VAR_KEYWORD, ""),
+        frozenset(one.name for one in parameters),
+    )
+    return learned

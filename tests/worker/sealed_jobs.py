@@ -1,0 +1,139 @@
+"""Jobs with secrets, for the tests of what hides them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from qcore import Job, SecureJob, ShouldBeEncrypted, job
+from qcore.security import authorize_job
+
+HEARD: list[tuple[Any, ...]] = []
+"""What the jobs of this process did, in order."""
+
+
+class Note(Job, ShouldBeEncrypted):
+    def __init__(self, text: Any, *, copies: int = 1) -> None:
+        self.text, self.copies = text, copies
+
+    def handle(self) -> Any:
+        HEARD.append(("note", self.text, self.copies))
+        return {"echo": self.text}
+
+
+class Plain(Job):
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def handle(self) -> Any:
+        HEARD.append(("plain", self.value))
+        return self.value
+
+
+class Hushed(Plain, ShouldBeEncrypted):
+    pass
+
+
+@job(queue="notes")
+def jot(text: str) -> str:
+    HEARD.append(("jot", text))
+    return text
+
+
+class Leaks(Job, ShouldBeEncrypted):
+    """Says its secret wherever it can."""
+
+    max_tries = 1
+
+    def __init__(self, secret: str, where: str = "handle") -> None:
+        self.secret = secret
+        self._say(where == "constructor")
+        self.where = where
+
+    def handle(self) -> None:
+        HEARD.append(("leaks", self.attempts))
+        self.update_progress(50, f"half of {self.secret}")
+        try:
+            self._say(True)
+        except ValueError as error:
+            raise RuntimeError("it went wrong") from error
+
+    def failed(self, exception: Exception) -> None:
+        self._say(self.where == "failed")
+
+    def _say(self, now: bool) -> None:
+        if now:
+            raise ValueError(f"no luck with {self.secret}, that is {self.secret!r}")
+
+
+class Pay(SecureJob):
+    max_tries = 1
+    backoff = 0
+
+    def __init__(self, card: Any, amount: int, *codes: str, fails: bool = False, **more: Any) -> None:
+        super().__init__()
+        HEARD.append(("built",))
+        self.card, self.amount, self.codes, self.fails, self.more = card, amount, codes, fails, more
+        self.set_sensitive_fields(["card", "codes", "more"])
+        self.set_required_permissions(["process_payments"])
+
+    def handle(self) -> str:
+        HEARD.append(("paid", self.card, self.amount, self.codes, self.more))
+        if self.fails:
+            raise ValueError(f"{self.card} declined for {self.amount}")
+        return f"{self.amount} from {self.card}"
+
+    def failed(self, exception: Exception) -> None:
+        HEARD.append(("told", type(exception).__name__))
+
+
+class Free(SecureJob):
+    """Asks for nothing but a signature."""
+
+    def handle(self) -> None:
+        HEARD.append(("free",))
+
+
+class AsksMore(Job):
+    """Asks for a permission from inside its attempt."""
+
+    def handle(self) -> None:
+        authorize_job(self, ["refund"])
+        HEARD.append(("refunded",))
+
+
+class Passes(Job):
+    """Dispatches another job from inside its own, and another when it fails."""
+
+    max_tries = 1
+
+    def handle(self) -> None:
+        Plain.dispatch("from handle")
+        raise ValueError("enough")
+
+    def failed(self, exception: Exception) -> None:
+        Plain.dispatch("from failed")
+
+
+class PassesLater(Passes):
+    async def handle(self) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().handle()
+
+
+class Misnamed(SecureJob):
+    def __init__(self, card: str) -> None:
+        super().__init__()
+        self.set_sensitive_fields(["crad"])
+
+    def handle(self) -> None: ...
+
+
+class Whispered(SecureJob):
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.set_sensitive_fields(["value"])
+
+    def handle(self) -> Any:
+        HEARD.append(("plain", self.value))
+        return self.value

@@ -1,0 +1,151 @@
+"""Rotation: after it, what is stored needs the new key alone; however often it is interrupted, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sealed_jobs as jobs
+from fakes.flaky import FlakyDriver
+from msgspec.structs import replace
+
+from qcore import ConfigurationError, ConnectionFailed, Job, QueueManager
+from qcore.config import load_settings
+from qcore.crypto.keyring import Keyring, generate_key
+from qcore.crypto.pair import Pair, generate_pair
+from qcore.crypto.signature import seal, unseal
+from qcore.monitor.actions import Actions
+from qcore.monitor.rotation import Rotation, RotationResult
+from qcore.worker import StopReason
+
+Work = Callable[..., StopReason]
+OLD, NEW = generate_key(), generate_key()
+GRANTED = ("process_payments",)
+
+
+@pytest.fixture(autouse=True)
+def heard() -> list[tuple[Any, ...]]:
+    jobs.HEARD.clear()
+    return jobs.HEARD
+
+
+def opened(url: str, **keys: str) -> Any:
+    return QueueManager(load_settings({"url": url, **keys}, environ={})).using()
+
+
+def rotated(manager: QueueManager) -> RotationResult:
+    (rotation,) = Actions(manager).rotations()
+    return rotation.run(lambda _more: None)
+
+
+def test_all_that_waits_or_failed_needs_the_new_key_alone(store_url: str, work: Work, heard: Any) -> None:
+    with opened(store_url, key=OLD):
+        jobs.Pay.dispatch(4111, 1, fails=True)
+        jobs.Leaks.dispatch("secret")
+        work(grants=GRANTED)
+        jobs.Note.dispatch("one")
+        jobs.Pay.dispatch("card", 2, "c" * 2000, note="more")
+        jobs.Plain("x" * 5000).with_priority(7).with_tags("t").dispatch()
+        jobs.Note("later").delay_until(3600).dispatch()
+    with opened(store_url, key=NEW, previous_keys=OLD) as manager:
+        jobs.Plain.dispatch("new already")
+        told: list[int] = []
+        (rotation,) = Actions(manager).rotations()
+        assert rotation.size() == 7
+        result = rotation.run(told.append)
+        assert (result.matched, result.changed, result.failed) == (6, 6, ())
+        assert sum(told) == 7
+        again = rotated(manager)
+        assert (again.matched, again.changed) == (0, 0)
+    heard.clear()
+    with opened(store_url, key=NEW) as manager:
+        assert manager.retry("all") == 2
+        work(grants=GRANTED)
+        assert manager.get_stats().failed == 2, "those fail again, by themselves"
+        (delayed,) = manager.connection().page("delayed", payloads=True).jobs
+        assert unseal(delayed.payload, manager.keyring("default"))
+    assert ("note", "one", 1) in heard
+    assert ("paid", "card", 2, ("c" * 2000,), {"note": "more"}) in heard
+    assert ("paid", 4111, 1, (), {}) in heard
+    assert ("plain", "x" * 5000) in heard
+    assert heard.count(("leaks", 1)) == 1
+
+
+def test_a_job_that_runs_is_left_and_counted(store_url: str) -> None:
+    with opened(store_url, key=OLD) as manager:
+        ids = [jobs.Note.dispatch(text) for text in ("one", "two")]
+        store = manager.connection()
+        (lease,) = store.reserve(["default"], 1, "worker-a", 1)
+    with opened(store_url, key=NEW, previous_keys=OLD) as manager:
+        result = rotated(manager)
+        assert (result.matched, result.changed) == (2, 1)
+        ((left, reason),) = result.failed
+        assert left == lease.id
+        assert "was running" in reason
+        assert left in ids
+
+
+def test_it_may_be_cut_off_anywhere_and_run_again(memory_keyed: QueueManager, work: Work, heard: Any) -> None:
+    """The reply of each step is lost in turn; what was changed stays so, and the rest follows."""
+    for number in range(250):
+        jobs.Note.dispatch(number)
+    store: Any = memory_keyed.connection()
+    new = Keyring.of(NEW, [OLD])
+    memory_keyed._keyrings["default"] = new
+    flaky = FlakyDriver(store)
+    for before in (True, False):
+        flaky.cut("reseal", before=before)
+        rotation = Rotation(memory_keyed, "default")
+        rotation._store = flaky  # type: ignore[assignment]
+        with pytest.raises(ConnectionFailed):
+            rotation.run(lambda _more: None)
+    result = rotated(memory_keyed)
+    assert (result.changed, result.failed) == (150, ()), "one step of a hundred had been done"
+    memory_keyed._keyrings["default"] = Keyring.of(NEW)
+    work()
+    assert sorted(text for _, text, _ in heard) == list(range(250))
+
+
+@pytest.fixture
+def memory_keyed() -> Any:
+    """A manager with the old key, on a store in memory."""
+    with opened("memory://", key=OLD) as manager:
+        yield manager
+
+
+def test_what_no_key_vouches_for_is_left_with_the_reason(memory_keyed: QueueManager) -> None:
+    """Signing it anew would make a planted job a good one."""
+    connection = memory_keyed.settings.connection()
+    good, planted, foreign, moved = (memory_keyed.seal(jobs.Plain(n), connection) for n in range(4))
+    body = unseal(planted.payload, memory_keyed.keyring("default"))
+    memory_keyed.connection().push(
+        [
+            good,
+            replace(planted, payload=seal(body, None)),
+            replace(foreign, payload=seal(body, Keyring.of(generate_key()))),
+            replace(moved, payload=good.payload),
+        ]
+    )
+    memory_keyed._keyrings["default"] = Keyring.of(NEW, [OLD])
+    result = rotated(memory_keyed)
+    assert (result.matched, result.changed) == (1, 1)
+    assert {job_id for job_id, _ in result.failed} == {planted.id, foreign.id, moved.id}
+    assert any("is not signed" in reason for _, reason in result.failed)
+
+
+def test_a_pair_takes_the_place_of_a_key(memory_keyed: QueueManager, work: Work, heard: Any) -> None:
+    job: Job = jobs.Note("one")
+    job.dispatch()
+    signing, verifying = generate_pair()
+    memory_keyed._keyrings["default"] = Keyring.of(OLD, pair=Pair(signing))
+    assert rotated(memory_keyed).changed == 1
+    memory_keyed._keyrings["default"] = Keyring.of(OLD, pair=Pair(None, [verifying]))
+    work()
+    assert heard == [("note", "one", 1)]
+
+
+def test_without_a_key_there_is_nothing_to_do(work: Work) -> None:
+    with opened("memory://") as manager, pytest.raises(ConfigurationError, match="has no key to seal") as caught:
+        rotated(manager)
+    assert "qctl key:generate" in caught.value.hint

@@ -1,0 +1,245 @@
+"""Whoever can write to the store can make no job run that was not dispatched, nor any other way than it was."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sealed_jobs as jobs
+from msgspec.structs import replace
+
+from qcore import Job, JobRecord, JobState, QueueManager
+from qcore.codec import encode_arguments
+from qcore.config import load_settings
+from qcore.crypto.keyring import Keyring, generate_key
+from qcore.crypto.pair import Pair, generate_pair
+from qcore.crypto.signature import seal
+from qcore.envelope import Envelope
+from qcore.ids import new_id
+from qcore.jobs.packing import Payload, encode_payload
+from qcore.monitor import Monitor
+from qcore.records import unpack_history
+from qcore.worker import StopReason
+
+Work = Callable[..., StopReason]
+SIGNING, VERIFYING = generate_pair()
+KEYS = {
+    "hmac": {"key": generate_key()},
+    "ed25519": {"key": generate_key(), "signing_key": SIGNING},
+}
+GRANTED = ("process_payments",)
+
+
+@pytest.fixture(autouse=True)
+def heard() -> list[tuple[Any, ...]]:
+    jobs.HEARD.clear()
+    return jobs.HEARD
+
+
+@pytest.fixture(params=KEYS)
+def keys(request: pytest.FixtureRequest) -> dict[str, str]:
+    return KEYS[request.param]
+
+
+@pytest.fixture
+def memory(keys: dict[str, str]) -> Iterator[QueueManager]:
+    """A manager on a store in memory, with keys of each kind."""
+    with opened("memory://", keys) as manager:
+        yield manager
+
+
+@pytest.fixture
+def keyed(store_url: str) -> Iterator[QueueManager]:
+    """A manager with a key, on each kind of store that outlives a process."""
+    with opened(store_url, KEYS["hmac"]) as manager:
+        yield manager
+
+
+@pytest.fixture
+def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module that leaves a file behind when it is imported, and the file."""
+    sang = tmp_path / "sang"
+    body = f"from qcore import Job\nwith open({str(sang)!r}, 'w'): pass\nclass Sings(Job):\n    def handle(self): ...\n"
+    (tmp_path / "canary.py").write_text(body)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield sang
+    sys.modules.pop("canary", None)
+
+
+def opened(url: str, keys: dict[str, str]) -> Any:
+    return QueueManager(load_settings({"url": url, **keys}, environ={})).using()
+
+
+def sealed(manager: QueueManager, job: Job) -> Envelope:
+    return manager.seal(job, manager.settings.connection())
+
+
+def written(keyring: Keyring | None, path: str, arguments: bytes | None = None) -> Envelope:
+    """Write a payload by hand, of whatever class."""
+    body = Payload(job_id := new_id(), path, "default", arguments or encode_arguments((), {}, job=path))
+    return Envelope(id=job_id, job=path, queue="default", payload=seal(encode_payload(body), keyring))
+
+
+def kinds(manager: QueueManager) -> list[str]:
+    """The errors that jobs failed with, each once and at once; none of them was retried."""
+    store = manager.connection()
+    found = []
+    for job in store.page("failed", limit=1000).jobs:
+        (failure,) = unpack_history(job.history)
+        assert job.attempts == 1
+        found.append(failure.kind.removeprefix("qcore.errors."))
+    return found
+
+
+def made() -> list[Job]:
+    return [jobs.Plain("x"), jobs.Note("secret"), jobs.Pay("4111", 5), jobs.Plain("y").with_tries(5).with_timeout(9)]
+
+
+@pytest.mark.parametrize("which", range(4), ids=["plain", "encrypted", "secure", "with options"])
+def test_each_byte_that_is_altered(memory: QueueManager, work: Work, heard: Any, which: int) -> None:
+    size = len(sealed(memory, made()[which]).payload)
+    spoiled = []
+    for place in range(size):
+        envelope = sealed(memory, made()[which])
+        bad = bytearray(envelope.payload)
+        bad[place] ^= 1 << place % 8
+        spoiled.append(replace(envelope, payload=bytes(bad)))
+    heard.clear()
+    memory.connection().push(spoiled)
+    work(grants=GRANTED)
+    assert heard == []
+    assert len(kinds(memory)) == size
+    assert set(kinds(memory)) == {"SignatureError", "PayloadError"}, "the latter where it is of no version of ours"
+    assert kinds(memory).count("PayloadError") <= 2
+
+
+def test_an_altered_payload_imports_nothing(memory: QueueManager, work: Work, canary: Path) -> None:
+    keyring = memory.keyring("default")
+    whole = written(keyring, "canary:Sings")
+    for place in range(len(whole.payload)):
+        one = written(keyring, "canary:Sings")
+        bad = bytearray(one.payload)
+        bad[place] ^= 0x10
+        memory.connection().push([replace(one, payload=bytes(bad))])
+    for foreign in (None, Keyring.of(generate_key()), Keyring(None, pair=Pair(generate_pair()[0]))):
+        memory.connection().push([written(foreign, "canary:Sings")])
+    work()
+    assert len(kinds(memory)) == len(whole.payload) + 3
+    assert not canary.exists()
+    memory.connection().push([whole])
+    work()
+    assert canary.exists(), "a payload that is good imports it"
+
+
+@pytest.mark.parametrize("field", ["id", "queue", "job", "payload"])
+@pytest.mark.parametrize("make", [lambda: (jobs.Note("one"), jobs.Plain("two").on_queue("other")),
+                                  lambda: (jobs.Pay("4111", 1), jobs.Free().on_queue("other"))])  # fmt: skip
+def test_fields_that_change_places(
+    keyed: QueueManager, work: Work, heard: Any, field: str, make: Callable[[], tuple[Job, Job]]
+) -> None:
+    one, two = (sealed(keyed, job) for job in make())
+    heard.clear()
+    keyed.connection().push(
+        [replace(one, **{field: getattr(two, field)}), replace(two, **{field: getattr(one, field)})]
+    )
+    work(["default", "other"], grants=GRANTED)
+    assert heard == []
+    assert kinds(keyed) == ["SignatureError"] * 2
+
+
+def test_ciphertext_that_changes_places(memory: QueueManager, work: Work, heard: Any) -> None:
+    """Even with the key that signs nothing can be moved: a ciphertext is bound to its job, its class, its purpose."""
+    from qcore.jobs.packing import unpack
+
+    keyring = memory.keyring("default")
+    first, second, pay = (sealed(memory, job) for job in (jobs.Note("one"), jobs.Note("two"), jobs.Pay("4111", 1)))
+    bodies = [unpack(one.payload, keyring, job_id=one.id, queue="default") for one in (first, second, pay)]
+    moved = replace(bodies[0], arguments=bodies[1].arguments)
+    guard = bodies[2].guard
+    assert guard is not None
+    turned = replace(bodies[1], arguments=guard.hidden)
+    heard.clear()
+    memory.connection().push(
+        [
+            replace(first, payload=seal(encode_payload(moved), keyring)),
+            replace(second, payload=seal(encode_payload(turned), keyring)),
+        ]
+    )
+    work(grants=GRANTED)
+    assert heard == []
+    assert kinds(memory) == ["DecryptionError"] * 2
+
+
+def test_a_result_that_changes_places(keyed: QueueManager, work: Work) -> None:
+    from qcore.errors import DecryptionError
+    from qcore.monitor.reading import result_of
+
+    ids = [jobs.Note.dispatch(text) for text in ("one", "two")]
+    work()
+    one, two = (keyed.connection().find(job_id) for job_id in ids)
+    assert one is not None
+    assert two is not None
+    assert result_of(one, keyed.keyring("default")) == {"echo": "one"}
+    with pytest.raises(DecryptionError):
+        result_of(replace(one, result=two.result), keyed.keyring("default"))
+
+
+def test_a_completed_job_is_not_run_again(keyed: QueueManager, work: Work, heard: Any) -> None:
+    envelope = sealed(keyed, jobs.Note("once"))
+    keyed.connection().push([envelope])
+    work()
+    assert keyed.connection().push([envelope], repeat=True) == [envelope.id]
+    work()
+    assert heard == [("note", "once", 1)]
+    assert JobRecord.find(envelope.id).state is JobState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "path", ["os:system", "builtins:eval", "subprocess:Popen", "pathlib:Path", "qcore:Job", "", ":", "no.such:Job"]
+)
+def test_a_class_path_that_leads_to_no_job(
+    memory: QueueManager, work: Work, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Signed even: whoever holds the key can name what is no job, and still cannot call it."""
+    called: list[Any] = []
+    monkeypatch.setattr("os.system", called.append)
+    arguments = encode_arguments(("touch /tmp/never",), {}, job=path)
+    memory.connection().push([written(memory.keyring("default"), path, arguments)])
+    work()
+    assert kinds(memory) == ["UnknownJobClass"]
+    assert called == []
+
+
+def test_a_class_outside_of_what_is_allowed(keys: dict[str, str], work: Work, heard: Any, canary: Path) -> None:
+    with opened("memory://", keys | {"allowed_modules": "sealed_jobs"}) as manager:
+        manager.connection().push([written(manager.keyring("default"), "canary:Sings")])
+        jobs.Plain.dispatch("fine")
+        work()
+        assert kinds(manager) == ["UnknownJobClass"]
+    assert heard == [("plain", "fine")]
+    assert not canary.exists()
+
+
+def test_those_who_only_verify_run_jobs_and_can_make_none(store_url: str, work: Work, heard: Any) -> None:
+    key = generate_key()
+    with opened(store_url, {"key": key, "signing_key": SIGNING}):
+        jobs.Note.dispatch("signed")
+    with opened(store_url, {"key": key, "verify_keys": VERIFYING}) as worker:
+        forged = [written(Keyring.of(key), "sealed_jobs:Plain", encode_arguments(("forged",), {}, job="x"))]
+        worker.connection().push(forged)
+        work()
+        assert heard == [("note", "signed", 1)]
+        assert kinds(worker) == ["SignatureError"]
+        with pytest.raises(Exception, match="none that signs"):
+            jobs.Plain.dispatch("from a worker")
+
+
+def test_a_screen_says_that_a_payload_was_altered(memory: QueueManager) -> None:
+    envelope = sealed(memory, jobs.Plain("x"))
+    memory.connection().push([replace(envelope, payload=envelope.payload[:-1] + b"!")])
+    shown = Monitor(memory).job(envelope.id)
+    assert shown.arguments is None
+    assert "does not fit its signature" in (shown.payload or {})["unreadable"]
