@@ -13,6 +13,9 @@ MASK = "•••"
 """What stands wherever something is hidden."""
 _SHORTEST = 3
 """Characters of what is looked for: two would be found in half the words there are."""
+_FORMS_MOST = 20_000
+"""Texts about a job with more values are hidden whole: looking for each would take longer than the job."""
+_TEXT_MOST = 1 << 20
 _DEEPEST = 100
 
 
@@ -27,13 +30,27 @@ class Mask:
     """
 
     def __init__(self, values: Iterable[Any]) -> None:
-        forms = {form for value in values for leaf in _leaves(value, 0) for form in _forms(leaf)}
-        wanted = sorted((form for form in forms if len(form) >= _SHORTEST), key=lambda form: (-len(form), form))
-        self._pattern = re.compile("|".join(map(re.escape, wanted))) if wanted else None
+        forms: set[str] = set()
+        for form in (form for value in values for leaf in _leaves(value, 0) for form in _forms(leaf)):
+            if len(form) >= _SHORTEST:
+                forms.add(form)
+            if len(forms) > _FORMS_MOST:
+                break
+        self._forms = sorted(forms, key=lambda form: (-len(form), form))
+        self._hides_all = len(forms) > _FORMS_MOST
 
     def __call__(self, text: str) -> str:
-        """Return the text with each hidden value masked."""
-        return text if self._pattern is None else self._pattern.sub(MASK, text)
+        """Return the text with each hidden value masked; of a very long one, the beginning."""
+        if self._hides_all:
+            return MASK
+        masked = text[:_TEXT_MOST]
+        found = [form for form in self._forms if form in masked]
+        if found:
+            masked = re.sub("|".join(map(re.escape, found)), MASK, masked)
+        if len(text) <= _TEXT_MOST:
+            return masked
+        longest = len(self._forms[0]) if self._forms else 0
+        return masked[: max(0, len(masked) - longest)] + "…"  # the cut may have gone through a value
 
 
 def _leaves(value: Any, depth: int) -> Iterator[Any]:
@@ -55,7 +72,10 @@ def _forms(leaf: Any) -> Iterator[str]:
     if isinstance(leaf, bytes):
         yield from (repr(leaf)[2:-1], leaf.hex(), leaf.decode("utf-8", "replace"))
         return
-    text = str(leaf)
+    try:
+        text = str(leaf)
+    except ValueError:  # a whole number of more digits than Python prints: no text quotes it
+        return
     yield text
     yield repr(leaf)[1:-1] if isinstance(leaf, str) else repr(leaf)
     if isinstance(leaf, str):

@@ -57,7 +57,8 @@ class Discreet:
 
     def __init__(self, desk: Desk, mask: Callable[[], Callable[[str], str] | None]) -> None:
         self._desk = desk
-        self._mask = mask
+        self._make = mask
+        self._mask: Callable[[str], str] | None = None
 
     @property
     def grants(self) -> tuple[str, ...]:
@@ -66,7 +67,10 @@ class Discreet:
 
     def report(self, job_id: str, percent: int, note: str | None) -> None:
         """Report, without what is hidden."""
-        self._desk.report(job_id, percent, None if note is None else (self._mask() or str)(note))
+        if note is not None:
+            self._mask = self._mask or self._make() or str
+            note = self._mask(note)
+        self._desk.report(job_id, percent, note)
 
     def is_cancelled(self, job_id: str) -> bool:
         """Ask the desk behind."""

@@ -23,18 +23,23 @@ _ARGUMENTS, _SENSITIVE, _RESULT = "arguments", "sensitive", "result"
 
 def is_guarded(cls: type[Job]) -> bool:
     """Whether a class asks for its jobs to be guarded."""
-    return issubclass(cls, ShouldBeEncrypted) or cls._required is not None
+    return issubclass(cls, ShouldBeEncrypted) or is_secure(cls)
+
+
+def is_secure(cls: type[Job]) -> bool:
+    """Whether a class is a `SecureJob`."""
+    return cls._required_permissions is not None
 
 
 def required_of(job: Job) -> tuple[str, ...]:
-    """Return the permissions that running a job takes."""
-    return job._required or ()
+    """Return the permissions that running a job takes; of a class that asks for none, an own attribute says nothing."""
+    return job._required_permissions or () if is_secure(type(job)) else ()
 
 
 def standing_of(job: Job) -> tuple[tuple[str, ...], Identity | None]:
     """Return what the process is granted that runs a job, and on whose behalf it was dispatched."""
     context = job._context
-    return context.desk.grants if context is not None else (), job._identity
+    return context.desk.grants if context is not None else (), job._dispatched_by
 
 
 def guard(payload: Payload, job: Job, keyring: Keyring | None, identity: Identity | None, *, encrypts: bool) -> Payload:
@@ -55,14 +60,15 @@ def guard(payload: Payload, job: Job, keyring: Keyring | None, identity: Identit
         raise ConfigurationError(
             f"{name} is dispatched as {identity.user!r}, which must be signed, and there is no key", hint=MAKE_ONE
         )
-    if keyring is None and job._required is not None:
+    secure = is_secure(type(job))
+    if keyring is None and secure:
         raise ConfigurationError(f"{name} is a SecureJob and must be signed, and there is no key", hint=MAKE_ONE)
-    made = Guard(required=job._required, identity=identity)
+    made = Guard(required=job._required_permissions if secure else None, identity=identity)
     if encrypts or isinstance(job, ShouldBeEncrypted):
         sealed = _encrypted(payload.arguments, payload, require_key(keyring, name), _ARGUMENTS)
         made = msgspec.structs.replace(made, is_encrypted=True)
         return msgspec.structs.replace(payload, arguments=sealed, guard=made)
-    if not job._sensitive:
+    if not secure or not job._sensitive_fields:
         return msgspec.structs.replace(payload, guard=made)
     return _hidden(payload, job, made, require_key(keyring, f"a sensitive field of {name}"))
 

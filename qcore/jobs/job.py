@@ -87,11 +87,11 @@ class Job:
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _context: JobContext | None = None
-    _sensitive: tuple[str, ...] = ()
+    _sensitive_fields: tuple[str, ...] = ()
     """Arguments that stay hidden (see `SecureJob`)."""
-    _required: tuple[str, ...] | None = None
+    _required_permissions: tuple[str, ...] | None = None
     """Permissions that running it takes; None of a class that is no `SecureJob`."""
-    _identity: Identity | None = None
+    _dispatched_by: Identity | None = None
     """On whose behalf it was dispatched, where a worker has built it."""
     _id: str | None = None
     """Of the last dispatch."""

@@ -143,7 +143,7 @@ def build(
     cls = resolve(payload.job) if classes is None else classes.find(payload.job)
     if listed_as is not None and listed_as != payload.job:
         raise SignatureError(f"job {payload.id} is listed as {listed_as}, and is of {payload.job}", hint=_ALTERED)
-    if cls._required is not None:
+    if cls._required_permissions is not None:
         require_guard(payload, keyring)
     if payload.guard is None:
         args, kwargs = decode_arguments(payload.arguments, load_entity=load_entity)
@@ -152,7 +152,7 @@ def build(
     job = cls(*args, **kwargs)
     job._id = payload.id
     if payload.guard is not None:
-        job._identity = payload.guard.identity
+        job._dispatched_by = payload.guard.identity
     return job
 
 

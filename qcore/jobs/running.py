@@ -48,8 +48,8 @@ def run(job: Job, context: JobContext, limit_s: float = 0.0) -> Any:
 def start(job: Job, context: JobContext) -> Any:
     """Call a job's `handle` inside its middleware; what is async comes back as a coroutine to await."""
     job._context = context
-    if job._identity is not None:
-        return _on_behalf(job, job._identity)
+    if job._dispatched_by is not None:
+        return _on_behalf(job, job._dispatched_by)
     if not job.middleware and not wrapping.around_all:
         return job.handle()
     return wrapping.call_of(job)(job)

@@ -21,7 +21,7 @@ def sensitive_arguments(job: Job) -> tuple[tuple[int, ...], frozenset[str]]:
     """
     args, kwargs = job._arguments
     known = _learned.get(type(job)) or _learn(type(job))
-    wanted = frozenset(job._sensitive)
+    wanted = frozenset(job._sensitive_fields)
     unknown = sorted(wanted - known.every - kwargs.keys())
     if unknown:
         raise ConfigurationError(

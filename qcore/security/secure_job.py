@@ -14,7 +14,7 @@ class SecureJob(Job):
     It is refused, before any code of it runs, by a worker that lacks a permission, and where it is unsigned.
     """
 
-    _required: tuple[str, ...] | None = ()
+    _required_permissions: tuple[str, ...] | None = ()
 
     def set_sensitive_fields(self, fields: Iterable[str]) -> None:
         """Name the arguments that nobody may read: encrypted in the store, `•••` on screens, in logs and in errors.
@@ -26,7 +26,7 @@ class SecureJob(Job):
         Raises:
             ConfigurationError: one of them is no name. One that is no parameter is told of at dispatch.
         """
-        self._sensitive = names(fields, f"{type(self).__qualname__}.set_sensitive_fields", "field")
+        self._sensitive_fields = names(fields, f"{type(self).__qualname__}.set_sensitive_fields", "field")
 
     def set_required_permissions(self, permissions: Iterable[str]) -> None:
         """Name what running the job takes, of the worker (`qctl work --grant`) and of whoever dispatches it.
@@ -34,4 +34,6 @@ class SecureJob(Job):
         Raises:
             ConfigurationError: one of them is no permission.
         """
-        self._required = names(permissions, f"{type(self).__qualname__}.set_required_permissions", "permission")
+        self._required_permissions = names(
+            permissions, f"{type(self).__qualname__}.set_required_permissions", "permission"
+        )

@@ -39,6 +39,25 @@ def test_what_is_too_small_to_be_a_secret_stays(small: Any) -> None:
     assert Mask([small])(text) == text
 
 
+def test_so_many_values_hide_the_whole_text() -> None:
+    assert Mask([list(range(1000, 30_000))])("nothing of them") == MASK
+    assert Mask([list(range(1000, 9000))])("1234 of them") == f"{MASK} of them"
+    assert Mask([["same"] * 100_000])("the same of them") == f"the {MASK} of them"
+
+
+def test_a_number_that_python_does_not_print() -> None:
+    assert Mask([10**5000, "secret"])("a secret") == f"a {MASK}"
+
+
+def test_a_long_text_is_cut_and_no_value_with_it() -> None:
+    secret = "s3cret-" * 20
+    text = "x" * (2**20 - 50) + secret + "y" * 100
+    masked = Mask([secret])(text)
+    assert "s3cret" not in masked
+    assert masked.startswith("xxx")
+    assert len(masked) < len(text)
+
+
 def test_an_object_is_looked_into_and_nothing_of_it_imported() -> None:
     args, kwargs = sketch_arguments(
         encode_arguments((Point("left-3", "right-4"),), {"at": Point(1, "deep-5")}, job="j")

@@ -121,6 +121,17 @@ class PassesLater(Passes):
         super().handle()
 
 
+class OwnNames(Job):
+    """Has attributes of its own under the names that a secure job has."""
+
+    def __init__(self) -> None:
+        self._sensitive_fields = 7
+        self._required_permissions = "all of them"
+
+    def handle(self) -> None:
+        HEARD.append(("own",))
+
+
 class Misnamed(SecureJob):
     def __init__(self, card: str) -> None:
         super().__init__()

@@ -200,6 +200,15 @@ def forged(job: Job, keyring: Keyring | None = None) -> Envelope:
     return Envelope(id=job_id, job=path, queue="default", payload=seal(encode_payload(body), keyring))
 
 
+def test_a_plain_jobs_own_attributes_mean_nothing(memory: QueueManager, work: Work, heard: Any) -> None:
+    jobs.OwnNames.dispatch()
+    with QueueManager.acting_as("ada"):
+        jobs.OwnNames.dispatch()
+        jobs.OwnNames.dispatch_now()
+    work()
+    assert heard == [("own",)] * 3
+
+
 def test_a_field_that_is_no_argument_is_said_at_dispatch(memory: QueueManager) -> None:
     with pytest.raises(ConfigurationError, match="Misnamed: 'crad' is sensitive, and no argument") as caught:
         jobs.Misnamed.dispatch(CARD)
