@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, literal, null, select, update
 
 from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, READY
-from qcore.drivers.database.statements import KEPT_AT_THE_END, Statements, literally
+from qcore.drivers.database.statements import KEPT_AT_THE_END, LOCKING, Statements, literally
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
     from qcore.drivers.database.prepared import Prepared
 
-_RESTORED = ("id", "job", "queue", "rank", "tags", "payload", "history")
+_RESTORED = ("id", "job", "queue", "rank", "tags", "payload", "history", *LOCKING)
 
 
 class Operations(Statements):

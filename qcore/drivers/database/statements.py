@@ -47,6 +47,7 @@ LEASE_COLUMNS = (
     "history",
     "cancel_requested",
     "crash_reason",
+    "lock_name",
     "rank",
 )
 """What a lease is made of, in the order the selects give it; then come the token and the instant."""
@@ -68,6 +69,7 @@ KEPT_AT_THE_END = (
     "tags",
     "payload",
 )
+LOCKING = ("lock_name", "lock_kind", "lock_for_us")
 PUSHED = ("id", "job", "queue", "rank", "created_us", "due_us", "state", "tags", "payload")
 """What a push says of a job, in this order."""
 
@@ -365,7 +367,7 @@ class Statements:
         """Copy one leased job to the failed ones."""
         jobs = self.jobs.c
         values = {
-            **{name: jobs[name] for name in KEPT_AT_THE_END},
+            **{name: jobs[name] for name in (*KEPT_AT_THE_END, *LOCKING)},
             "attempts": bindparam("attempts", type_=jobs.attempts.type),
             "exceptions": bindparam("exceptions", type_=jobs.exceptions.type),
             "runtime_us": bindparam("runtime_us", type_=BigInteger),

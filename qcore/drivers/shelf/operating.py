@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from qcore.drivers.claims import Holder
 from qcore.drivers.shelf.lane import FOR_EVER
-from qcore.states import JobState
+from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
     from qcore.drivers.shelf.shelf import Shelf
@@ -99,6 +100,23 @@ class Operating:
                 elif entry is not None and entry.state is JobState.PROCESSING:
                     entry.cancel_requested = True
         return ended
+
+    def take_lock(self, key: str, owner: str, for_us: int) -> bool:
+        """Take a unique lock for a job that lives elsewhere; whether it was free."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            holder = self._shelf.locks.holder(key, now_us)
+            if holder is not None:
+                return holder.owner == owner
+            taken = Holder(owner=owner, first_us=now_us, until_us=now_us + for_us)
+            self._shelf.locks.take(key, LockKind.UNIQUE, taken, now_us)
+            return True
+
+    def release_lock(self, key: str, owner: str | None = None) -> bool:
+        """Free a lock, whosever it is or only that job's; whether it was held."""
+        with self._shelf.lock:
+            self._shelf.locks.holder(key, self._shelf.now())
+            return self._shelf.locks.free(key, owner)
 
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
         """Register workers or renew what is known of them; returns what was left for them."""

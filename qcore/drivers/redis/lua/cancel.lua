@@ -1,37 +1,16 @@
 -- Cancel jobs: one that waits ends here and now, a leased one is marked and its worker told by its heartbeat.
--- Uses: keys clock bulk job bell waiting window
+-- Uses: keys clock bulk job locks bell waiting window cancel
 -- ARGV: ids.
 -- Returns: ids of those that ended.
--- Changes: leases (the mark); waiting, priorities, retrying, ends, cancelled, queue, wake; what the window forgets.
+-- Changes: leases (the mark); waiting, priorities, retrying, ends, cancelled, queue, wake; locks; what the window
+--   forgets.
 local ended, by_queue = {}, {}
-
--- Take one job off its queue; returns when it was due, or false if it did not wait.
-local function withdraw(id, queue, priority)
-  local key = waiting_key(queue, priority)
-  local due = call('ZSCORE', key, id)
-  if due then
-    call('ZREM', key, id)
-    call('ZREM', of_queue('retrying', queue), id)
-    close_priority(queue, priority)
-  end
-  return due
-end
 
 local function mark(id, value)
   local lease = lease_of(value)
   if not has(lease.flags, CANCELLING) then
     call('HSET', LEASES, id, string.sub(value, 1, 32) .. (lease.flags + CANCELLING) .. lease.token)
   end
-end
-
-local function finish(id, facts, due)
-  local marks = marks_of(call('HGET', MARKS, id))
-  local body = cmsgpack.pack({ '', 'cancelled', marks[1], marks[2] })
-  call('HSET', ENDS, id, NOW .. stamp(due) .. stamp(0) .. '0' .. body)
-  call('ZADD', of_queue('cancelled', facts.queue), NOW, id)
-  call('HINCRBY', of_queue('queue', facts.queue), 'cancelled', 1)
-  by_queue[facts.queue] = (by_queue[facts.queue] or 0) + 1
-  ended[#ended + 1] = id
 end
 
 insist()
@@ -42,11 +21,10 @@ for n, id in ipairs(ARGV) do
   if leases[n] then
     mark(id, leases[n])
   elseif due then
-    finish(id, facts, due)
+    finish_cancelled(id, facts, due)
+    by_queue[facts.queue] = (by_queue[facts.queue] or 0) + 1
+    ended[#ended + 1] = id
   end
 end
-for queue, count in pairs(by_queue) do
-  ring_for_rest(queue, false)
-  trim('cancelled', queue, share(count))
-end
+after_cancelling(by_queue)
 return ended
