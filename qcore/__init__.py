@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnknownJobClass,
         WorkerCrashed,
     )
+    from qcore.jobs.contracts import ShouldBeUnique, ShouldBeUniqueUntilProcessing
     from qcore.jobs.dispatch import dispatch_many
     from qcore.jobs.function import JobFunction, job
     from qcore.jobs.job import Job
@@ -57,6 +58,7 @@ _HOMES = {
         "UnknownJobClass",
         "WorkerCrashed",
     ),
+    "qcore.jobs.contracts": ("ShouldBeUnique", "ShouldBeUniqueUntilProcessing"),
     "qcore.jobs.dispatch": ("dispatch_many",),
     "qcore.jobs.function": ("JobFunction", "job"),
     "qcore.jobs.job": ("Job",),
@@ -85,6 +87,8 @@ __all__ = [
     "QueueError",
     "QueueFullError",
     "QueueManager",
+    "ShouldBeUnique",
+    "ShouldBeUniqueUntilProcessing",
     "SignatureError",
     "UnknownJobClass",
     "Worker",

@@ -15,7 +15,7 @@ from qcore.crypto.signature import seal, unseal
 from qcore.envelope import Envelope
 from qcore.errors import PayloadError, PayloadTooLargeError, SignatureError, UnknownJobClass
 from qcore.ids import new_id
-from qcore.jobs import options
+from qcore.jobs import contracts, options
 from qcore.jobs.job import Job
 
 PAYLOAD_LIMIT = 4 * 1024 * 1024
@@ -57,22 +57,20 @@ def pack(job: Job, *, queue: str, keyring: Keyring | None, limit: int = PAYLOAD_
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
     args, kwargs = job._arguments
     job_id = _new_id_of(job)
-    payload = Payload(
-        job_id,
-        path,
-        queue,
-        encode_arguments(args, kwargs, job=path, target=cls),
-        None if carried is options.NONE else carried,
-    )
+    arguments = encode_arguments(args, kwargs, job=path, target=cls)
+    unique = None
+    if given and given & contracts.NAMES:
+        unique, carried = contracts.asked_of_store(job, given, path, arguments, carried)
+    payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried)
     sealed = seal(_encode(payload), keyring)
     if len(sealed) > limit:
         raise PayloadTooLargeError(
             f"{cls.__qualname__}: a payload of {len(sealed):,} bytes is above the limit of {limit:,}",
             hint="store the data elsewhere and send its id or path",
         )
-    if not given & options.PLACED:
+    if not given & options.PLACED and unique is None:
         return Envelope(id=job_id, job=path, queue=queue, payload=sealed)
-    delay_us, due_us = options.due(job.delay, f"{cls.__qualname__}.delay")
+    delay_us, due_us = _due(job, cls)
     return Envelope(
         id=job_id,
         job=path,
@@ -82,6 +80,7 @@ def pack(job: Job, *, queue: str, keyring: Keyring | None, limit: int = PAYLOAD_
         delay_us=delay_us,
         due_us=due_us,
         tags=options.tags_of(job.tags, f"{cls.__qualname__}.tags"),
+        unique=unique,
     )
 
 
@@ -151,6 +150,7 @@ def resolve(path: str) -> type[Job]:
 _paths: dict[type[Job], str] = {}
 _classes: dict[str, type[Job]] = {}
 _class_options: dict[type[Job], frozenset[str]] = {}
+_READ = options.ALL | (contracts.NAMES - {"unique"})
 
 
 def _new_id_of(job: Job) -> str:
@@ -162,13 +162,20 @@ def _new_id_of(job: Job) -> str:
     return job_id
 
 
+def _due(job: Job, cls: type[Job]) -> tuple[int, int | None]:
+    """When it is due: from the store's now, or at an instant."""
+    debounced = contracts.debounce_us(job, cls.__qualname__)
+    return options.due(job.delay, f"{cls.__qualname__}.delay") if debounced is None else (debounced[0], None)
+
+
 def _given(job: Job, cls: type[Job]) -> set[str]:
-    """Name the options that differ from the default, by class or by instance."""
+    """Name what differs from the default, by class or by instance: options, and `contracts.NAMES`."""
     of_class = _class_options.get(cls)
     if of_class is None:
-        of_class = frozenset(name for name in options.ALL if getattr(cls, name) is not getattr(Job, name))
+        differing = {name for name in _READ if getattr(cls, name) is not getattr(Job, name)}
+        of_class = frozenset(differing | ({"unique"} if issubclass(cls, contracts.ShouldBeUnique) else set()))
         _class_options[cls] = of_class
-    return (job.__dict__.keys() & options.ALL) | of_class
+    return (job.__dict__.keys() & _READ) | of_class
 
 
 def _checked_path(cls: type[Job]) -> str:

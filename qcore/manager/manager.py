@@ -18,11 +18,12 @@ from qcore.drivers import Store, open_store
 from qcore.envelope import Envelope, Lease
 from qcore.errors import ConfigurationError, JobNotFound
 from qcore.jobs.job import Job
-from qcore.jobs.options import NONE, JobOptions, seconds
+from qcore.jobs.options import NONE, Elsewhere, JobOptions, seconds
 from qcore.jobs.packing import build, pack, unpack
 from qcore.manager import app as application
 from qcore.manager.current import everywhere
 from qcore.manager.definitions import defined
+from qcore.manager.elsewhere import LocksElsewhere, free, has_locks_elsewhere
 from qcore.manager.failures import act_on_all, act_on_ids, until_none
 from qcore.manager.immediate import run_here, run_pushed
 from qcore.manager.keys import keyring_of
@@ -281,22 +282,35 @@ class QueueManager:
             return self._push(store, connection, envelopes)
         waiting = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if job.after_commit]
         direct = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if not job.after_commit]
-        if direct:
-            push_all(store, direct, within=session)
+        stored = self._push_all(store, connection, direct, within=session) if direct else ()
         if waiting:
             after_commit(session, lambda: self._push(store, connection, waiting))
-        return [envelope.id for envelope in envelopes]
+        ids = iter(stored)  # of those that wait nobody knows yet whether a lock refuses them
+        return [envelope.id if job.after_commit else next(ids) for envelope, job in zip(envelopes, jobs, strict=True)]
 
     def _push(
         self, store: Store, connection: ConnectionSettings, envelopes: Sequence[Envelope]
     ) -> Sequence[str | None]:
         if not store.capabilities.immediate:
-            return push_all(store, envelopes)
+            return self._push_all(store, connection, envelopes)
         now = [msgspec.structs.replace(envelope, delay_us=0, due_us=None) for envelope in envelopes]
-        ids = push_all(store, now)
+        ids = self._push_all(store, connection, now)
         for queue in dict.fromkeys(envelope.queue for envelope in now):
-            run_pushed(store, queue, lambda lease: self.unseal(lease, connection.name))
+            run_pushed(store, queue, lambda lease: self.unseal(lease, connection.name), self.free_elsewhere)
         return ids
+
+    def _push_all(
+        self, store: Store, connection: ConnectionSettings, envelopes: Sequence[Envelope], *, within: Any = None
+    ) -> Sequence[str | None]:
+        """Push, and take the locks that other connections keep before."""
+        if not has_locks_elsewhere(envelopes):
+            return push_all(store, envelopes, within=within)
+        with LocksElsewhere(self, connection.name, envelopes) as locks:
+            return locks.answer(push_all(store, locks.granted, within=within) if locks.granted else ())
+
+    def free_elsewhere(self, lock: Elsewhere, job_id: str) -> None:
+        """Free a job's lock that another connection keeps; where that does not answer, the lock's own time ends it."""
+        free(self, lock, job_id)
 
     # -- queues --------------------------------------------------------------------------------------------------
 

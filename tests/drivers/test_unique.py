@@ -24,7 +24,9 @@ LAST_ENDS = [completed, failed, cancelled]
 OTHER_ENDS = [released, handed_back]
 
 
-def unique(key: str = "k", *, queue: str = "default", delay_s: float = 0, job_id: str | None = None, **how: Any) -> Envelope:
+def unique(
+    key: str = "k", *, queue: str = "default", delay_s: float = 0, job_id: str | None = None, **how: Any
+) -> Envelope:
     """A job that needs the lock `key` to be stored."""
     return envelope(queue, delay_s=delay_s, id=job_id, unique=Unique(key=key, **how))
 
@@ -88,9 +90,7 @@ def test_the_lock_ends_with_the_job(driver: Any, worker: FakeWorker, end: Callab
 
 
 @pytest.mark.parametrize("end", OTHER_ENDS)
-def test_a_job_that_waits_again_keeps_its_lock(
-    driver: Any, worker: FakeWorker, end: Callable[..., Settlement]
-) -> None:
+def test_a_job_that_waits_again_keeps_its_lock(driver: Any, worker: FakeWorker, end: Callable[..., Settlement]) -> None:
     driver.push([job := unique()])
     assert not driver.settle([end(worker.reserve_one())])
     assert pushed(driver, unique()) == [False]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.link import Link
     from qcore.envelope import Envelope, Start, Unique
-
     from qcore.settlement import Settlement
 
 

@@ -133,7 +133,11 @@ def _described(dialect: Dialect) -> list[SchemaItem]:
 
 def _locking(dialect: Dialect) -> list[SchemaItem]:
     """Which unique lock a job asked for, whether or not it still holds it."""
-    return [Column("lock_name", dialect.name_type), Column("lock_kind", SmallInteger), Column("lock_for_us", BigInteger)]
+    return [
+        Column("lock_name", dialect.name_type),
+        Column("lock_kind", SmallInteger),
+        Column("lock_for_us", BigInteger),
+    ]
 
 
 def _carried(dialect: Dialect) -> list[SchemaItem]:

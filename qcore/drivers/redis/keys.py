@@ -44,7 +44,7 @@ KEYS = (
     Key("progress", "hash", "id → percent and note", "job", "with the job, or when it waits again"),
     Key("results", "hash", "id → until when, result", "job", "result_ttl, by settle and reclaim"),
     Key("expiries", "zset", "ids with a result by when it ends", "job", "with the result"),
-    Key("locks", "hash", "key → ends, first, taken, kind, owner", "job", "with the job, its start, its lease, its time"),
+    Key("locks", "hash", "key → ends, first, taken, kind, owner", "job", "with the job, its start or lease, its time"),
     Key("locknames", "zset", "the keys of locks, all at 0: sorted by name", "lock", "with the lock"),
     Key("lockends", "zset", "those that end by themselves, by when", "lock", "with the lock, by reclaim"),
     Key("exclusive", "hash", "id → key that the job holds while it is leased", "lease", "settle, reclaim, forfeit"),

@@ -22,7 +22,7 @@ from qcore.worker.executors.base import Ended
 from qcore.worker.executors.threads import JobThreads, ThreadDeadline, ThreadDeadlines
 from qcore.worker.lane import Lane, handed_back
 from qcore.worker.options import WorkerOptions
-from qcore.worker.runner import Attempt, Runner
+from qcore.worker.runner import Attempt, Runner, needs_start
 from qcore.worker.slots import ChildSlots
 from qcore.worker.verdict import rules
 
@@ -127,7 +127,13 @@ class AioExecutor:
         assert context is not None  # noqa: S101  prepared
         if limit_s != self._usual_timeout_s:
             entry.place.begin(entry.lease, limit_s)
+        if needs_start(attempt):  # the store may be slow: the loop must not wait for it
+            kept_back = await asyncio.to_thread(runner.start, attempt)
+            if kept_back is not None:
+                return kept_back
         result = await within(start(job, context), limit_s)
+        if attempt.held.options.elsewhere is not None:
+            return await asyncio.to_thread(runner.finish, attempt, result)
         return runner.finish(attempt, result)
 
     def _hand_over(self, runner: Runner, attempt: Attempt, entry: Entry) -> None:

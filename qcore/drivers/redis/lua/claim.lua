@@ -34,7 +34,7 @@ local function decide(group, asked)
   if asked[5] > 0 then
     group.due = math.min(group.due, first + asked[5])
   end
-  group.claim = { key = key, id = id, kind = tostring(asked[2]), for_us = asked[3], first = first }
+  group.claim = { key = key, id = id, kind = asked[2], for_us = asked[3], first = first }
   group.replaced = holder and holder.owner
   group.is_bound = group.is_bound and not holder
   holders[key] = { owner = id, first = first, is_waiting = true }

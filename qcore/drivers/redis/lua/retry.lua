@@ -14,7 +14,7 @@ for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
     jobs[#jobs + 1] = NOW .. string.sub(header, 17)
     entries[#entries + 1] = { id = id, queue = facts.queue, priority = facts.priority, due = now }
     if facts.lock and not holder_of(facts.lock[1]) then
-      take_lock(facts.lock[1], id, tostring(facts.lock[2]), facts.lock[3])
+      take_lock(facts.lock[1], id, facts.lock[2], facts.lock[3])
     end
   end
 end

@@ -89,7 +89,11 @@ def _described(dialect: Dialect) -> list[Column[Any]]:
 
 
 def _locking(dialect: Dialect) -> list[Column[Any]]:
-    return [Column("lock_name", dialect.name_type), Column("lock_kind", SmallInteger), Column("lock_for_us", BigInteger)]
+    return [
+        Column("lock_name", dialect.name_type),
+        Column("lock_kind", SmallInteger),
+        Column("lock_for_us", BigInteger),
+    ]
 
 
 def _live(dialect: Dialect) -> list[Column[Any]]:
