@@ -62,7 +62,9 @@ class DatabaseDriver:
         """Store all the envelopes or none, each id once; see `Driver.push`."""
         refused: Collection[str] = ()
         if envelopes and within is not None:
-            refused = self._link.inside(lambda connection: self._push(connection, envelopes, repeat), within)
+            refused = self._link.inside(
+                lambda connection: self._push(connection, envelopes, repeat, is_own=False), within
+            )
         elif envelopes:
             refused = self._push_alone(envelopes, repeat)
         return [None if envelope.id in refused else envelope.id for envelope in envelopes]
@@ -152,14 +154,16 @@ class DatabaseDriver:
         self._aside = None
         self._link.close()
 
-    def _push(self, connection: Connection, envelopes: Sequence[Envelope], repeat: bool) -> Collection[str]:
+    def _push(
+        self, connection: Connection, envelopes: Sequence[Envelope], repeat: bool, *, is_own: bool = True
+    ) -> Collection[str]:
         """Push in a transaction; returns the ids that unique locks refused."""
         if repeat:
             moves, ended_ids = self._link.moves, self._link.statements.ended_ids
             ended = moves.among(connection, ended_ids, [envelope.id for envelope in envelopes])
             envelopes = [envelope for envelope in envelopes if envelope.id not in ended]
         if any(envelope.unique is not None for envelope in envelopes):
-            return self._link.locking.push(connection, envelopes)
+            return self._link.locking.push(connection, envelopes, is_own=is_own)
         if envelopes:
             self._link.moves.push(connection, envelopes)
         return ()

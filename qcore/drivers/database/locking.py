@@ -49,8 +49,13 @@ class Locking:
 
     # --- push -------------------------------------------------------------------------------------------------
 
-    def push(self, connection: Connection, envelopes: Sequence[Envelope]) -> Collection[str]:
+    def push(self, connection: Connection, envelopes: Sequence[Envelope], *, is_own: bool = True) -> Collection[str]:
         """Store those that are not live yet and get their locks; returns the ids of those refused.
+
+        Args:
+            connection: in a transaction.
+            envelopes: one at least.
+            is_own: the transaction ends with this verb; one of the caller's may see the store as it was.
 
         Raises:
             QueueFullError: a queue has no room; nothing was changed.
@@ -58,10 +63,26 @@ class Locking:
         moves = self._link.moves
         live = moves.among(connection, self._link.statements.live_ids, [e.id for e in envelopes])
         new = list({e.id: e for e in envelopes if e.id not in live}.values())
-        unique = {e.id: e.unique for e in new if e.unique is not None}
-        if not unique:
-            moves.push(connection, new) if new else None
-            return ()
+        refused: Collection[str] = ()
+        if is_own or self._link.dialect.sees_latest:
+            refused = self._refused_at_once(connection, new)
+        wanted = [e for e in new if e.id not in refused]
+        unique = {e.id: e.unique for e in wanted if e.unique is not None}
+        if unique:
+            return {*refused, *self._decided(connection, wanted, unique)}
+        if wanted:
+            moves.push(connection, wanted)
+        return refused
+
+    def _refused_at_once(self, connection: Connection, envelopes: Iterable[Envelope]) -> set[str]:
+        """The ids of those whose lock is surely another's: whoever is refused must hold up nobody."""
+        asking = {e.id: e.unique.key for e in envelopes if e.unique is not None and not e.unique.replaces}
+        if not asking:
+            return set()
+        held = self.say.lasting.run(connection, names=self._pack(sorted(set(asking.values())))).scalars()
+        return {job_id for job_id, key in asking.items() if key in held}
+
+    def _decided(self, connection: Connection, new: Sequence[Envelope], unique: dict[str, Unique]) -> Collection[str]:
         claims = {u.key: _claim(job_id, u) for job_id, u in reversed(unique.items())}  # the first of a key asks for it
         now_us, holders = self._holders(connection, list(claims.values()), replacing=list(unique.values()))
         fresh = [key for key, claim in claims.items() if holders[key].owner == claim.owner]

@@ -40,6 +40,12 @@ class LockStatements(Operations):
         return self.prepared(self.dialect.locked(chosen))
 
     @cached_property
+    def lasting(self) -> Prepared:
+        """Those of the locks `names` that hold now; held up by nobody and holding nobody up."""
+        chosen = select(self._locks.c.name)
+        return self.prepared(chosen.where(self.dialect.among(self._locks.c.name, "names"), self._lasts))
+
+    @cached_property
     def take_over(self) -> Prepared:
         """Let a lock that is held have another owner, as if that had been first at `began_us`."""
         values = {
