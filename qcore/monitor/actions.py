@@ -88,6 +88,11 @@ class Actions:
         """Cancel jobs: those that wait end here, those that run are told."""
         return self._each(ids, lambda store, some: store.cancel(some), "it runs, and has been told; or it had ended")
 
+    def release_lock(self, key: str) -> ActionResult:
+        """Free a lock, whosever it is, on whichever connection keeps it."""
+        changed = sum([store.release_lock(key) for store in self._stores()])
+        return ActionResult(matched=changed, changed=changed)
+
     def command(self, address: str, command: str) -> ActionResult:
         """Leave a command for workers; they hear it with their next report, within about a second.
 

@@ -11,6 +11,7 @@ PROMISED = {
     "Job", "job", "dispatch_many", "exponential",
     "JobState", "JobRecord",
     "QueueManager", "define_queue", "Worker",
+    "ShouldBeUnique", "ShouldBeUniqueUntilProcessing",
 }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ class Named(Job, ShouldBeUnique):
 
 class WhileWaiting(Job, ShouldBeUniqueUntilProcessing):
     def handle(self) -> None:
-        HEARD.append(("began", keys(), None if HEARD else WhileWaiting.dispatch()))
+        HEARD.append(("began", held(), None if HEARD else WhileWaiting.dispatch()))
 
 
 class Last(Job, ShouldBeUnique):
@@ -89,7 +89,7 @@ class Elsewhere(Job, ShouldBeUnique):
         return self.via
 
     def handle(self) -> None:
-        HEARD.append(("elsewhere", keys("keeper")))
+        HEARD.append(("elsewhere", held("keeper")))
         if self.end == "badly":
             raise ValueError(self.end)
 
@@ -136,7 +136,7 @@ class Stubborn(Job):
     middleware = (WithoutOverlapping("stubborn", release_after=0.01, shared=True),)
 
     def handle(self) -> None:
-        HEARD.append(("holds", keys()))
+        HEARD.append(("holds", held()))
         assert FREE.wait(10)
 
 
@@ -147,6 +147,6 @@ class Heir(Stubborn):
         HEARD.append(("inherits", FREE.is_set()))
 
 
-def keys(connection: str | None = None) -> list[str]:
+def held(connection: str | None = None) -> list[str]:
     """The keys that are held."""
     return [lock.key for lock in QueueManager.current().connection(connection).locks().locks]

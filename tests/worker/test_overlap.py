@@ -42,7 +42,7 @@ def test_one_at_a_time(
     dispatch_many([kind() for _ in range(6)])
     work_until_done(work, 6, heard, **options)
     assert heard == [(1, 1)] * 6  # alone, and at its first try
-    assert jobs.keys() == []
+    assert jobs.held() == []
     assert real_manager.get_stats("default").completed == 6
 
 
@@ -56,7 +56,7 @@ def test_a_job_that_fails_frees_its_key(manager: QueueManager, work: Work) -> No
     jobs.Alone.dispatch(end="badly")
     work()
     assert manager.get_stats("default").failed == 1
-    assert jobs.keys() == []
+    assert jobs.held() == []
 
 
 def test_who_is_kept_back_waits_and_loses_no_try(real_manager: QueueManager, heard: Heard) -> None:
@@ -78,7 +78,7 @@ def test_who_is_kept_back_waits_and_loses_no_try(real_manager: QueueManager, hea
     for thread in threads:
         thread.join(10)
     assert [JobRecord.find(job_id).state for job_id in (holder, heir)] == [JobState.COMPLETED] * 2
-    assert jobs.keys() == []
+    assert jobs.held() == []
 
 
 def test_a_start_whose_reply_is_lost_is_asked_again(
@@ -90,7 +90,7 @@ def test_a_start_whose_reply_is_lost_is_asked_again(
     flaky.cut("start")
     work()
     assert heard == [(1, 1)]
-    assert jobs.keys() == []
+    assert jobs.held() == []
 
 
 def test_a_store_that_does_not_answer_sends_the_job_back(
@@ -104,7 +104,7 @@ def test_a_store_that_does_not_answer_sends_the_job_back(
     assert heard == []
     record = JobRecord.find(job_id)
     assert (record.state, record.attempts) == (JobState.PENDING, 0)
-    assert jobs.keys() == []  # although the store had given it
+    assert jobs.held() == []  # although the store had given it
 
 
 def test_a_lost_lease_runs_nothing(manager: QueueManager, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_without_a_worker_it_is_told(tmp_path: Any) -> None:
     manager = QueueManager(load_settings({"url": "sync://"}, environ={}))
     with manager.using():
         jobs.Alone.dispatch()
-        assert jobs.keys() == []
+        assert jobs.held() == []
         held = jobs.Alone().middleware[0].overlap("lock_jobs:Alone")
         manager.connection().take_lock(held.key, "another", 60_000_000)
         with pytest.raises(Exception, match="must not overlap"):

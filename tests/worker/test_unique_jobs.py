@@ -40,7 +40,7 @@ def test_the_second_dispatch_returns_none(real_manager: QueueManager) -> None:
     assert jobs.Import.dispatch_if(True, 7) is None
     assert jobs.Import.dispatch(8) is not None
     assert count(real_manager) == 2
-    assert jobs.keys() == ["lock_jobs:Import:user-7", "lock_jobs:Import:user-8"]
+    assert jobs.held() == ["lock_jobs:Import:user-7", "lock_jobs:Import:user-8"]
 
 
 @pytest.mark.parametrize("end", ["well", "badly"])
@@ -48,7 +48,7 @@ def test_the_lock_ends_with_the_job(real_manager: QueueManager, work: Work, hear
     jobs.Import.dispatch(7, end)
     work()
     assert heard == [("import", 7, None)]  # nor from inside its own handle
-    assert jobs.keys() == []
+    assert jobs.held() == []
     assert jobs.Import.dispatch(7) is not None
 
 
@@ -74,7 +74,7 @@ def test_a_job_whose_payload_cannot_be_read_frees_its_lock(real_manager: QueueMa
     assert jobs.Import.dispatch(7) is None
     work()
     assert JobRecord.find(sealed.id).state is JobState.FAILED
-    assert jobs.keys() == []
+    assert jobs.held() == []
 
 
 def test_a_job_whose_class_is_gone_frees_its_lock(
@@ -87,14 +87,14 @@ def test_a_job_whose_class_is_gone_frees_its_lock(
     packing._classes.pop("lock_jobs:Import", None)
     work()
     assert JobRecord.find(job_id).state is JobState.FAILED
-    assert jobs.keys() == []
+    assert jobs.held() == []
 
 
 def test_many_at_once(real_manager: QueueManager) -> None:
     ids = dispatch_many([jobs.Import(1), jobs.Plain(), jobs.Import(1), jobs.Import(2), jobs.Plain(), jobs.Named()])
     assert [job_id is not None for job_id in ids] == [True, True, False, True, False, True]
     assert count(real_manager) == 4
-    assert "lock_jobs:Named:the one" in jobs.keys()
+    assert "lock_jobs:Named:the one" in jobs.held()
 
 
 def test_until_processing(real_manager: QueueManager, work: Work, heard: Heard) -> None:
@@ -105,7 +105,7 @@ def test_until_processing(real_manager: QueueManager, work: Work, heard: Heard) 
     assert one[1] == []
     assert one[2] not in (None, first)
     assert two == ("began", [], None)
-    assert jobs.keys() == []
+    assert jobs.held() == []
 
 
 @pytest.mark.parametrize("kind", [{"threads": 2}, {"async_jobs": 4}], ids=["threads", "async"])
@@ -115,7 +115,7 @@ def test_until_processing_in_every_executor(
     jobs.WhileWaiting.dispatch()
     work(**kind)
     assert [one[0] for one in heard] == ["began", "began"]
-    assert jobs.keys() == []
+    assert jobs.held() == []
 
 
 def test_the_last_wins(real_manager: QueueManager, work: Work, heard: Heard) -> None:
@@ -151,7 +151,7 @@ def test_in_the_callers_transaction(real_manager: QueueManager) -> None:
         assert jobs.Import.dispatch(7, session=session) is not None
         assert jobs.Import.dispatch(7, session=session) is None
         session.rollback()
-        assert jobs.keys() == []
+        assert jobs.held() == []
         first = jobs.Import.dispatch(7, session=session)
         session.commit()
         assert jobs.Import.dispatch(7, session=session) is None
@@ -174,7 +174,7 @@ def test_a_full_queue_in_the_callers_transaction_leaves_no_lock(real_manager: Qu
             dispatch_many([jobs.Import(7), jobs.Import(8)], session=session)
         session.commit()
     engine.dispose()
-    assert jobs.keys() == ["lock_jobs:Plain:"]
+    assert jobs.held() == ["lock_jobs:Plain:"]
 
 
 @pytest.mark.parametrize("end", ["commit", "rollback"])
@@ -184,10 +184,10 @@ def test_after_commit(manager: QueueManager, end: str) -> None:
         job = jobs.Import(7)
         job.after_commit = True
         job.dispatch(session=session)
-        assert jobs.keys() == []
+        assert jobs.held() == []
         getattr(session, end)()
     engine.dispose()
-    assert len(jobs.keys()) == (end == "commit")
+    assert len(jobs.held()) == (end == "commit")
     assert (jobs.Import.dispatch(7) is None) is (end == "commit")
 
 
@@ -212,10 +212,10 @@ def test_another_connection_keeps_it(
 ) -> None:
     assert jobs.Elsewhere.dispatch(end) is not None
     assert jobs.Elsewhere.dispatch() is None
-    assert (jobs.keys(), jobs.keys("keeper")) == ([], ["lock_jobs:Elsewhere:"])
+    assert (jobs.held(), jobs.held("keeper")) == ([], ["lock_jobs:Elsewhere:"])
     work(**kind)
     assert heard == [("elsewhere", ["lock_jobs:Elsewhere:"])]
-    assert jobs.keys("keeper") == []
+    assert jobs.held("keeper") == []
     assert dispatch_many([jobs.Elsewhere(), jobs.Elsewhere(), jobs.Plain()])[1] is None
 
 
@@ -230,7 +230,7 @@ def test_its_own_connection_keeps_it_in_the_same_step(two_stores: QueueManager) 
     job = jobs.Elsewhere()
     job.via = "default"
     assert job.dispatch() is not None
-    assert (jobs.keys(), jobs.keys("keeper")) == (["lock_jobs:Elsewhere:"], [])
+    assert (jobs.held(), jobs.held("keeper")) == (["lock_jobs:Elsewhere:"], [])
 
 
 def test_a_push_that_failed_leaves_no_lock_elsewhere(two_stores: QueueManager) -> None:
@@ -238,7 +238,7 @@ def test_a_push_that_failed_leaves_no_lock_elsewhere(two_stores: QueueManager) -
     jobs.Plain.dispatch()
     with pytest.raises(QueueFullError):
         jobs.Elsewhere.dispatch()
-    assert jobs.keys("keeper") == []
+    assert jobs.held("keeper") == []
 
 
 # --- what is wrong is said -------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_what_makes_no_sense_is_refused(manager: QueueManager) -> None:
     ):
         with pytest.raises(ConfigurationError, match=words):
             job.dispatch()
-    assert jobs.keys() == []
+    assert jobs.held() == []
     assert manager.queues() == []
 
 
