@@ -183,7 +183,7 @@ class Runner:
         kept = attempt.held.options.result_ttl_s
         if result is None or not kept:
             lease = attempt.lease
-            if lease.crashes or needs_start(attempt):
+            if lease.crashes or attempt.held.options.elsewhere is not None:
                 return self._end(attempt, _COMPLETED)
             return Settlement(
                 id=lease.id,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, literal, null, select, update
 
-from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, READY
-from qcore.drivers.database.statements import KEPT_AT_THE_END, LOCKING, Statements, literally
+from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, LOCKING, READY
+from qcore.drivers.database.statements import KEPT_AT_THE_END, Statements, literally
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from qcore.drivers.database.prepared import Prepared
-from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, READY
+from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, LOCKING, READY
 
 if TYPE_CHECKING:
     from sqlalchemy import ClauseElement, Column, ColumnElement, Insert, Select, Table
@@ -69,7 +69,6 @@ KEPT_AT_THE_END = (
     "tags",
     "payload",
 )
-LOCKING = ("lock_name", "lock_kind", "lock_for_us")
 PUSHED = ("id", "job", "queue", "rank", "created_us", "due_us", "state", "tags", "payload")
 """What a push says of a job, in this order."""
 
