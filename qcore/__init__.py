@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         WorkerStopping,
         on,
     )
-    from qcore.jobs.contracts import ShouldBeEncrypted
+    from qcore.jobs.contracts import ShouldBeEncrypted, ShouldBeUnique, ShouldBeUniqueUntilProcessing
     from qcore.jobs.dispatch import dispatch_many
     from qcore.jobs.function import JobFunction, job
     from qcore.jobs.job import Job
@@ -83,7 +83,7 @@ _HOMES = {
         "WorkerStopping",
         "on",
     ),
-    "qcore.jobs.contracts": ("ShouldBeEncrypted",),
+    "qcore.jobs.contracts": ("ShouldBeEncrypted", "ShouldBeUnique", "ShouldBeUniqueUntilProcessing"),
     "qcore.jobs.dispatch": ("dispatch_many",),
     "qcore.jobs.function": ("JobFunction", "job"),
     "qcore.jobs.job": ("Job",),
@@ -122,6 +122,8 @@ __all__ = [
     "QueueManager",
     "SecureJob",
     "ShouldBeEncrypted",
+    "ShouldBeUnique",
+    "ShouldBeUniqueUntilProcessing",
     "SignatureError",
     "UnknownJobClass",
     "Worker",

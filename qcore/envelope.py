@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import msgspec
+
+
+class Unique(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A lock that a job takes as it is stored: while it is held, no other job of its key can be."""
+
+    key: str
+    """190 characters at the most."""
+    until_start: bool = False
+    """It ends when the job starts, not when it ends."""
+    for_us: int = 0
+    """From the store's now, after which it is free whatever became of the job; 0: as long as the job lives."""
+    replaces: bool = False
+    """A holder that waits is cancelled and makes room; one that was reserved refuses all the same."""
+    max_wait_us: int = 0
+    """Due no later than so long after the first of those that were replaced; 0: whatever the delay says."""
+    via: str | None = None
+    """The connection that keeps the lock, if not the job's own: then it is none of the job's store's business."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -27,6 +46,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tags: tuple[str, ...] = ()
     bypass_capacity: bool = False
     """Next steps, callbacks and an operator's retries always enter a full queue."""
+    unique: Unique | None = None
+    """The lock it needs to be stored."""
 
 
 class Lease(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -53,3 +74,42 @@ class Lease(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     cancel_requested: bool = False
     crash_reason: str | None = None
     """Why the worker that ran it last died under it, where its supervisor saw that (see `Driver.forfeit`)."""
+    lock: str | None = None
+    """Key of the unique lock that the job took; its `Settlement` carries it back."""
+
+
+class Exclusive(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A lock that a job holds while it runs: of all jobs of its key one runs at a time."""
+
+    key: str
+    """190 characters at the most."""
+    expire_us: int = 0
+    """From its start, after which it is free although the job still runs; 0: as long as its lease lasts."""
+
+
+class Start(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a leased job needs before it may run. Rate-limit slots will be asked for here too."""
+
+    id: str
+    token: str
+    lock: str | None = None
+    """Key of a unique lock that ends now (`Unique.until_start`)."""
+    exclusive: Exclusive | None = None
+
+
+class StartVerdict(Enum):
+    """Whether a leased job may run."""
+
+    STARTED = "started"
+    LOST = "lost"
+    """The lease is no longer held: the job must not run, and its end would be refused."""
+    LATER = "later"
+    """Not now, and nothing was taken or freed."""
+
+
+class Started(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one `Start`."""
+
+    verdict: StartVerdict
+    delay_us: int = 0
+    """LATER: when it is worth asking again, from now."""

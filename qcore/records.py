@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from qcore.states import JobState
+from qcore.states import JobState, LockKind
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -120,6 +120,25 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     """Some jobs, newest first, and where the next page begins."""
 
     jobs: tuple[StoredJob, ...]
+    next_cursor: str | None = None
+
+
+class LockRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A lock that is held."""
+
+    key: str
+    kind: LockKind
+    owner: str
+    """Id of the job that holds it."""
+    taken_us: int
+    until_us: int | None = None
+    """When it is free whatever became of the job; None: as long as that lives."""
+
+
+class LockPage(msgspec.Struct, frozen=True, gc=False):
+    """Some locks, by key, and where the next page begins."""
+
+    locks: tuple[LockRecord, ...]
     next_cursor: str | None = None
 
 

@@ -34,4 +34,11 @@ class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     result_ttl_s: float = 3600.0
     runtime_s: float = 0.0
     pushes: tuple[Envelope, ...] = ()
-    """Jobs that exist because this one ended (next steps, callbacks); stored in the same step."""
+    """Jobs that exist because this one ended (next steps, callbacks); stored in the same step.
+
+    They take no unique locks: what follows must not be refused.
+    """
+    lock: str | None = None
+    """Key of the unique lock of the lease, freed in the same step unless RELEASED."""
+    exclusive: str | None = None
+    """Key that `start` took for this attempt, freed in the same step whatever the outcome."""

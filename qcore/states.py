@@ -1,4 +1,4 @@
-"""Where a job can be, and how an attempt can end."""
+"""Where a job can be, how an attempt can end, and how long a job keeps a lock."""
 
 from __future__ import annotations
 
@@ -35,3 +35,14 @@ class Outcome(Enum):
     RELEASED = "released"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class LockKind(StrEnum):
+    """When the lock of a job ends, at the latest."""
+
+    UNIQUE = "unique"
+    """When the job ends for good."""
+    UNTIL_START = "until_start"
+    """When the job starts."""
+    EXCLUSIVE = "exclusive"
+    """When the attempt ends."""

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from qcore.envelope import Envelope, Lease
+from qcore.envelope import Envelope, Lease, Start, Started
 from qcore.records import QueueDefinition, WorkerRecord
 from qcore.settlement import Settlement
 
@@ -39,6 +39,8 @@ COMPLETED_KEPT_S = 3600
 """Seconds a completed job is kept, at the most."""
 COMPLETED_FRESH_S = 10
 """A job that ended less long ago is never trimmed by count: an ambiguous push may still be repeated."""
+ASK_AGAIN_US = 100_000
+"""After which a job is to ask again that was told to start later, where nobody knows better."""
 WORKER_KEPT_TERMS = 3
 """Lease terms after which a worker that reports no more, or a command that nobody took, is forgotten."""
 
@@ -75,7 +77,8 @@ class Driver(Protocol):
                 ended ones too.
 
         Returns:
-            For each envelope its id (also when it was there already), or None where a unique lock refused it.
+            For each envelope its id (also when it was there already), or None where a unique lock refused it. Lock and
+            job are stored in the same step; a lock is its job's own, and free when that ends for good.
 
         Raises:
             QueueFullError: a queue would hold more than its `max_jobs`; nothing was stored.
@@ -103,6 +106,24 @@ class Driver(Protocol):
             ConnectionFailed: the store did not answer; leases may have been taken (repeat the request).
 
         Source: order as in Laravel's `queue:work --queue=a,b`.
+        """
+        ...
+
+    def start(self, starts: Sequence[Start]) -> Sequence[Started]:
+        """Let leased jobs begin that need something of the store first: one conditional write just before `handle`.
+
+        It proves that the lease is still held, frees a unique lock that lasts until the start, and takes a key that
+        one running job holds at a time. The key is free again when the lease ends, be it settled, reclaimed or
+        forfeited. A job that has started already starts again, in the same way.
+
+        Args:
+            starts: at most 1,000, of jobs in hand.
+
+        Returns:
+            For each, in order, whether it may run; one that may not changed nothing.
+
+        Raises:
+            ConnectionFailed: the store did not answer; ask again.
         """
         ...
 
@@ -228,6 +249,8 @@ class Operator(Protocol):
     def retry(self, ids: Sequence[str]) -> Sequence[str]:
         """Put failed jobs back as pending: no tries charged, due now, their errors kept; past any capacity.
 
+        A unique job takes its lock again if that is free, and else comes back without one.
+
         Returns:
             Ids put back; those that are not in the failed store are left out.
         """
@@ -262,6 +285,20 @@ class Operator(Protocol):
         Returns:
             Ids changed; those that run, have ended or have another payload by now are left out.
         """
+        ...
+
+    def take_lock(self, key: str, owner: str, for_us: int) -> bool:
+        """Take a unique lock here for a job that lives elsewhere; whether it was free, or that job's already.
+
+        Args:
+            key: 190 characters at the most.
+            owner: id of the job.
+            for_us: from now, after which it is free whatever became of the job; not 0.
+        """
+        ...
+
+    def release_lock(self, key: str, owner: str | None = None) -> bool:
+        """Free a lock of any kind, whosever it is or only that job's; whether it was held."""
         ...
 
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:

@@ -7,11 +7,12 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from qcore.drivers.base import Capabilities, Change
-from qcore.records import Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
+from qcore.envelope import Started, StartVerdict
+from qcore.records import LockPage, Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
 
 if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
-    from qcore.envelope import Envelope, Lease
+    from qcore.envelope import Envelope, Lease, Start
     from qcore.settlement import Settlement
 
 
@@ -32,6 +33,10 @@ class NullDriver:
         """Lease nothing."""
         del queues, limit, worker, request
         return ()
+
+    def start(self, starts: Sequence[Start]) -> Sequence[Started]:
+        """Let none begin: no lease was ever given."""
+        return [Started(StartVerdict.LOST) for _ in starts]
 
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Refuse all: no lease was ever given."""
@@ -121,6 +126,16 @@ class NullDriver:
         del changes
         return ()
 
+    def take_lock(self, key: str, owner: str, for_us: int) -> bool:
+        """Keep nothing: whoever asks may go on."""
+        del key, owner, for_us
+        return True
+
+    def release_lock(self, key: str, owner: str | None = None) -> bool:
+        """Free nothing."""
+        del key, owner
+        return False
+
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
         """Register nobody."""
         del workers
@@ -163,6 +178,11 @@ class NullDriver:
     def workers(self) -> Sequence[WorkerRecord]:
         """Know no worker."""
         return ()
+
+    def locks(self, *, cursor: str | None = None, limit: int = 50) -> LockPage:
+        """List nothing."""
+        del cursor, limit
+        return LockPage(())
 
     def ping(self) -> float:
         """Answer at once."""

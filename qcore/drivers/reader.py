@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from qcore.records import Page, QueueCounts, StoredJob, WorkerRecord
+from qcore.records import LockPage, Page, QueueCounts, StoredJob, WorkerRecord
 
 
 class Reader(Protocol):
@@ -44,6 +44,15 @@ class Reader(Protocol):
 
     def workers(self) -> Sequence[WorkerRecord]:
         """List the workers that reported within three lease terms, by supervisor and id."""
+        ...
+
+    def locks(self, *, cursor: str | None = None, limit: int = 50) -> LockPage:
+        """List the locks that are held, by key.
+
+        Args:
+            cursor: `next_cursor` of the page before.
+            limit: locks, 1 to 1,000.
+        """
         ...
 
     def ping(self) -> float:

@@ -1,6 +1,24 @@
-"""What a job class may ask for by inheriting from it."""
+"""What a job asks of the store beyond its options: classes to derive from, and what they mean for its envelope."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any, Protocol, runtime_checkable
+from uuid import UUID
+
+import msgspec
+
+from qcore.envelope import Unique
+from qcore.errors import ConfigurationError
+from qcore.jobs.options import Elsewhere, JobOptions, Overlap, Seconds, name, seconds
+
+LONGEST_KEY = 190
+"""Characters of a lock's key: what every store can index."""
+_READABLE = 100
+"""Characters of a key that stay readable where the rest has to be hashed."""
+NAMES = frozenset({"unique", "debounced", "middleware"})
+"""What of a job is read here; `unique` stands for the classes below."""
 
 
 class ShouldBeEncrypted:
@@ -9,3 +27,155 @@ class ShouldBeEncrypted:
     They and what `handle` returns can be read with the app key alone: not in the store or a backup of it, not in
     lists, screens and logs, and not in the record of a failure. Class, queue, tags and options stay clear.
     """
+
+
+class ShouldBeUnique:
+    """A job of which there is one at a time: while one waits or runs, dispatching another returns None.
+
+    Lock and job are stored in one step, and the lock ends with the job: when it completes, fails for good or is
+    cancelled. Which jobs are the same is said by `unique_id`; all three may be methods or plain attributes.
+    """
+
+    unique_replaces: bool = False
+    """The last dispatch wins: a job that still waits is cancelled for the new one. One that a worker has reserved
+    refuses the new one all the same."""
+
+    def unique_id(self) -> str:
+        """Tell the jobs of this class apart; by default they are all the same."""
+        return ""
+
+    def unique_for(self) -> Seconds:
+        """After how long the lock ends by itself, by the store's clock; 0: never before the job does."""
+        return 0
+
+    def unique_via(self) -> str | None:
+        """Name another connection to keep the lock, and say `unique_for`: lock and job are two steps then."""
+        return None
+
+
+class ShouldBeUniqueUntilProcessing(ShouldBeUnique):
+    """A job of which one waits at a time: the lock ends when it starts."""
+
+
+@runtime_checkable
+class Overlapping(Protocol):
+    """A middleware that lets one job of a key run at a time; what it asks for is read at dispatch."""
+
+    def overlap(self, job_path: str) -> Overlap:
+        """What a job of that class path asks for."""
+        ...
+
+
+def asked_of_store(
+    job: Any, given: set[str], path: str, arguments: bytes, carried: JobOptions
+) -> tuple[Unique | None, JobOptions]:
+    """Find the lock that a job needs to be stored, and its options with what a worker must know of locks.
+
+    Args:
+        job: whose class and attributes are read.
+        given: which of `NAMES` say anything.
+        path: its class path.
+        arguments: encoded; they tell jobs apart that are debounced and say no `unique_id`.
+        carried: the options so far.
+    """
+    unique = _unique(job, path, arguments) if given & {"unique", "debounced"} else None
+    overlap = _overlap(job, path) if "middleware" in given else None
+    more: dict[str, Any] = {} if overlap is None else {"overlap": overlap}
+    if unique is not None and unique.via is not None:
+        more["elsewhere"] = Elsewhere(unique.via, unique.key, unique.until_start)
+    elif unique is not None and unique.until_start:
+        more["until_start"] = True
+    return unique, msgspec.structs.replace(carried, **more) if more else carried
+
+
+def key_of(*parts: str) -> str:
+    """Join the parts of a key; one that is too long, or that not every store can hold, is hashed."""
+    key = ":".join(parts)
+    if len(key) <= LONGEST_KEY and key.isprintable():
+        return key
+    readable = "".join(letter for letter in key[:_READABLE] if letter.isprintable())
+    return f"{readable}#{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def debounce_us(job: Any, what: str) -> tuple[int, int] | None:
+    """Read `debounced`: how long after the last dispatch, and after the first at the most (0: any); None if it is not.
+
+    Raises:
+        ConfigurationError: it is neither a duration nor a pair of them, or the job has a delay as well.
+    """
+    value = job.debounced
+    if value is None:
+        return None
+    pause, most = value if isinstance(value, tuple) and len(value) == 2 else (value, None)  # noqa: PLR2004  a pair
+    pause_s = seconds(pause, f"{what}.debounced")
+    most_s = 0.0 if most is None else seconds(most, f"{what}.debounced: max_wait")
+    if not pause_s or (most is not None and most_s < pause_s):
+        raise ConfigurationError(
+            f"{what}.debounced: it waits {pause_s:g} s after the last dispatch, {most_s:g} s at the most",
+            hint="write .debounce(5, max_wait=60): more than 0, and max_wait no less",
+        )
+    if job.delay:
+        raise ConfigurationError(
+            f"{what} has a delay and is debounced", hint="debounce says when it is due: drop delay"
+        )
+    return round(pause_s * 1_000_000), round(most_s * 1_000_000)
+
+
+def _unique(job: Any, path: str, arguments: bytes) -> Unique:
+    what = type(job).__qualname__
+    debounced = debounce_us(job, what)
+    for_us = round(seconds(_said(job, "unique_for") or 0, f"{what}.unique_for") * 1_000_000)
+    via = _said(job, "unique_via")
+    replaces = debounced is not None or bool(getattr(job, "unique_replaces", False))
+    if via is not None:
+        _check_via(what, name(via, f"{what}.unique_via"), for_us, replaces=replaces)
+    return Unique(
+        key=key_of(path, _id_of(job, what, arguments)),
+        until_start=debounced is not None or isinstance(job, ShouldBeUniqueUntilProcessing),
+        for_us=for_us,
+        replaces=replaces,
+        max_wait_us=debounced[1] if debounced is not None else 0,
+        via=via,
+    )
+
+
+def _said(job: Any, attribute: str) -> Any:
+    """What a job says by a method or a plain attribute; None where it says nothing."""
+    value = getattr(job, attribute, None)
+    return value() if callable(value) else value
+
+
+def _id_of(job: Any, what: str, arguments: bytes) -> str:
+    if not hasattr(job, "unique_id"):
+        return sha256(arguments).hexdigest()
+    value = _said(job, "unique_id")
+    if isinstance(value, bool) or not isinstance(value, (str, int, UUID)):
+        raise ConfigurationError(
+            f"{what}.unique_id: {value!r} is no text", hint='return text, such as f"{self.user_id}"'
+        )
+    return str(value)
+
+
+def _check_via(what: str, via: str, for_us: int, *, replaces: bool) -> None:
+    if not for_us:
+        raise ConfigurationError(
+            f"{what}: its lock is kept by connection {via!r} and has no end of its own",
+            hint="say unique_for too: a crash between the two stores would keep the lock for ever",
+        )
+    if replaces:
+        raise ConfigurationError(
+            f"{what}: a job whose lock is kept by connection {via!r} cannot replace another",
+            hint="drop unique_via, or unique_replaces and debounce",
+        )
+
+
+def _overlap(job: Any, path: str) -> Overlap | None:
+    middleware = job.middleware
+    stack: Iterable[Any] = middleware() if callable(middleware) else middleware
+    found = [one.overlap(path) for one in stack if isinstance(one, Overlapping)]
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{type(job).__qualname__} has {len(found)} middleware that keep jobs from overlapping",
+            hint="give it one, whose key says all of it",
+        )
+    return found[0] if found else None

@@ -17,7 +17,7 @@ def dispatch_many(jobs: Iterable[Job], *, session: Any = None) -> list[str]:
         session: an SQLAlchemy session on the jobs' own database, in whose transaction they are stored.
 
     Returns:
-        Their ids, in order.
+        Their ids, in order; None for a `ShouldBeUnique` job of which another one is there.
 
     Raises:
         QueueError: as `dispatch` raises; its `stored_ids`, and its message, name what was stored before.

@@ -74,7 +74,7 @@ def job(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
     Raises:
         ConfigurationError: there is no option of that name.
     """
-    allowed = ALL | {"middleware"}
+    allowed = ALL | {"middleware", "debounced"}
     unknown = sorted(options.keys() - allowed)
     if unknown:
         raise ConfigurationError(f"@job has no option {unknown[0]!r}", hint=f"options: {', '.join(sorted(allowed))}")

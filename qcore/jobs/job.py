@@ -79,6 +79,9 @@ class Job:
     tenant: str | None = None
     after_commit: bool = False
     """With a session: dispatch once its transaction is committed, and not at all if it is rolled back."""
+    debounced: Seconds | tuple[Seconds, Seconds | None] | None = None
+    """Due so long after the last dispatch, which cancels those before it that still wait; as a pair, no later than
+    the second after the first dispatch. See `debounce`."""
     middleware: Any = ()
     """Objects with `handle(job, next)`, outermost first: a list, a `MiddlewareStack`, or a method that returns one.
 
@@ -162,6 +165,18 @@ class Job:
         self.backoff = backoff
         return self
 
+    def debounce(self, pause: Seconds, max_wait: Seconds | None = None) -> Self:
+        """Let the last of many dispatches win: it is due `pause` after it, and cancels those before that still wait.
+
+        Jobs are the same by their `unique_id`, if they have one, and else by class and arguments.
+
+        Args:
+            pause: seconds or a timedelta without a further dispatch.
+            max_wait: from the first of them, after which it is due however many follow.
+        """
+        self.debounced = (pause, max_wait)
+        return self
+
     # -- dispatch ------------------------------------------------------------------------------------------------
 
     dispatch = _Dispatch()
@@ -174,7 +189,8 @@ class Job:
                 `after_commit` any session: the job is dispatched once that has been committed.
 
         Returns:
-            The job's id, a UUIDv7; a new one each time.
+            The job's id, a UUIDv7; a new one each time. Of a `ShouldBeUnique` job None where another one is there:
+            nothing was stored then.
 
         Raises:
             PayloadError: an argument cannot travel; nothing was stored.

@@ -31,6 +31,24 @@ LAST_US = microseconds(datetime(2200, 1, 1, tzinfo=UTC))
 _TOO_LONG = "is it in milliseconds? times are in seconds; an instant is given as a datetime"
 
 
+class Overlap(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Of the jobs of a key one runs at a time."""
+
+    key: str
+    release_us: int = 0
+    """How long a job waits that was kept from running; 0: until it is worth asking again."""
+    expire_us: int = 0
+    """From its start, after which a job that still runs keeps nobody back; 0: as long as its lease lasts."""
+
+
+class Elsewhere(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A unique lock that another connection keeps."""
+
+    connection: str
+    key: str
+    until_start: bool = False
+
+
 class JobOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The options that a worker needs; queue, priority and due time stand on the envelope."""
 
@@ -47,6 +65,15 @@ class JobOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     max_crashes: int | None = None
     result_ttl_s: float = DEFAULT_RESULT_TTL_S
     tenant: str | None = None
+    until_start: bool = False
+    """Its unique lock ends when it starts."""
+    overlap: Overlap | None = None
+    elsewhere: Elsewhere | None = None
+
+    @property
+    def starts(self) -> bool:
+        """Whether a store is to be told before the job runs."""
+        return self.until_start or self.overlap is not None or self.elsewhere is not None
 
 
 NONE = JobOptions()

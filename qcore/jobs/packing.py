@@ -11,7 +11,7 @@ from qcore.envelope import Envelope
 from qcore.errors import PayloadError, PayloadTooLargeError, SignatureError
 from qcore.identity import current_identity
 from qcore.ids import new_id
-from qcore.jobs import options
+from qcore.jobs import contracts, options
 from qcore.jobs.classes import JobClasses, class_path, resolve
 from qcore.jobs.guarding import LoadEntity, guard, is_guarded, open_arguments, require_guard
 from qcore.jobs.job import Job
@@ -58,24 +58,24 @@ def pack(
     options.name(queue, f"{cls.__qualname__}.queue")
     path = class_path(cls)
     traits = _traits.get(cls) or _learn(cls)
-    given = (job.__dict__.keys() & options.ALL) | traits.options
+    given = (job.__dict__.keys() & _READ) | traits.given
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
     args, kwargs = job._arguments
     job_id = _new_id_of(job)
     arguments = encode_arguments(args, kwargs, job=path, target=cls)
+    unique = None
+    if given and given & contracts.NAMES:
+        unique, carried = contracts.asked_of_store(job, given, path, arguments, carried)
     payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried)
     identity = current_identity()
     if encrypts or traits.is_guarded or identity is not None:
         payload = guard(payload, job, keyring, identity, encrypts=encrypts)
     sealed = seal(encode_payload(payload), keyring)
     if len(sealed) > limit:
-        raise PayloadTooLargeError(
-            f"{cls.__qualname__}: a payload of {len(sealed):,} bytes is above the limit of {limit:,}",
-            hint="store the data elsewhere and send its id or path",
-        )
-    if not given & options.PLACED:
+        raise _too_large(cls, len(sealed), limit)
+    if not given & options.PLACED and unique is None:
         return Envelope(id=job_id, job=path, queue=queue, payload=sealed)
-    delay_us, due_us = options.due(job.delay, f"{cls.__qualname__}.delay")
+    delay_us, due_us = _due(job, cls)
     return Envelope(
         id=job_id,
         job=path,
@@ -85,6 +85,7 @@ def pack(
         delay_us=delay_us,
         due_us=due_us,
         tags=options.tags_of(job.tags, f"{cls.__qualname__}.tags"),
+        unique=unique,
     )
 
 
@@ -156,21 +157,37 @@ def build(
     return job
 
 
+def _too_large(cls: type[Job], size: int, limit: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(
+        f"{cls.__qualname__}: a payload of {size:,} bytes is above the limit of {limit:,}",
+        hint="store the data elsewhere and send its id or path",
+    )
+
+
 class _Traits(msgspec.Struct, frozen=True, gc=False):
     """What is the same for every job of a class."""
 
-    options: frozenset[str]
-    """Those that differ from the default."""
+    given: frozenset[str]
+    """What differs from the default: options, and `contracts.NAMES`."""
     is_guarded: bool
 
 
 _traits: dict[type[Job], _Traits] = {}
+_READ = options.ALL | (contracts.NAMES - {"unique"})
 
 
 def _learn(cls: type[Job]) -> _Traits:
-    given = frozenset(name for name in options.ALL if getattr(cls, name) is not getattr(Job, name))
-    traits = _traits[cls] = _Traits(given, is_guarded(cls))
+    given = {name for name in _READ if getattr(cls, name) is not getattr(Job, name)}
+    if issubclass(cls, contracts.ShouldBeUnique):
+        given.add("unique")
+    traits = _traits[cls] = _Traits(frozenset(given), is_guarded(cls))
     return traits
+
+
+def _due(job: Job, cls: type[Job]) -> tuple[int, int | None]:
+    """When it is due: from the store's now, or at an instant."""
+    debounced = contracts.debounce_us(job, cls.__qualname__)
+    return options.due(job.delay, f"{cls.__qualname__}.delay") if debounced is None else (debounced[0], None)
 
 
 def _new_id_of(job: Job) -> str:

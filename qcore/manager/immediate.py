@@ -5,23 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from traceback import format_exception
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from qcore import events
 from qcore.clock import SystemClock
 from qcore.codec import encode_value
 from qcore.drivers import Store
-from qcore.envelope import Lease
+from qcore.envelope import Exclusive, Lease, Start, StartVerdict
+from qcore.errors import QueueError
 from qcore.identity import authorize, current_identity
 from qcore.ids import new_id
 from qcore.jobs.context import JobContext, Nobody
 from qcore.jobs.guarding import required_of
 from qcore.jobs.job import Job
-from qcore.jobs.options import JobOptions
+from qcore.jobs.options import NONE, Elsewhere, JobOptions
 from qcore.jobs.running import close_loop, run
 from qcore.records import Failure, pack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
+
+FreeElsewhere = Callable[[Elsewhere, str], None]
 
 
 class Opener(Protocol):
@@ -38,6 +43,16 @@ class Opener(Protocol):
     def seal_result(self, lease: Lease, encoded: bytes) -> bytes:
         """Encrypt what the job returned, if its arguments are hidden."""
         ...
+
+
+class Here(NamedTuple):
+    """What jobs need to run where they are dispatched."""
+
+    opener: Opener
+    free_elsewhere: FreeElsewhere
+    """Frees a job's lock that another connection keeps."""
+    connection: str
+    grants: tuple[str, ...]
 
 
 def run_here(job: Job, queue: str, connection: str = "", grants: tuple[str, ...] = ()) -> Any:
@@ -98,7 +113,7 @@ def _result(job: Job, context: JobContext) -> Any:
     return result
 
 
-def run_pushed(store: Store, queue: str, opener: Opener, connection: str = "", grants: tuple[str, ...] = ()) -> None:
+def run_pushed(store: Store, queue: str, here: Here) -> None:
     """Run what was just pushed, in order: one attempt each. The first error is raised once all have ended.
 
     There is no worker to try anything again: a job that raises has failed, one that asked for `release()` or
@@ -110,24 +125,51 @@ def run_pushed(store: Store, queue: str, opener: Opener, connection: str = "", g
     worker = f"here-{new_id()}"
     while leases := store.reserve([queue], 100, worker, (request := request + 1)):
         for lease in leases:
-            error = _run_lease(store, lease, opener, connection, grants)
+            error = _run_lease(store, lease, here)
             first = first or error
     if first is not None:
         raise first
 
 
-def _run_lease(
-    store: Store, lease: Lease, opener: Opener, connection: str, grants: tuple[str, ...]
-) -> Exception | None:
+def _run_lease(store: Store, lease: Lease, here: Here) -> Exception | None:
+    options = NONE
+    error: Exception | None = None
     try:
-        job, options = opener.open(lease)
-        result = _run_here(job, lease.queue, connection, grants)
-        end = _completed(lease, result, options.result_ttl_s, opener)
-    except Exception as error:  # noqa: BLE001  a job may raise anything; the caller gets it
-        store.settle([_failed(lease, error, opener.mask(lease) or str)])
-        return error
-    store.settle([end])
-    return None
+        job, options = here.opener.open(lease)
+        _start(store, lease, options, here.free_elsewhere)
+        result = _run_here(job, lease.queue, here.connection, here.grants)
+        end = _completed(lease, result, options.result_ttl_s, here.opener)
+    except Exception as raised:  # noqa: BLE001  a job may raise anything; the caller gets it
+        error, end = raised, _failed(lease, raised, here.opener.mask(lease) or str)
+    key = options.overlap.key if options.overlap is not None else None
+    store.settle([msgspec.structs.replace(end, exclusive=key)])
+    if options.elsewhere is not None:
+        here.free_elsewhere(options.elsewhere, lease.id)
+    return error
+
+
+def _start(store: Store, lease: Lease, options: JobOptions, free_elsewhere: FreeElsewhere) -> None:
+    """Ask the store whether the job may run; there is no later here.
+
+    Raises:
+        QueueError: another job of its key runs.
+    """
+    if not options.starts:
+        return
+    overlap = options.overlap
+    wanted = Start(
+        id=lease.id,
+        token=lease.token,
+        lock=lease.lock if options.until_start else None,
+        exclusive=Exclusive(overlap.key, overlap.expire_us) if overlap is not None else None,
+    )
+    if store.start([wanted])[0].verdict is not StartVerdict.STARTED:
+        raise QueueError(
+            f"{lease.job}: another job runs that must not overlap with it",
+            hint="dispatch it to a queue that a worker serves: there it waits for its turn",
+        )
+    if options.elsewhere is not None and options.elsewhere.until_start:
+        free_elsewhere(options.elsewhere, lease.id)
 
 
 def _completed(lease: Lease, result: Any, ttl_s: float, opener: Opener) -> Settlement:
@@ -139,7 +181,14 @@ def _completed(lease: Lease, result: Any, ttl_s: float, opener: Opener) -> Settl
 
 def _ended(lease: Lease, outcome: Outcome, **more: Any) -> Settlement:
     return Settlement(
-        id=lease.id, queue=lease.queue, job=lease.job, token=lease.token, outcome=outcome, attempts=1, **more
+        id=lease.id,
+        queue=lease.queue,
+        job=lease.job,
+        token=lease.token,
+        outcome=outcome,
+        attempts=1,
+        lock=lease.lock,
+        **more,
     )
 
 

@@ -20,33 +20,21 @@ from qcore.errors import ConfigurationError, JobNotFound
 from qcore.identity import acting_as
 from qcore.jobs.classes import JobClasses
 from qcore.jobs.job import Job
-from qcore.jobs.options import seconds
+from qcore.jobs.options import Elsewhere, seconds
 from qcore.jobs.packing import pack
 from qcore.manager import app as application
 from qcore.manager.current import everywhere
 from qcore.manager.definitions import defined
+from qcore.manager.elsewhere import LocksElsewhere, free, has_locks_elsewhere
 from qcore.manager.failures import act_on_all, act_on_ids, put_back, until_none
 from qcore.manager.hooks import Hooks, tell_queued
-from qcore.manager.immediate import run_here, run_pushed
+from qcore.manager.immediate import Here, run_here, run_pushed
 from qcore.manager.keys import keyring_of
 from qcore.manager.opening import Opener
 from qcore.manager.pushing import name_stored, push_all
+from qcore.manager.stats import QueueStats
 from qcore.records import QueueCounts
 from qcore.transactions import after_commit, load_entity
-
-
-class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of one queue, as `QueueManager.get_stats` tells it."""
-
-    queue: str
-    pending: int
-    delayed: int
-    processing: int
-    retrying: int
-    failed: int
-    completed: int
-    oldest_pending_age: float | None
-    """Seconds since the job that waits longest became due."""
 
 
 class _Sealed(NamedTuple):
@@ -295,45 +283,48 @@ class QueueManager(Hooks):
             return self._push(store, connection, envelopes)
         waiting = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if job.after_commit]
         direct = [envelope for envelope, job in zip(envelopes, jobs, strict=True) if not job.after_commit]
+        stored = self._push_all(store, connection, direct, within=session) if direct else ()
         if direct:
-            tell_queued(connection.name, direct, push_all(store, direct, within=session), session)
+            tell_queued(connection.name, direct, stored, session)
         if waiting:
             after_commit(session, lambda: self._push(store, connection, waiting))
-        return [envelope.id for envelope in envelopes]
+        ids = iter(stored)  # of those that wait nobody knows yet whether a lock refuses them
+        return [envelope.id if job.after_commit else next(ids) for envelope, job in zip(envelopes, jobs, strict=True)]
 
     def _push(
         self, store: Store, connection: ConnectionSettings, envelopes: Sequence[Envelope]
     ) -> Sequence[str | None]:
         if not store.capabilities.immediate:
-            ids = push_all(store, envelopes)
+            ids = self._push_all(store, connection, envelopes)
             tell_queued(connection.name, envelopes, ids)
             return ids
         now = [msgspec.structs.replace(envelope, delay_us=0, due_us=None) for envelope in envelopes]
-        ids = push_all(store, now)
+        ids = self._push_all(store, connection, now)
         tell_queued(connection.name, now, ids)
+        here = Here(self.opener(connection.name, self._grants), self.free_elsewhere, connection.name, self._grants)
         for queue in dict.fromkeys(envelope.queue for envelope in now):
-            run_pushed(store, queue, self.opener(connection.name, self._grants), connection.name, self._grants)
+            run_pushed(store, queue, here)
         return ids
+
+    def _push_all(
+        self, store: Store, connection: ConnectionSettings, envelopes: Sequence[Envelope], *, within: Any = None
+    ) -> Sequence[str | None]:
+        """Push, and take the locks that other connections keep before."""
+        if not has_locks_elsewhere(envelopes):
+            return push_all(store, envelopes, within=within)
+        with LocksElsewhere(self, connection.name, envelopes) as locks:
+            return locks.answer(push_all(store, locks.granted, within=within) if locks.granted else ())
+
+    def free_elsewhere(self, lock: Elsewhere, job_id: str) -> None:
+        """Free a job's lock that another connection keeps; where that does not answer, the lock's own time ends it."""
+        free(self, lock, job_id)
 
     # -- queues --------------------------------------------------------------------------------------------------
 
     @everywhere
     def get_stats(self, queue: str = "default") -> QueueStats:
         """Count a queue's jobs by state; zeros for a queue that has had none."""
-        counts = self._counts(queue) or QueueCounts(name=queue)
-        from qcore.clock import SystemClock
-
-        oldest = counts.oldest_due_us
-        return QueueStats(
-            queue=queue,
-            pending=counts.pending,
-            delayed=counts.delayed,
-            processing=counts.processing,
-            retrying=counts.retrying,
-            failed=counts.failed,
-            completed=counts.completed,
-            oldest_pending_age=None if oldest is None else max(0.0, (SystemClock().wall_us() - oldest) / 1e6),
-        )
+        return QueueStats.of(self._counts(queue) or QueueCounts(name=queue))
 
     @everywhere
     def size(self, queue: str = "default") -> int:

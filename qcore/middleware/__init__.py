@@ -2,6 +2,7 @@
 
 from qcore.middleware.authorize import AuthorizationMiddleware
 from qcore.middleware.observe import LoggingMiddleware, Timing, TimingMiddleware
+from qcore.middleware.overlap import WithoutOverlapping
 from qcore.middleware.retry import FailOnException, RetryMiddleware
 from qcore.middleware.skip import Skip
 from qcore.middleware.stack import Around, Middleware, MiddlewareStack, Next
@@ -21,4 +22,5 @@ __all__ = [
     "ThrottlesExceptions",
     "Timing",
     "TimingMiddleware",
+    "WithoutOverlapping",
 ]

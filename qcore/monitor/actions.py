@@ -100,6 +100,11 @@ class Actions:
         )
         return msgspec.structs.replace(result, told=told, failed=failed)
 
+    def release_lock(self, key: str) -> ActionResult:
+        """Free a lock, whosever it is, on whichever connection keeps it."""
+        changed = sum([store.release_lock(key) for store in self._stores()])
+        return ActionResult(matched=changed, changed=changed)
+
     def command(self, address: str, command: str) -> ActionResult:
         """Leave a command for workers; they hear it with their next report, within about a second.
 

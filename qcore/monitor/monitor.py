@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from qcore.clock import Clock, SystemClock, instant
 from qcore.config import mask_url
 from qcore.errors import ConfigurationError, JobNotFound, QueueError
-from qcore.monitor.reading import snapshot, worker_snapshot
+from qcore.monitor.reading import lock_snapshot, snapshot, worker_snapshot
 from qcore.monitor.snapshots import (
     BackendSnapshot,
     JobSnapshot,
     JobsPage,
+    LocksPage,
     QueueSnapshot,
     StatsSnapshot,
     TotalsSnapshot,
@@ -126,6 +127,20 @@ class Monitor:
         name = self._manager.settings.connection(connection).name
         now_us = self._clock.wall_us()
         return tuple(worker_snapshot(one, name, now_us=now_us) for one in self._manager.connection(name).workers())
+
+    def locks(self, *, cursor: str | None = None, limit: int = 50, connection: str | None = None) -> LocksPage:
+        """List the locks that jobs hold, by key.
+
+        Args:
+            cursor: `next_cursor` of the page before.
+            limit: locks, 1 to 1,000.
+            connection: whose; the default connection's if None.
+        """
+        name = self._manager.settings.connection(connection).name
+        page = self._manager.connection(name).locks(cursor=cursor, limit=limit)
+        now_us = self._clock.wall_us()
+        locks = tuple(lock_snapshot(lock, name, now_us=now_us) for lock in page.locks)
+        return LocksPage(locks=locks, next_cursor=page.next_cursor)
 
     def job(self, job_id: str, connection: str | None = None) -> JobSnapshot:
         """Show one job whole, looked for on the given connection or on all.

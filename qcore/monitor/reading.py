@@ -13,8 +13,8 @@ from qcore.crypto.keyring import Keyring
 from qcore.errors import PayloadError
 from qcore.jobs.guarding import open_result
 from qcore.jobs.packing import Guard, unpack
-from qcore.monitor.snapshots import FailureSnapshot, JobSnapshot, RunningSnapshot, WorkerSnapshot
-from qcore.records import StoredJob, WorkerRecord, unpack_history
+from qcore.monitor.snapshots import FailureSnapshot, JobSnapshot, LockSnapshot, RunningSnapshot, WorkerSnapshot
+from qcore.records import LockRecord, StoredJob, WorkerRecord, unpack_history
 from qcore.states import JobState
 
 _WAITING = frozenset({JobState.PENDING, JobState.RETRYING})
@@ -72,6 +72,20 @@ def snapshot(job: StoredJob, connection: str, keyring: Keyring | None, *, now_us
         result=shown_result(job) if full else None,
         progress=job.progress,
         progress_note=job.progress_note,
+    )
+
+
+def lock_snapshot(lock: LockRecord, connection: str, *, now_us: int) -> LockSnapshot:
+    """Show one lock."""
+    return LockSnapshot(
+        key=lock.key,
+        kind=lock.kind.value,
+        owner=lock.owner,
+        connection=connection,
+        taken_at=instant(lock.taken_us),
+        held_s=max(0.0, (now_us - lock.taken_us) / 1e6),
+        ends_at=_instant(lock.until_us),
+        ends_in_s=None if lock.until_us is None else max(0.0, (lock.until_us - now_us) / 1e6),
     )
 
 

@@ -114,6 +114,30 @@ class JobsPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class LockSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A lock that a job holds."""
+
+    key: str
+    kind: str
+    """`unique`, `until_start` or `exclusive`."""
+    owner: str
+    """Id of the job."""
+    connection: str
+    """Whose store keeps it."""
+    taken_at: datetime
+    held_s: float
+    ends_at: datetime | None
+    """When it ends whatever becomes of the job; None: with the job, or with its start or attempt."""
+    ends_in_s: float | None
+
+
+class LocksPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some locks, by key."""
+
+    locks: tuple[LockSnapshot, ...]
+    next_cursor: str | None
+
+
 class RunningSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A job in a worker's hands, as of the worker's last report."""
 

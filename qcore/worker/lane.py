@@ -11,9 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from qcore.config import ConnectionSettings
 from qcore.drivers import Store
-from qcore.envelope import Lease
+from qcore.envelope import Lease, Start, Started, StartVerdict
 from qcore.errors import ConnectionFailed, QueueError
 from qcore.records import Failure, pack_history, storable
 from qcore.settlement import Settlement
@@ -75,6 +77,8 @@ class Lane:
         """When the leases in hand were last renewed from here, in monotonic seconds."""
         self._request = 1
         self._wish: tuple[int, Sequence[str]] | None = None
+        self._exclusive: dict[str, str] = {}
+        """Keys that running jobs hold, or may hold, by the job; their ends free them."""
 
     # -- the worker's thread -------------------------------------------------------------------------------------
 
@@ -84,6 +88,9 @@ class Lane:
             self._unsent_since = now
         if settlement.runtime_s >= _AT_ONCE_S:
             self._unsent_since = 0.0
+        if self._exclusive:
+            key = self._exclusive.pop(settlement.id, None)
+            settlement = settlement if key is None else msgspec.structs.replace(settlement, exclusive=key)
         self._unsent.append(settlement)
 
     def is_due(self, now: float) -> bool:
@@ -158,6 +165,19 @@ class Lane:
         return [Holding(self.settings.name, token, ids) for token, ids in by_token.items()]
 
     # -- a job's thread ------------------------------------------------------------------------------------------
+
+    def start(self, start: Start) -> Started:
+        """Ask the store whether a job may run now.
+
+        Raises:
+            ConnectionFailed: it did not answer, and the job may have got what it asked for; its end will free it.
+        """
+        if start.exclusive is not None:
+            self._exclusive[start.id] = start.exclusive.key
+        (started,) = self.store.start([start])
+        if started.verdict is not StartVerdict.STARTED:
+            self._exclusive.pop(start.id, None)
+        return started
 
     def report(self, job_id: str, percent: int, note: str | None) -> None:
         """Keep for the store how far a job is."""
@@ -363,4 +383,6 @@ def unstorable(settlement: Settlement, error: QueueError) -> Settlement:
         error=failure.summary[:1000],
         history=pack_history([failure]),
         runtime_s=settlement.runtime_s,
+        lock=settlement.lock,
+        exclusive=settlement.exclusive,
     )

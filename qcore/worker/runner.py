@@ -23,6 +23,7 @@ from qcore.errors import (
 from qcore.events import listeners
 from qcore.jobs.context import Desk, Discreet, JobContext
 from qcore.jobs.job import Job
+from qcore.jobs.options import NONE
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
 from qcore.jobs.running import run
 from qcore.manager.definitions import defined
@@ -34,6 +35,7 @@ from qcore.worker.deadline import Cancelled, Interrupted
 from qcore.worker.lane import Lane, handed_back
 from qcore.worker.options import WorkerOptions
 from qcore.worker.place import Place
+from qcore.worker.starting import start
 from qcore.worker.verdict import Rules, Verdict, after_error, refusal, rules, was_told
 
 if TYPE_CHECKING:
@@ -123,6 +125,9 @@ class Runner:
     def run_prepared(self, attempt: Attempt, deadline: AnyDeadline) -> Settlement:
         """Run an attempt's job in this thread and settle it."""
         try:
+            if needs_start(attempt) and (kept_back := self.start(attempt)) is not None:
+                return kept_back
+            self.begins(attempt)
             deadline.begin(attempt.held.timeout_s)
             try:
                 result = run(attempt.job, attempt.context, attempt.held.timeout_s)  # type: ignore[arg-type]  # prepared
@@ -150,8 +155,6 @@ class Runner:
             payload, manager.load_entity, classes=manager.classes, keyring=self._keyring, listed_as=lease.job
         )
         attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, desk)
-        if listeners:
-            telling.begins(lease, self._lane)
         return None
 
     def _guarded(self, attempt: Attempt, payload: Payload) -> Desk:
@@ -162,6 +165,19 @@ class Runner:
             attempt.payload = None  # no code of the job is to run here: its failed() neither
             raise
         return Discreet(self._lane, partial(self._opener.mask_of, payload))
+
+    def start(self, attempt: Attempt) -> Settlement | None:
+        """Ask the store whether the job may run now, and wait for that; returns the attempt's end where it must not."""
+        options = attempt.held.options
+        kept_back = start(self._lane, attempt.lease, options)
+        if kept_back is None and options.elsewhere is not None and options.elsewhere.until_start:
+            self._manager.free_elsewhere(options.elsewhere, attempt.lease.id)
+        return kept_back
+
+    def begins(self, attempt: Attempt) -> None:
+        """Tell those who listen that the job runs now."""
+        if listeners:
+            telling.begins(attempt.lease, self._lane)
 
     def finish(self, attempt: Attempt, result: Any) -> Settlement:
         """Settle an attempt whose job returned, as the job itself wished."""
@@ -212,7 +228,7 @@ class Runner:
         kept = attempt.held.options.result_ttl_s
         if result is None or not kept:
             lease = attempt.lease
-            if lease.crashes:
+            if lease.crashes or attempt.held.options.elsewhere is not None:
                 return self._end(attempt, _COMPLETED)
             return Settlement(
                 id=lease.id,
@@ -223,6 +239,7 @@ class Runner:
                 attempts=lease.attempts + 1,
                 exceptions=lease.exceptions,
                 runtime_s=time.perf_counter() - attempt.began,
+                lock=lease.lock,
             )
         encoded = encode_value(result, what=f"the result of {attempt.lease.job}")
         encoded = self._opener.seal(attempt.payload, encoded)
@@ -266,6 +283,9 @@ class Runner:
     ) -> Settlement:
         lease = attempt.lease
         known = self._failures(lease) if failures is None and lease.crashes else failures
+        elsewhere = attempt.held.options.elsewhere
+        if elsewhere is not None and verdict.outcome is not Outcome.RELEASED:
+            self._manager.free_elsewhere(elsewhere, lease.id)
         return Settlement(
             id=lease.id,
             queue=lease.queue,
@@ -280,6 +300,7 @@ class Runner:
             error=failures[-1].summary[:1000] if failures else None,
             result=result,
             result_ttl_s=result_ttl_s,
+            lock=lease.lock,
         )
 
     # -- errors --------------------------------------------------------------------------------------------------
@@ -340,6 +361,12 @@ class Runner:
         definition = defined.get(queue)
         of_queue = definition.max_attempts if definition else None
         return rules(payload.options, of_queue, self._options, self._connection.max_attempts)
+
+
+def needs_start(attempt: Attempt) -> bool:
+    """Whether the store must be asked before the job runs."""
+    options = attempt.held.options
+    return options is not NONE and options.starts
 
 
 def _words(error: BaseException) -> str:

@@ -64,7 +64,7 @@ def run(
         pending.with_priority(priority)
     job_id = pending.dispatch()
     if job_id is None:
-        raise CommandFailed(f"{job} is unique and waits already", Exit.CONFLICT, hint="nothing was dispatched")
+        raise CommandFailed(f"{job} is unique, and one waits or runs already", Exit.CONFLICT, hint="see: qctl locks")
     if wait:
         return _wait(call, job_id, timeout_s)
     output.show(call, output.Report(schema="qctl.dispatch/1", data={"id": job_id}, text=job_id, backend=call.backend()))

@@ -22,6 +22,7 @@ class ModelJob:
     token: str | None = None
     outcome: str | None = None
     cancel_requested: bool = False
+    lock: str | None = None
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Model:
     """A store. Its clock counts events; a job is due now, or long after."""
 
     jobs: dict[str, ModelJob] = field(default_factory=dict)
+    locks: dict[str, str] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
     totals: dict[tuple[str, str], int] = field(default_factory=dict)
     queues: set[str] = field(default_factory=set)
@@ -38,6 +40,18 @@ class Model:
         self.queues.add(queue)
         if job_id not in self.jobs:
             self.jobs[job_id] = ModelJob(job_id, queue, priority, self._due("late" if delayed else "none"))
+
+    def push_unique(self, job_id: str, queue: str, key: str, *, replaces: bool, delayed: bool) -> bool:
+        """Whether it was stored."""
+        holder = self.jobs.get(self.locks.get(key, ""))
+        if holder is not None and not (replaces and holder.state == "waiting"):
+            return False
+        if holder is not None:
+            self._end(holder, "cancelled")
+        self.push(job_id, queue, 0, delayed=delayed)
+        self.jobs[job_id].lock = key
+        self.locks[key] = job_id
+        return True
 
     def next_ids(self, queues: list[str], limit: int) -> list[str]:
         """Whom a reserve must give, in order."""
@@ -71,7 +85,9 @@ class Model:
         job = self.jobs.get(job_id)
         if job is None or job.state != "failed":
             return False
-        self.jobs[job_id] = ModelJob(job.id, job.queue, job.priority, self._due("none"))
+        self.jobs[job_id] = ModelJob(job.id, job.queue, job.priority, self._due("none"), lock=job.lock)
+        if job.lock is not None:
+            self.locks.setdefault(job.lock, job_id)
         return True
 
     def forget(self, job_id: str) -> bool:
@@ -96,6 +112,7 @@ class Model:
         waiting = self._in("waiting", queue)
         for job in waiting:
             del self.jobs[job.id]
+            self._free(job)
         return len(waiting)
 
     def let_time_pass(self) -> None:
@@ -134,7 +151,12 @@ class Model:
 
     def _end(self, job: ModelJob, outcome: str) -> None:
         job.state = outcome
+        self._free(job)
         self.totals[job.queue, outcome] = self.totals.get((job.queue, outcome), 0) + 1
+
+    def _free(self, job: ModelJob) -> None:
+        if job.lock is not None and self.locks.get(job.lock) == job.id:
+            del self.locks[job.lock]
 
     def _due(self, delay: str) -> int:
         self.now += 1

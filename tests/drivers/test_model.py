@@ -33,7 +33,7 @@ from servers.stores import settings_for
 
 from qcore.drivers import open_store
 from qcore.drivers.memory import MemoryDriver
-from qcore.envelope import Lease
+from qcore.envelope import Lease, Unique
 from qcore.states import Outcome
 
 QUEUES = ("a", "b")
@@ -86,6 +86,16 @@ class StoreMachine(RuleBasedStateMachine):
             self.model.push(job.id, queue, priority, delayed=delayed)
         self._tick()
         return multiple(*pushed)
+
+    @rule(target=jobs, queue=a_queue, key=st.sampled_from("kl"), replaces=st.booleans(), delayed=st.booleans())
+    def push_unique(self, queue: str, key: str, *, replaces: bool, delayed: bool) -> Any:
+        unique = Unique(key=key, replaces=replaces)
+        job = envelope(queue, delay_s=self.delay_s if delayed else 0, unique=unique)
+        (answer,) = self.driver.push([job])
+        is_stored = self.model.push_unique(job.id, queue, key, replaces=replaces, delayed=delayed)
+        assert answer == (job.id if is_stored else None)
+        self._tick()
+        return multiple(*[job] * is_stored)
 
     @rule(job=jobs)
     def push_again(self, job: Any) -> None:
@@ -176,6 +186,10 @@ class StoreMachine(RuleBasedStateMachine):
             for found in self.driver.counts()
         }
         assert counted == self.model.counts()
+
+    @invariant()
+    def locks_are_held_by_the_same(self) -> None:
+        assert {lock.key: lock.owner for lock in self.driver.locks().locks} == self.model.locks
 
     def every_view_lists_its_own(self) -> None:
         for view in ("pending", "delayed", "processing", "retrying", "failed"):

@@ -14,7 +14,7 @@ from fakes.values import HOUR_S, cancelled, completed, envelope, envelopes, fail
 from fakes.worker import FakeWorker
 
 from qcore.drivers.base import Change
-from qcore.envelope import Lease
+from qcore.envelope import Exclusive, Lease, Start, Unique
 from qcore.errors import ConnectionFailed
 from qcore.records import QueueDefinition
 
@@ -35,6 +35,24 @@ NEW = envelopes(3, "new")
 
 def push(scene: Scene) -> Any:
     return scene.driver.push([*NEW, envelope(id=scene.waiting[0])], repeat=True)
+
+
+UNIQUE = [
+    envelope("new", unique=Unique(key="new")),
+    envelope("new", unique=Unique(key="new")),
+    envelope("new", unique=Unique(key="held")),
+    envelope("new", unique=Unique(key="waits", replaces=True)),
+]
+
+
+def push_unique(scene: Scene) -> Any:
+    return scene.driver.push(UNIQUE, repeat=True)
+
+
+def start(scene: Scene) -> Any:
+    held = Exclusive("one at a time")
+    starts = [Start(id=lease.id, token=lease.token, lock=lease.lock, exclusive=held) for lease in scene.leases[3:]]
+    return scene.driver.start([*starts, Start(id=scene.leases[0].id, token="stale")])
 
 
 def reserve(scene: Scene) -> Any:
@@ -69,7 +87,9 @@ def unread(call: Call) -> Call:
 
 CALLS: dict[str, tuple[str, Call]] = {
     "push": ("push", push),
+    "push unique": ("push", push_unique),
     "reserve": ("reserve", reserve),
+    "start": ("start", start),
     "settle": ("settle", settle),
     "settle_and_reserve": ("settle_and_reserve", settle_and_reserve),
     "heartbeat": ("heartbeat", heartbeat),
@@ -83,6 +103,8 @@ CALLS: dict[str, tuple[str, Call]] = {
     "flush": ("flush", unread(lambda s: s.driver.flush())),
     "cancel": ("cancel", unread(lambda s: s.driver.cancel([s.waiting[0], s.leases[0].id]))),
     "reseal": ("reseal", unread(lambda s: s.driver.reseal([Change(s.waiting[0], b"{}", b"new")]))),
+    "take_lock": ("take_lock", lambda s: s.driver.take_lock("new", "job", 60_000_000)),
+    "release_lock": ("release_lock", unread(lambda s: s.driver.release_lock("held"))),
     "progress": ("progress", lambda s: s.driver.progress(s.leases[0].id, 30, "note")),
     "migrate": ("migrate", unread(lambda s: s.driver.migrate())),
     "close": ("close", lambda s: s.driver.close()),
@@ -93,10 +115,11 @@ CALLS: dict[str, tuple[str, Call]] = {
 def scene(driver: Any) -> Scene:
     flaky = FlakyDriver(driver)
     worker = FakeWorker(flaky)
-    driver.push(envelopes(7))
+    held, until_start = Unique(key="held"), Unique(key="until start", until_start=True)
+    driver.push([*envelopes(3), envelope(unique=held), envelope(unique=until_start), *envelopes(2)])
     leases = list(worker.reserve(7))
     driver.settle([failed(lease) for lease in leases[5:]])
-    waiting = [*envelopes(3), envelope(delay_s=HOUR_S)]
+    waiting = [*envelopes(3), envelope(delay_s=HOUR_S), envelope(delay_s=HOUR_S, unique=Unique(key="waits"))]
     driver.push(waiting)
     driver.pause("paused")
     return Scene(flaky, worker, leases[:5], [lease.id for lease in leases[5:]], [job.id for job in waiting])
@@ -104,9 +127,10 @@ def scene(driver: Any) -> Scene:
 
 def everything(scene: Scene) -> Any:
     """All that a reader sees, but for the instant at which a repeated pause ends."""
-    ids = [lease.id for lease in scene.leases] + scene.failed + scene.waiting + [job.id for job in NEW]
+    ids = [lease.id for lease in scene.leases] + scene.failed + scene.waiting + [job.id for job in NEW + UNIQUE]
     counts = [msgspec.structs.replace(found, paused_until_us=None) for found in scene.driver.counts()]
-    return counts, [scene.driver.find(job_id) for job_id in ids]
+    locks = [(lock.key, lock.owner) for lock in scene.driver.locks().locks]
+    return counts, locks, [scene.driver.find(job_id) for job_id in ids]
 
 
 def plain(answer: Any) -> Any:

@@ -13,6 +13,7 @@ from fakes.worker import FakeWorker
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.orm import Session
 
+from qcore.envelope import Unique
 from qcore.errors import QueueFullError
 from qcore.records import QueueDefinition
 from qcore.states import JobState
@@ -129,3 +130,40 @@ def test_a_commit_ends_a_wait(driver: Any, engine: Engine) -> None:
     pushing.start()
     assert waiting.await_one(within_s=2.5)
     pushing.join()
+
+
+def test_a_unique_job_takes_its_lock_with_the_commit(driver: Any, connection: Connection) -> None:
+    first, second = envelope(unique=Unique(key="k")), envelope(unique=Unique(key="k"))
+    assert list(driver.push([first], within=connection)) == [first.id]
+    assert list(driver.push([second], within=connection)) == [None]
+    assert driver.locks().locks == ()
+    connection.rollback()
+    assert list(driver.push([second], within=connection)) == [second.id]
+    connection.commit()
+    assert [lock.owner for lock in driver.locks().locks] == [second.id]
+
+
+def test_a_push_that_is_refused_in_a_transaction_holds_up_nobody(
+    driver: Any, connection: Connection, store: StoreUnderTest
+) -> None:
+    if store.name == "mariadb":
+        pytest.skip("its transactions see what was, and whoever wants to know more holds the lock's row")
+    job = envelope(unique=Unique(key="k"))
+    driver.push([job])
+    lease = FakeWorker(driver).reserve_one()
+    assert list(driver.push([envelope(unique=Unique(key="k"))], within=connection)) == [None]
+    assert not driver.settle([completed(lease)])
+    connection.rollback()
+    assert driver.locks().locks == ()
+
+
+def test_an_end_in_a_transaction_frees_the_lock_with_it(driver: Any, connection: Connection) -> None:
+    job = envelope(unique=Unique(key="k"))
+    driver.push([job])
+    lease = FakeWorker(driver).reserve_one()
+    assert not driver.settle([completed(lease)], within=connection)
+    connection.rollback()
+    assert [lock.owner for lock in driver.locks().locks] == [job.id]
+    assert not driver.settle([completed(lease)], within=connection)
+    connection.commit()
+    assert driver.locks().locks == ()

@@ -69,6 +69,15 @@ MUTANTS = (
         ("tests/faults/test_steps.py::test_t4_kill_inside_settle",),
     ),
     Mutant(
+        "unique lock outside push",
+        "qcore/drivers/database/locking.py",
+        "        self._store(connection, decision, fresh)\n",
+        "        connection.exec_driver_sql('COMMIT')\n"
+        "        connection.exec_driver_sql(self._link.dialect.begin)\n"
+        "        self._store(connection, decision, fresh)\n",
+        ("tests/drivers/database/test_database_locks.py::test_a_job_that_cannot_be_stored_leaves_no_lock",),
+    ),
+    Mutant(
         "reserve without a lease",
         "qcore/drivers/database/statements.py",
         '            "lease_until_us": self._lease_end(),\n            "started": 0,',

@@ -13,6 +13,7 @@ PROMISED = {
     "QueueManager", "define_queue", "Worker",
     "on", "JobQueued", "JobProcessing", "JobProcessed", "JobExceptionOccurred", "JobFailed", "JobTimedOut",
     "JobRetryRequested", "WorkerLooping", "WorkerStopping",
+    "ShouldBeUnique", "ShouldBeUniqueUntilProcessing",
 }  # fmt: skip
 
 

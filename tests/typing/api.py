@@ -15,6 +15,8 @@ from qcore import (
     QueueManager,
     SecureJob,
     ShouldBeEncrypted,
+    ShouldBeUnique,
+    ShouldBeUniqueUntilProcessing,
     Worker,
     define_queue,
     dispatch_many,
@@ -33,6 +35,7 @@ from qcore.middleware import (
     ThrottleMiddleware,
     ThrottlesExceptions,
     TimingMiddleware,
+    WithoutOverlapping,
 )
 
 
@@ -84,6 +87,28 @@ class AsyncJob(Job):
     async def handle(self) -> None: ...
 
 
+class ProcessUserDataJob(Job, ShouldBeUnique):
+    unique_replaces = True
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__()
+        self.user_id = user_id
+        self.middleware = [WithoutOverlapping(f"user {user_id}", release_after=5, expire_after=timedelta(hours=1))]
+
+    def unique_id(self) -> str:
+        return f"process_user_{self.user_id}"
+
+    def unique_for(self) -> timedelta:
+        return timedelta(hours=1)
+
+    def unique_via(self) -> str:
+        return "redis"
+
+
+class LatestJob(Job, ShouldBeUniqueUntilProcessing):
+    debounced = (5, timedelta(minutes=1))
+
+
 @job(queue="images", max_tries=5)
 def resize(path: Path, width: int = 100) -> str:
     return f"{path}@{width}"
@@ -103,6 +128,7 @@ def dispatching(session: Any, *, wanted: bool) -> None:
     SendEmailJob.dispatch_now("a@b.c", "Hi")
     SendEmailJob("a@b.c", "Hi").on_connection("redis").with_timeout(5).with_backoff([1, 2]).dispatch(session=session)
     AsyncJob.dispatch_after_response()
+    assert_type(LatestJob().debounce(5, max_wait=60), LatestJob)
     assert_type(dispatch_many([SendEmailJob("a@b.c", "Hi"), AsyncJob()]), list[str])
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from qcore.drivers.database.link import Link
-    from qcore.envelope import Envelope, Lease
+    from qcore.envelope import Envelope, Lease, Start, Started
     from qcore.settlement import Settlement
 
 T = TypeVar("T")
@@ -60,15 +60,24 @@ class DatabaseDriver:
 
     def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
         """Store all the envelopes or none, each id once; see `Driver.push`."""
+        refused: Collection[str] = ()
         if envelopes and within is not None:
-            self._link.inside(lambda connection: self._push(connection, envelopes, repeat), within)
+            refused = self._link.inside(
+                lambda connection: self._push(connection, envelopes, repeat, is_own=False), within
+            )
         elif envelopes:
-            self._push_alone(envelopes, repeat)
-        return [envelope.id for envelope in envelopes]
+            refused = self._push_alone(envelopes, repeat)
+        return [None if envelope.id in refused else envelope.id for envelope in envelopes]
 
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
         """Lease up to `limit` due jobs, in queue order; see `Driver.reserve`."""
         return self.settle_and_reserve((), queues, limit, worker, request)[1]
+
+    def start(self, starts: Sequence[Start]) -> Sequence[Started]:
+        """Let leased jobs begin that need something first; see `Driver.start`."""
+        if not starts:
+            return []
+        return self._link.run(lambda connection: self._link.locking.start(connection, starts))
 
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Apply the ends of many attempts in one step; see `Driver.settle`."""
@@ -145,15 +154,21 @@ class DatabaseDriver:
         self._aside = None
         self._link.close()
 
-    def _push(self, connection: Connection, envelopes: Sequence[Envelope], repeat: bool) -> None:
+    def _push(
+        self, connection: Connection, envelopes: Sequence[Envelope], repeat: bool, *, is_own: bool = True
+    ) -> Collection[str]:
+        """Push in a transaction; returns the ids that unique locks refused."""
         if repeat:
             moves, ended_ids = self._link.moves, self._link.statements.ended_ids
             ended = moves.among(connection, ended_ids, [envelope.id for envelope in envelopes])
             envelopes = [envelope for envelope in envelopes if envelope.id not in ended]
+        if any(envelope.unique is not None for envelope in envelopes):
+            return self._link.locking.push(connection, envelopes, is_own=is_own)
         if envelopes:
             self._link.moves.push(connection, envelopes)
+        return ()
 
-    def _push_alone(self, envelopes: Sequence[Envelope], repeat: bool) -> None:
+    def _push_alone(self, envelopes: Sequence[Envelope], repeat: bool) -> Collection[str]:
         """Push in a transaction of its own, or by one statement that needs none."""
         moves = self._link.moves
         is_unsure = False  # a connection broke off, and nobody knows how far the statement had come
@@ -168,15 +183,16 @@ class DatabaseDriver:
                 is_unsure = self._link.is_gone(error)
                 raise
 
-        is_short = not repeat and all(e.queue in moves.known for e in envelopes)
+        is_short = not repeat and all(e.queue in moves.known and e.unique is None for e in envelopes)
         if is_short and self._link.run(at_once, begin=()):
-            return
+            return ()
         try:
-            self._link.run(lambda connection: self._push(connection, envelopes, repeat or is_unsure))
+            refused = self._link.run(lambda connection: self._push(connection, envelopes, repeat or is_unsure))
         except ConnectionFailed as failure:
             failure.may_have_reached = failure.may_have_reached or is_unsure
             raise
-        moves.known.update(envelope.queue for envelope in envelopes)
+        moves.known.update(envelope.queue for envelope in envelopes if envelope.id not in refused)
+        return refused
 
     def _running(self, settlements: Iterable[Settlement]) -> Callable[[Callable[[Connection], T]], T]:
         """How a transaction with these ends is to run: what others may have seen of them must last."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from qcore.drivers.database.connections import Connections
 from qcore.drivers.database.dialects import dialect_for
 from qcore.drivers.database.dialects.base import Trouble
+from qcore.drivers.database.locking import Locking
 from qcore.drivers.database.prepared import execute
 from qcore.drivers.database.schema import Tables
 from qcore.drivers.database.upgrade import Upgrade
@@ -71,6 +72,11 @@ class Link:
     def moves(self) -> Moves:
         """How jobs move."""
         return self.dialect.moves(self)
+
+    @cached_property
+    def locking(self) -> Locking:
+        """How jobs take keys and free them."""
+        return Locking(self)
 
     def run(self, work: Callable[[Connection], T], begin: Sequence[str] | None = None) -> T:
         """Run a piece of work on the store, whose tables are there and up to date, in its own transaction.

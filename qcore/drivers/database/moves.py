@@ -185,6 +185,7 @@ class Moves:
         """Give back jobs whose lease ran out; returns the queue of each."""
         lapsed: dict[str, str] = {row[0]: row[1] for row in self.say.lapsed.run(connection, most=most)}
         if lapsed:
+            self.link.locking.free_exclusive(connection, lapsed)
             self.say.give_back.run(connection, ids=self.dialect.pack(list(lapsed)))
             self.announce(connection, lapsed.values())
         return lapsed
@@ -195,6 +196,7 @@ class Moves:
         held = {job_id: queue for job_id, queue, token in rows if worker_of(token) == worker}
         guilty = [{"job_id": job_id, "reason": charged[job_id]} for job_id in held if job_id in charged]
         if held:
+            self.link.locking.free_exclusive(connection, held)
             self.say.take_back.run(connection, ids=self.dialect.pack(list(held)))
             self.announce(connection, held.values())
         if guilty:
@@ -279,6 +281,7 @@ def _lease(row: Sequence[Any], token: str) -> Lease:
         history=row[10],
         cancel_requested=bool(row[11]),
         crash_reason=row[12],
+        lock=row[13],
         reserved_us=row[_INSTANT],
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, case, delete, literal, null, select, update
 
-from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, READY
+from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, LOCKING, READY
 from qcore.drivers.database.statements import KEPT_AT_THE_END, Statements, literally
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.prepared import Prepared
 
-_RESTORED = ("id", "job", "queue", "rank", "tags", "payload", "history")
+_RESTORED = ("id", "job", "queue", "rank", "tags", "payload", "history", *LOCKING)
 
 
 class Operations(Statements):

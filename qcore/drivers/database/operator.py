@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -65,6 +64,7 @@ class DatabaseOperator:
                 ids = statement.run(connection, queue=queue, most=limit - dropped).scalars()
                 if ids:
                     self._link.statements.drop.run(connection, ids=self._link.dialect.pack(ids))
+                    self._link.locking.free(connection, ids)
                     dropped += len(ids)
             return dropped
 
@@ -81,6 +81,7 @@ class DatabaseOperator:
                 names = self._link.dialect.pack(list(failed))
                 self._operations.restore.run(connection, ids=names)
                 self._operations.forget.run(connection, ids=names)
+                self._link.locking.take_again(connection, list(failed))
                 self._link.moves.announce(connection, failed.values())
             return [job_id for job_id in dict.fromkeys(ids) if job_id in failed]
 
@@ -137,6 +138,16 @@ class DatabaseOperator:
 
         return self._link.run(reseal) if changes else []
 
+    def take_lock(self, key: str, owner: str, for_us: int) -> bool:
+        """Take a unique lock for a job that lives elsewhere; whether it was free."""
+        return self._link.run(lambda connection: self._link.locking.take(connection, key, owner, for_us))
+
+    def release_lock(self, key: str, owner: str | None = None) -> bool:
+        """Free a lock, whosever it is or only that job's; whether it was held."""
+        say = self._link.locking.say
+        free, values = (say.free_key, {}) if owner is None else (say.free_key_of, {"job_id": owner})
+        return self._link.run(lambda connection: bool(free.run(connection, key=key, **values).rowcount))
+
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come."""
         values = {"job_id": job_id, "percent": percent, "note": note}
@@ -162,8 +173,5 @@ class DatabaseOperator:
         if leased:
             operations.mark.run(connection, ids=pack(leased), mark=mark)
         if waiting:
-            operations.cancel.run(connection, ids=pack(list(waiting)))
-            self._link.statements.drop.run(connection, ids=pack(list(waiting)))
-            ends = {queue: (0, number) for queue, number in Counter(waiting.values()).items()}
-            self._link.moves.count(connection, self._link.writer, ends)
+            self._link.locking.end_waiting(connection, waiting)
         return [job_id for job_id in dict.fromkeys(ids) if job_id in waiting]

@@ -11,10 +11,10 @@ import msgspec
 
 from qcore.drivers.database.moves import worker_of
 from qcore.drivers.database.readings import Readings
-from qcore.drivers.database.schema import FOREVER_US
+from qcore.drivers.database.schema import EXCLUSIVE, FOREVER_US, UNIQUE, UNTIL_START
 from qcore.errors import ConfigurationError
-from qcore.records import Page, QueueCounts, QueueDefinition, StoredJob
-from qcore.states import JobState
+from qcore.records import LockPage, LockRecord, Page, QueueCounts, QueueDefinition, StoredJob
+from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +28,7 @@ _MOST_RANKS = 64
 _FIRST_RANK = -(2**63)
 _decode_definition = msgspec.json.Decoder(QueueDefinition).decode
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
+_LOCK_KINDS = {UNIQUE: LockKind.UNIQUE, UNTIL_START: LockKind.UNTIL_START, EXCLUSIVE: LockKind.EXCLUSIVE}
 _Row = tuple[Any, ...]
 
 
@@ -84,6 +85,13 @@ class DatabaseReader:
             f"{shown[-1][-1]}:{shown[-1][0]}" if len(rows) > len(shown) else None,
         )
 
+    def locks(self, *, cursor: str | None = None, limit: int = 50) -> LockPage:
+        """List the locks that are held, by key."""
+        page = self._link.locking.say.page
+        rows = self._link.read(lambda connection: page.run(connection, after=cursor or "", most=limit + 1)).all()
+        shown = rows[:limit]
+        return LockPage(tuple(map(_lock, shown)), shown[-1][0] if len(rows) > len(shown) else None)
+
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took."""
         began = time.perf_counter()
@@ -127,6 +135,11 @@ class DatabaseReader:
             ranks.append(found)
             after = found
         return None
+
+
+def _lock(row: _Row) -> LockRecord:
+    key, kind, owner, taken_us, until_us = row
+    return LockRecord(key=key, kind=_LOCK_KINDS[kind], owner=owner, taken_us=taken_us, until_us=until_us)
 
 
 def _bound(cursor: str | None) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 jobs            waiting and leased jobs; every index holds one kind of them and no other
 jobs_finished   completed and cancelled ones, a bounded window
 jobs_failed     what ended badly, until somebody retries or forgets it
+jobs_locks      keys that a job holds: while it lives, until it starts, or while it runs
 jobs_queues     what is known of a queue: its definition, its pause
 jobs_workers    workers as they last reported themselves
 jobs_commands   what is to be told to workers when they next report
@@ -35,6 +36,10 @@ COMPLETED, CANCELLED = 0, 1
 CANCEL_SOFT, CANCEL_HARD = 1, 2
 """How somebody asked to cancel a leased job; 0: nobody did. A hard one interrupts it."""
 """How a finished job ended (`jobs_finished.state`)."""
+UNIQUE, UNTIL_START, EXCLUSIVE = 0, 1, 2
+"""When a lock ends at the latest (`jobs_locks.kind`): with its job, as that starts, with its lease."""
+LOCKING = ("lock_name", "lock_kind", "lock_for_us")
+"""What live and failed jobs say of the unique lock they asked for."""
 FOREVER_US = 2**63 - 1
 """The end of a pause that has none."""
 
@@ -62,9 +67,12 @@ class Tables:
         self.prefix = checked_prefix(prefix)
         self.metadata = MetaData()
         self._dialect = dialect
-        self.jobs = self._table("", *_described(dialect), *_live(dialect), *_carried(dialect))
+        self.jobs = self._table("", *_described(dialect), *_locking(dialect), *_live(dialect), *_carried(dialect))
         self.finished = self._table("_finished", *_described(dialect), *_finished(dialect), *_carried(dialect))
-        self.failed = self._table("_failed", *_described(dialect), *_failed(dialect), *_carried(dialect))
+        self.failed = self._table(
+            "_failed", *_described(dialect), *_locking(dialect), *_failed(dialect), *_carried(dialect)
+        )
+        self.locks = self._table("_locks", *_lock(dialect))
         self.queues = self._table("_queues", *_queue(dialect))
         self.counters = self._table("_counters", *_counter(dialect))
         self.workers = self._table("_workers", *_worker(dialect))
@@ -93,6 +101,8 @@ class Tables:
         index(self.finished, "results", ("result_until_us",), only="kept = 1", over=("kept",))
         index(self.failed, "ended_queue", ("queue", "ended_us", "id"))
         index(self.failed, "ended", ("ended_us",))
+        index(self.locks, "owner", ("owner",))
+        index(self.locks, "until", ("until_us",))
         index(self.commands, "address", ("address", "left_us"))
 
 
@@ -122,6 +132,15 @@ def _described(dialect: Dialect) -> list[SchemaItem]:
         Column("last_outcome", dialect.name_type),  # so that a repeated settlement is known again
         Column("progress", SmallInteger),
         Column("progress_note", dialect.text_type),
+    ]
+
+
+def _locking(dialect: Dialect) -> list[SchemaItem]:
+    """Which unique lock a job asked for, whether or not it still holds it."""
+    return [
+        Column("lock_name", dialect.name_type),
+        Column("lock_kind", SmallInteger),
+        Column("lock_for_us", BigInteger),
     ]
 
 
@@ -161,6 +180,17 @@ def _finished(dialect: Dialect) -> list[SchemaItem]:
 
 def _failed(dialect: Dialect) -> list[SchemaItem]:
     return [*_ended(), Column("error", dialect.text_type)]
+
+
+def _lock(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("name", dialect.name_type, primary_key=True),
+        Column("owner", dialect.id_type, nullable=False),
+        Column("kind", SmallInteger, nullable=False),
+        Column("taken_us", BigInteger, nullable=False),
+        Column("first_us", BigInteger, nullable=False),  # of those that replaced each other
+        Column("until_us", BigInteger),
+    ]
 
 
 def _queue(dialect: Dialect) -> list[SchemaItem]:

@@ -40,10 +40,15 @@ class Settling:
         first: dict[str, Settlement] = {}
         for settlement in settlements:
             first.setdefault(settlement.id, settlement)
+        locked = [s for s in settlements if s.lock is not None or s.exclusive is not None]
+        if locked:
+            self._link.locking.hold(connection, locked)
         applied = self._end(connection, first)
         self._push(connection, applied)
         self._count(connection, applied, self._link.writer if is_own else uuid.uuid4().hex)
         known = {id(settlement) for settlement in applied}
+        if locked:
+            self._link.locking.settle(connection, [s for s in locked if id(s) in known])
         rest = [settlement for settlement in settlements if id(settlement) not in known]
         return self._refused(connection, rest) if rest else []
 

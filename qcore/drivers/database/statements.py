@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from qcore.drivers.database.prepared import Prepared
-from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, READY
+from qcore.drivers.database.schema import CANCELLED, DELAYED, LEASED, LOCKING, READY
 
 if TYPE_CHECKING:
     from sqlalchemy import ClauseElement, Column, ColumnElement, Insert, Select, Table
@@ -47,6 +47,7 @@ LEASE_COLUMNS = (
     "history",
     "cancel_requested",
     "crash_reason",
+    "lock_name",
     "rank",
 )
 """What a lease is made of, in the order the selects give it; then come the token and the instant."""
@@ -365,7 +366,7 @@ class Statements:
         """Copy one leased job to the failed ones."""
         jobs = self.jobs.c
         values = {
-            **{name: jobs[name] for name in KEPT_AT_THE_END},
+            **{name: jobs[name] for name in (*KEPT_AT_THE_END, *LOCKING)},
             "attempts": bindparam("attempts", type_=jobs.attempts.type),
             "exceptions": bindparam("exceptions", type_=jobs.exceptions.type),
             "runtime_us": bindparam("runtime_us", type_=BigInteger),

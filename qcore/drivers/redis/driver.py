@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qcore.drivers.base import MAX_RESERVE, Capabilities
+from qcore.drivers.base import ASK_AGAIN_US, MAX_RESERVE, Capabilities
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.server import Server
 from qcore.drivers.redis.wakeup import Wakeup
 from qcore.drivers.redis.wire import groups_of, leases_of, settlements_of
+from qcore.envelope import Exclusive, Started, StartVerdict
 from qcore.errors import ConfigurationError, QueueFullError
 
 if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
     from qcore.drivers.redis.server import Argument
-    from qcore.envelope import Envelope, Lease
+    from qcore.envelope import Envelope, Lease, Start
     from qcore.settlement import Settlement
 
 _RECLAIMED_AT_ONCE = 1000
@@ -39,19 +40,25 @@ class RedisDriver:
         """Store all the envelopes or none, each id once; see `Driver.push`."""
         del repeat  # the jobs that ended are looked among at no further cost
         self._refuse_transaction(within)
+        if any(envelope.unique is not None for envelope in envelopes):
+            return self._claim(envelopes)
         full = self._server.run(script("push"), groups_of(envelopes)) if envelopes else None
         if full:
-            queue, most, held = full[0].decode(), int(full[1]), int(full[2])
-            raise QueueFullError(
-                f'queue "{queue}" is full: it holds {held} of at most {most} jobs; nothing was stored',
-                hint="dispatch later, or raise the queue's max_jobs",
-            )
+            raise _full(*full)
         return [envelope.id for envelope in envelopes]
 
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
         """Lease up to `limit` due jobs; see `Driver.reserve`."""
         reply = self._server.run(script("reserve"), self._request(queues, limit, worker, request))
         return leases_of(reply, _token(worker, request))
+
+    def start(self, starts: Sequence[Start]) -> Sequence[Started]:
+        """Let leased jobs begin that need something first; see `Driver.start`."""
+        arguments: list[Argument] = [ASK_AGAIN_US]
+        for start in starts:
+            exclusive = start.exclusive or Exclusive("")
+            arguments += (start.id, start.token, start.lock or "", exclusive.key, exclusive.expire_us)
+        return [_started(answer) for answer in self._server.run(script("start"), arguments)] if starts else []
 
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Apply the ends of many attempts; see `Driver.settle`."""
@@ -110,6 +117,14 @@ class RedisDriver:
         self._wakeup.close()
         self._server.close()
 
+    def _claim(self, envelopes: Sequence[Envelope]) -> Sequence[str | None]:
+        """Push what needs unique locks, and what comes with it."""
+        outcome, *told = self._server.run(script("claim"), groups_of(envelopes))
+        if outcome == b"full":
+            raise _full(*told)
+        refused = set(_ids(told))
+        return [None if envelope.id in refused else envelope.id for envelope in envelopes]
+
     def _request(self, queues: Sequence[str], limit: int, worker: str, request: int) -> list[Argument]:
         return [worker, request, max(1, min(limit, MAX_RESERVE)), self._lease_us, *queues]
 
@@ -123,6 +138,19 @@ class RedisDriver:
 
 def _token(worker: str, request: int) -> str:
     return f"{worker}/{request}"
+
+
+def _full(queue: bytes, most: bytes, held: int) -> QueueFullError:
+    return QueueFullError(
+        f'queue "{queue.decode()}" is full: it holds {int(held)} of at most {int(most)} jobs; nothing was stored',
+        hint="dispatch later, or raise the queue's max_jobs",
+    )
+
+
+def _started(answer: int) -> Started:
+    if answer >= 0:
+        return Started(StartVerdict.LATER, answer)
+    return Started(StartVerdict.STARTED if answer == -1 else StartVerdict.LOST)
 
 
 def _ids(reply: Sequence[bytes]) -> list[str]:

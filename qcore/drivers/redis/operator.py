@@ -71,6 +71,14 @@ class RedisOperator:
         arguments: list[Argument] = [part for change in changes for part in change]
         return [job_id.decode() for job_id in self._server.run(script("reseal"), arguments)]
 
+    def take_lock(self, key: str, owner: str, for_us: int) -> bool:
+        """Take a unique lock for a job that lives elsewhere; whether it was free."""
+        return bool(self._server.run(script("take_lock"), [key, owner, for_us]))
+
+    def release_lock(self, key: str, owner: str | None = None) -> bool:
+        """Free a lock, whosever it is or only that job's; whether it was held."""
+        return bool(self._server.run(script("release_lock"), [key] if owner is None else [key, owner]))
+
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
         """Register workers or renew what is known of them; returns what was left for them, see `Operator.report`."""
         arguments: list[Argument] = [self._kept_us]

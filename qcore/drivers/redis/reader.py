@@ -10,8 +10,8 @@ import msgspec
 
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.wire import NO_MARKS, Ending, Marks, facts_of, unpack_ending, unpack_marks
-from qcore.records import Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
-from qcore.states import JobState
+from qcore.records import LockPage, LockRecord, Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
+from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
     from qcore.drivers.redis.server import Argument, Server
@@ -20,6 +20,7 @@ VIEWS = ("pending", "delayed", "processing", "retrying", "completed", "failed", 
 _unpack_definition = msgspec.msgpack.Decoder(QueueDefinition).decode
 _unpack_worker = msgspec.msgpack.Decoder(WorkerRecord).decode
 _unpack_progress = msgspec.msgpack.Decoder(tuple[int, str | None]).decode
+_LOCK_KINDS = {b"0": LockKind.UNIQUE, b"1": LockKind.UNTIL_START, b"2": LockKind.EXCLUSIVE}
 _DIGITS = 16  # of an instant in front of a value
 _FLAGS, _CANCELLING = ord("0"), 2  # see `lua/lib/job.lua`
 
@@ -69,11 +70,30 @@ class RedisReader:
         rows = self._server.run(script("workers"), [])
         return sorted(map(_worker, rows), key=lambda worker: (worker.supervisor, worker.id))
 
+    def locks(self, *, cursor: str | None = None, limit: int = 50) -> LockPage:
+        """List the locks that are held, by key."""
+        after = "-" if cursor is None else f"({cursor}"
+        told = iter(self._server.run(script("locks"), [after, limit]))
+        locks = [_lock(key, value) for key, value in zip(told, told, strict=True)]
+        shown = tuple(locks[:limit])
+        return LockPage(shown, shown[-1].key if len(locks) > limit else None)
+
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took, or raises `ConnectionFailed`."""
         began = time.perf_counter()
         self._server.call("PING")
         return time.perf_counter() - began
+
+
+def _lock(key: bytes, value: bytes) -> LockRecord:
+    kind = 3 * _DIGITS
+    return LockRecord(
+        key=key.decode(),
+        kind=_LOCK_KINDS[value[kind : kind + 1]],
+        owner=value[kind + 1 :].decode(),
+        taken_us=int(value[2 * _DIGITS : kind]),
+        until_us=int(value[:_DIGITS]) or None,
+    )
 
 
 def _counts(row: Sequence[Any]) -> QueueCounts:

@@ -31,6 +31,8 @@ class Header(msgspec.Struct, frozen=True, gc=False, array_like=True):
     priority: str
     """As text, since it is part of a key."""
     tags: tuple[str, ...] = ()
+    lock: tuple[str, int, int] | None = None
+    """Of a unique job: key, kind, microseconds it lasts or 0."""
 
 
 class Marks(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -81,6 +83,7 @@ def groups_of(envelopes: Iterable[Envelope]) -> list[Argument]:
             envelope.due_us,
             envelope.delay_us,
             envelope.bypass_capacity,
+            None if envelope.unique is None else envelope.id,  # each by itself, in its turn
         )
         group = groups.get(kind)
         if group is None:
@@ -127,6 +130,7 @@ def leases_of(reply: Sequence[Any], token: str) -> list[Lease]:
             queue=header.queue,
             payload=value[len(packed) :],
             token=token,
+            lock=header.lock[0] if header.lock else None,
             created_us=created_us,
             due_us=int(due),
             reserved_us=reserved_us,
@@ -142,10 +146,15 @@ def facts_of(value: bytes) -> tuple[bytes, int, Header]:
 
 
 def _group(envelope: Envelope) -> tuple[Argument, ...]:
-    header = Header(envelope.job, envelope.queue, str(envelope.priority), envelope.tags)
+    unique = envelope.unique
+    lock = () if unique is None else ((unique.key, int(unique.until_start), unique.for_us),)
+    header = (envelope.job, envelope.queue, str(envelope.priority), envelope.tags, *lock)
     sign, us = ("+", envelope.delay_us) if envelope.due_us is None else ("@", envelope.due_us)
-    unbound = "1" if envelope.bypass_capacity else "0"
-    return pack(header), envelope.queue, envelope.priority, sign, min(max(us, 0), LAST_US), unbound
+    entering = b"1" if envelope.bypass_capacity else b"0"
+    if unique is not None:
+        asked = (unique.key, int(unique.until_start), unique.for_us, unique.replaces, unique.max_wait_us)
+        entering += pack(asked)
+    return pack(header), envelope.queue, envelope.priority, sign, min(max(us, 0), LAST_US), entering
 
 
 def _release(settlement: Settlement, word: str) -> tuple[object, ...]:
@@ -174,6 +183,7 @@ def _companions(settlements: Sequence[Settlement]) -> list[Argument]:
     histories: list[Argument] = []
     results: list[Argument] = []
     pushes: list[Argument] = []
+    locks: list[Argument] = []
     numbers = [0, 0, 0]
     for settlement in settlements:
         if settlement.history is not None:
@@ -186,7 +196,11 @@ def _companions(settlements: Sequence[Settlement]) -> list[Argument]:
         if settlement.pushes:
             numbers[2] += 1
             pushes += (settlement.id, *groups_of(settlement.pushes))
-    return [numbers[0], *histories, numbers[1], *results, numbers[2], *pushes]
+        if settlement.lock is not None and settlement.outcome is not Outcome.RELEASED:
+            locks += (settlement.id, settlement.lock, "0")
+        if settlement.exclusive is not None:
+            locks += (settlement.id, settlement.exclusive, "1")
+    return [numbers[0], *histories, numbers[1], *results, numbers[2], *pushes, len(locks) // 3, *locks]
 
 
 @functools.lru_cache(maxsize=256)

@@ -72,6 +72,7 @@ class Entry:
             history=self.history,
             cancel_requested=self.cancel_requested,
             crash_reason=self.crash_reason,
+            lock=self.envelope.unique.key if self.envelope.unique is not None else None,
         )
 
     def stored(self, now_us: int, *, whole: bool = True) -> StoredJob:

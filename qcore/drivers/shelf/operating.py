@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from qcore.drivers.claims import Holder
 from qcore.drivers.shelf.lane import FOR_EVER
-from qcore.states import JobState
+from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
     from qcore.drivers.base import Change
@@ -115,6 +116,23 @@ class Operating:
                     entry.envelope = replace(entry.envelope, payload=new)
                     done.append(job_id)
         return done
+
+    def take_lock(self, key: str, owner: str, for_us: int) -> bool:
+        """Take a unique lock for a job that lives elsewhere; whether it was free."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            holder = self._shelf.locks.holder(key, now_us)
+            if holder is not None:
+                return holder.owner == owner
+            taken = Holder(owner=owner, first_us=now_us, until_us=now_us + for_us)
+            self._shelf.locks.take(key, LockKind.UNIQUE, taken, now_us)
+            return True
+
+    def release_lock(self, key: str, owner: str | None = None) -> bool:
+        """Free a lock, whosever it is or only that job's; whether it was held."""
+        with self._shelf.lock:
+            self._shelf.locks.holder(key, self._shelf.now())
+            return self._shelf.locks.free(key, owner)
 
     def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
         """Register workers or renew what is known of them; returns what was left for them."""

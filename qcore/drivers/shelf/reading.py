@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
-from qcore.records import Page, QueueCounts, StoredJob, WorkerRecord
+from qcore.records import LockPage, Page, QueueCounts, StoredJob, WorkerRecord
 
 if TYPE_CHECKING:
     from qcore.drivers.shelf.ordered import Key
@@ -55,6 +55,11 @@ class Reading:
         """List the workers that reported within three lease terms, by supervisor and id."""
         with self._shelf.lock:
             return self._shelf.registry.known(self._shelf.now())
+
+    def locks(self, *, cursor: str | None = None, limit: int = 50) -> LockPage:
+        """List the locks that are held, by key."""
+        with self._shelf.lock:
+            return self._shelf.locks.page(cursor, limit, self._shelf.now())
 
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took."""

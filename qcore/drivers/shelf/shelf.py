@@ -10,11 +10,13 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S
+from qcore.drivers.claims import Holder, end_of, kind_of
 from qcore.drivers.shelf.entry import Entry
 from qcore.drivers.shelf.lane import Lane
+from qcore.drivers.shelf.locks import Locks
 from qcore.drivers.shelf.ordered import Ordered, at
 from qcore.drivers.shelf.registry import Registry
-from qcore.states import JobState, Outcome
+from qcore.states import JobState, LockKind, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +40,7 @@ class Shelf:
         self.lock = RLock()
         self.entries: dict[str, Entry] = {}
         self.lanes: dict[str, Lane] = {}
+        self.locks = Locks()
         self.leases = Ordered()
         """All leases: the one that lapses first, first."""
         self.requests: OrderedDict[str, tuple[int, list[tuple[str, str]]]] = OrderedDict()
@@ -86,6 +89,7 @@ class Shelf:
 
     def give_back(self, entry: Entry, now_us: int, due_us: int | None = None) -> None:
         """Let a leased job wait again; tried or not, it shows."""
+        self.locks.free_all(entry.id, LockKind.EXCLUSIVE)
         self.move(entry, waiting_state(entry.attempts), now_us, due_us=due_us)
         entry.worker, entry.reserved_us, entry.started = None, None, False
 
@@ -106,6 +110,7 @@ class Shelf:
     def end(self, entry: Entry, state: JobState, now_us: int) -> None:
         """End the job: a failed one stays until somebody decides, the others for a while."""
         self._lift(entry, now_us)
+        self.locks.free_all(entry.id)
         entry.state, entry.ended_us = state, now_us
         lane = self.lanes[entry.envelope.queue]
         lane.put(entry, now_us)
@@ -117,16 +122,21 @@ class Shelf:
             self._trim(lane, state.value, now_us)
 
     def restore(self, entry: Entry, now_us: int) -> None:
-        """Let a failed job begin anew; only its errors stay."""
+        """Let a failed job begin anew; only its errors stay, and its lock if that is free."""
         self._lift(entry, now_us)
         fresh = Entry(envelope=entry.envelope, state=JobState.PENDING, created_us=now_us, due_us=now_us)
         fresh.history = entry.history
         self.entries[entry.id] = fresh
         self.lanes[entry.envelope.queue].put(fresh, now_us)
+        unique = entry.envelope.unique
+        if unique is not None and self.locks.holder(unique.key, now_us) is None:
+            holder = Holder(owner=entry.id, first_us=now_us, until_us=end_of(unique.for_us, now_us))
+            self.locks.take(unique.key, kind_of(unique), holder, now_us)
 
     def drop(self, entry: Entry, now_us: int) -> None:
         """Forget the job as if it had never been."""
         self._lift(entry, now_us)
+        self.locks.free_all(entry.id)
         del self.entries[entry.id]
 
     def remember(self, worker: str, request: int, entries: Sequence[Entry]) -> None:

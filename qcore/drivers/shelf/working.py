@@ -8,15 +8,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from qcore.drivers.base import MAX_RESERVE
+from qcore.drivers.claims import Holder, ask_again_us, decide, end_of, kind_of
 from qcore.drivers.shelf.shelf import ended_state
+from qcore.envelope import Started, StartVerdict
 from qcore.errors import ConfigurationError, QueueFullError
-from qcore.states import JobState, Outcome
+from qcore.states import JobState, LockKind, Outcome
 
 if TYPE_CHECKING:
     from qcore.drivers.shelf.entry import Entry
     from qcore.drivers.shelf.shelf import Shelf
-    from qcore.envelope import Envelope, Lease
+    from qcore.envelope import Envelope, Lease, Start
     from qcore.settlement import Settlement
 
 _RECLAIMED_AT_ONCE = 1000
@@ -34,10 +38,14 @@ class Working:
         self._refuse_transaction(within)
         with self._shelf.lock:
             now_us = self._shelf.now()
-            self._check_room(envelopes)
-            self._shelf.enter(envelopes, now_us)
+            refused: Collection[str] = ()
+            if any(envelope.unique is not None for envelope in envelopes):
+                refused = self._push_unique(envelopes, now_us)
+            else:
+                self._check_room(envelopes)
+                self._shelf.enter(envelopes, now_us)
             self._shelf.ring()
-        return [envelope.id for envelope in envelopes]
+        return [None if envelope.id in refused else envelope.id for envelope in envelopes]
 
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
         """Lease up to `limit` due jobs; see `Driver.reserve`."""
@@ -49,6 +57,12 @@ class Working:
             entries = list(self._take(queues, min(limit, MAX_RESERVE), worker, now_us))
             self._shelf.remember(worker, request, entries)
             return [entry.lease() for entry in entries]
+
+    def start(self, starts: Sequence[Start]) -> Sequence[Started]:
+        """Let leased jobs begin that need something first; see `Driver.start`."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            return [self._start(one, now_us) for one in starts]
 
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Apply the ends of many attempts; see `Driver.settle`."""
@@ -128,6 +142,41 @@ class Working:
         """End this process's `wait` at once, or the next one; see `Driver.wake`."""
         self._is_awake = True
         self._shelf.ring(wake=True)
+
+    def _push_unique(self, envelopes: Sequence[Envelope], now_us: int) -> Collection[str]:
+        """Store those that get their locks; returns the ids of the others."""
+        shelf = self._shelf
+        new = {envelope.id: envelope for envelope in envelopes if envelope.id not in shelf.entries}
+        keys = {envelope.unique.key: kind_of(envelope.unique) for envelope in new.values() if envelope.unique}
+        holders = {key: holder for key in keys if (holder := self._holder(key, now_us)) is not None}
+        decision = decide(new.values(), holders, now_us)
+        self._check_room([envelope for envelope in decision.admitted if envelope.id not in decision.replaced])
+        shelf.enter(decision.admitted, now_us)
+        for replaced in decision.replaced.values():
+            shelf.end(shelf.entries[replaced], JobState.CANCELLED, now_us)
+        for key, holder in decision.taken.items():
+            shelf.locks.take(key, keys[key], holder, now_us)
+        return decision.refused
+
+    def _holder(self, key: str, now_us: int) -> Holder | None:
+        holder = self._shelf.locks.holder(key, now_us)
+        entry = self._shelf.entries.get(holder.owner) if holder is not None else None
+        is_waiting = entry is not None and entry.is_waiting
+        return None if holder is None else msgspec.structs.replace(holder, is_waiting=is_waiting)
+
+    def _start(self, start: Start, now_us: int) -> Started:
+        locks, exclusive = self._shelf.locks, start.exclusive
+        if self._leased(start.id, start.token) is None:
+            return Started(StartVerdict.LOST)
+        if exclusive is not None:
+            holder = locks.holder(exclusive.key, now_us)
+            if holder is not None and holder.owner != start.id:
+                return Started(StartVerdict.LATER, ask_again_us(holder.until_us, now_us))
+            held = Holder(owner=start.id, first_us=now_us, until_us=end_of(exclusive.expire_us, now_us))
+            locks.take(exclusive.key, LockKind.EXCLUSIVE, held, now_us)
+        if start.lock is not None:
+            locks.free_all(start.id, LockKind.UNTIL_START)
+        return Started(StartVerdict.STARTED)
 
     def _check_room(self, envelopes: Sequence[Envelope]) -> None:
         new = {envelope.id: envelope for envelope in envelopes if envelope.id not in self._shelf.entries}

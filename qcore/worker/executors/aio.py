@@ -24,7 +24,7 @@ from qcore.worker.executors.base import Ended
 from qcore.worker.executors.threads import JobThreads, ThreadDeadline, ThreadDeadlines
 from qcore.worker.lane import Lane, handed_back
 from qcore.worker.options import WorkerOptions
-from qcore.worker.runner import Attempt, Runner
+from qcore.worker.runner import Attempt, Runner, needs_start
 from qcore.worker.slots import ChildSlots
 from qcore.worker.verdict import rules
 
@@ -139,9 +139,16 @@ class AioExecutor:
         assert context is not None  # noqa: S101  prepared
         if limit_s != self._usual_timeout_s:
             entry.place.begin(entry.lease, limit_s)
+        if needs_start(attempt):  # the store may be slow: the loop must not wait for it
+            kept_back = await asyncio.to_thread(runner.start, attempt)
+            if kept_back is not None:
+                return kept_back
+        runner.begins(attempt)
         result = start(job, context)
         if iscoroutine(result):  # else a middleware left the job out
             result = await within(result, limit_s)
+        if attempt.held.options.elsewhere is not None:
+            return await asyncio.to_thread(runner.finish, attempt, result)
         return runner.finish(attempt, result)
 
     def _reason(self, entry: Entry) -> Interrupted | None:

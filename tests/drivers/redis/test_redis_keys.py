@@ -11,6 +11,7 @@ from fakes.worker import FakeWorker
 
 from qcore.drivers.base import COMPLETED_KEPT_S
 from qcore.drivers.redis import keys
+from qcore.envelope import Exclusive, Start, Unique
 from qcore.records import QueueDefinition
 
 pytestmark = pytest.mark.server
@@ -44,6 +45,9 @@ def live(driver: Any, queue: str) -> None:
             failed(leases[4]),
         ]
     )
+    driver.push([envelope(queue, priority=9, unique=Unique(key=f"lock of {queue}", for_us=1))])
+    (unique,) = worker.reserve(1)
+    driver.start([Start(id=unique.id, token=unique.token, exclusive=Exclusive(f"key of {queue}", 1))])
     driver.push([last := envelope(queue)])
     driver.cancel([last.id])
     driver.push([envelope(queue, priority=9)])

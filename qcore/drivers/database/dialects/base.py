@@ -58,6 +58,8 @@ class Dialect(ABC):
     engine_options: ClassVar[dict[str, Any]] = {}
     """What SQLAlchemy is to be told beyond the usual."""
     table_options: ClassVar[dict[str, Any]] = {}
+    sees_latest: ClassVar[bool] = True
+    """Whether a transaction of the caller's sees what others have committed since it began, unless told otherwise."""
     id_type: ClassVar[TypeEngine[str]]
     name_type: ClassVar[TypeEngine[str]]
     text_type: ClassVar[TypeEngine[str]]

@@ -70,6 +70,7 @@ class MySQL(Dialect):
         "mysql_collate": "utf8mb4_bin",
         "mysql_row_format": "DYNAMIC",
     }
+    sees_latest = False
     id_type: ClassVar[TypeEngine[str]] = _Exact(36)
     name_type: ClassVar[TypeEngine[str]] = _Exact(255)
     text_type: ClassVar[TypeEngine[str]] = LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")

@@ -62,6 +62,7 @@ class _Ready(msgspec.Struct, frozen=True, gc=False, array_like=True):
     history: str | None
     cancel_requested: int
     crash_reason: str | None
+    lock: str | None
     rank: int
 
 
@@ -211,5 +212,6 @@ class SqliteMoves(Moves):
             history=history,
             cancel_requested=bool(one.cancel_requested),
             crash_reason=one.crash_reason,
+            lock=one.lock,
             reserved_us=now_us,
         )

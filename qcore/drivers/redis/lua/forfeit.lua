@@ -1,8 +1,8 @@
 -- Give back at once every lease of a worker that is known to be dead.
--- Uses: keys clock bulk job bell waiting entries release
+-- Uses: keys clock bulk job locks bell waiting entries release
 -- ARGV: worker, then for each job that is charged: id, reason.
 -- Returns: how many jobs were given back.
--- Changes: leases, lapses, running, marks, progress, waiting, priorities, retrying, wake.
+-- Changes: leases, lapses, running, marks, progress, waiting, priorities, retrying, wake, locks.
 -- It looks through the leases of all: workers die seldom, and an index would cost every reserve and every settle.
 local STEP = 1000
 
@@ -34,11 +34,13 @@ local function charge(reason)
 end
 
 insist()
-local changes, entries = {}, {}
+local changes, entries, ids = {}, {}, {}
 for at = 2, #ARGV, 2 do
   changes[ARGV[at]] = charge(ARGV[at + 1])
 end
 for id, lease in pairs(held_leases(ARGV[1])) do
   entries[#entries + 1] = { id = id, lease = lease, change = changes[id] or spare }
+  ids[#ids + 1] = id
 end
+free_exclusive(ids)
 return #entries > 0 and #give_back(entries) or 0

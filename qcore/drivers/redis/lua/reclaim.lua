@@ -1,8 +1,8 @@
 -- Give back jobs whose lease ran out, and let what is over end in queues where nobody settles any more.
--- Uses: keys clock bulk job bell waiting entries release window
+-- Uses: keys clock bulk job locks bell waiting entries release window
 -- ARGV: jobs at the most.
 -- Returns: ids of the jobs given back.
--- Changes: leases, lapses, running, marks, progress, waiting, priorities, retrying, wake; what the window forgets.
+-- Changes: leases, lapses, running, marks, progress, waiting, priorities, retrying, wake, locks; what the window forgets.
 local TRIMMED = 100 -- jobs a queue and a call
 
 local function charge(marks, lease)
@@ -22,6 +22,7 @@ if #ids > 0 then
   for n, lease in ipairs(read('HMGET', LEASES, ids)) do
     entries[n] = { id = ids[n], lease = lease, change = charge }
   end
+  free_exclusive(ids)
   given = give_back(entries)
 end
 for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
@@ -29,4 +30,5 @@ for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
   trim('cancelled', queue, TRIMMED)
 end
 expire_results(TRIMMED)
+expire_locks(TRIMMED)
 return given

@@ -1,8 +1,9 @@
--- Put failed jobs back as pending: created and due now, nothing charged, their errors kept, past any capacity.
--- Uses: keys clock bulk job bell waiting entries
+-- Put failed jobs back as pending: created and due now, nothing charged, their errors kept, past any capacity. A unique
+-- one takes its lock again if that is free, and else comes back without one.
+-- Uses: keys clock bulk job locks bell waiting entries
 -- ARGV: ids.
 -- Returns: the ids put back.
--- Changes: jobs (created), failed, ends, marks, progress, waiting, priorities, wake.
+-- Changes: jobs (created), failed, ends, marks, progress, waiting, priorities, wake, locks.
 local entries, ids, jobs = {}, {}, {}
 for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
   local id = ARGV[n]
@@ -12,6 +13,9 @@ for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
     jobs[#jobs + 1] = id
     jobs[#jobs + 1] = NOW .. string.sub(header, 17)
     entries[#entries + 1] = { id = id, queue = facts.queue, priority = facts.priority, due = now }
+    if facts.lock and not holder_of(facts.lock[1]) then
+      take_lock(facts.lock[1], id, facts.lock[2], facts.lock[3])
+    end
   end
 end
 bulk('HDEL', ENDS, ids)

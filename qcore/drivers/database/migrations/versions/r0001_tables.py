@@ -23,9 +23,12 @@ def upgrade() -> None:
     """Make them, and their indexes."""
     dialect: Dialect = context.config.attributes["dialect"]
     prefix: str = context.config.attributes["tables"].prefix
-    jobs = _table(dialect, prefix, *_described(dialect), *_live(dialect), *_carried(dialect))
+    jobs = _table(dialect, prefix, *_described(dialect), *_locking(dialect), *_live(dialect), *_carried(dialect))
     finished = _table(dialect, f"{prefix}_finished", *_described(dialect), *_finished(dialect), *_carried(dialect))
-    failed = _table(dialect, f"{prefix}_failed", *_described(dialect), *_failed(dialect), *_carried(dialect))
+    failed = _table(
+        dialect, f"{prefix}_failed", *_described(dialect), *_locking(dialect), *_failed(dialect), *_carried(dialect)
+    )
+    locks = _table(dialect, f"{prefix}_locks", *_lock(dialect))
     _table(dialect, f"{prefix}_queues", *_queue(dialect))
     _table(dialect, f"{prefix}_counters", *_counter(dialect))
     _table(dialect, f"{prefix}_workers", *_worker(dialect))
@@ -46,6 +49,8 @@ def upgrade() -> None:
         dialect.index(finished, "results", ("result_until_us",), only="kept = 1", over=("kept",)),
         dialect.index(failed, "ended_queue", ("queue", "ended_us", "id")),
         dialect.index(failed, "ended", ("ended_us",)),
+        dialect.index(locks, "owner", ("owner",)),
+        dialect.index(locks, "until", ("until_us",)),
         dialect.index(commands, "address", ("address", "left_us")),
     ):
         index.create(op.get_bind())
@@ -80,6 +85,14 @@ def _described(dialect: Dialect) -> list[Column[Any]]:
         Column("last_outcome", dialect.name_type),
         Column("progress", SmallInteger),
         Column("progress_note", dialect.text_type),
+    ]
+
+
+def _locking(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("lock_name", dialect.name_type),
+        Column("lock_kind", SmallInteger),
+        Column("lock_for_us", BigInteger),
     ]
 
 
@@ -118,6 +131,17 @@ def _carried(dialect: Dialect) -> list[Column[Any]]:
         Column("tags", dialect.text_type),
         Column("history", dialect.blob_type),
         Column("payload", dialect.blob_type, nullable=False),
+    ]
+
+
+def _lock(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("name", dialect.name_type, primary_key=True),
+        Column("owner", dialect.id_type, nullable=False),
+        Column("kind", SmallInteger, nullable=False),
+        Column("taken_us", BigInteger, nullable=False),
+        Column("first_us", BigInteger, nullable=False),
+        Column("until_us", BigInteger),
     ]
 
 

@@ -1,5 +1,6 @@
 -- Storing new jobs. A group of them is ARGV: class facts (header), queue, priority, "+" or "@", microseconds from
--- now ("+") or since the epoch ("@"), "1" if no capacity binds it, number of jobs; then for each its id and payload.
+-- now ("+") or since the epoch ("@"), "1" if no capacity binds it or "0", followed by what a unique job asks for (see
+-- claim.lua), number of jobs; then for each its id and payload.
 
 -- Read `count` groups that begin at ARGV[at]; returns them and where the next thing begins.
 local function read_groups(at, count)
@@ -11,7 +12,7 @@ local function read_groups(at, count)
     groups[n] = {
       facts = string.format('%04d', #ARGV[at]) .. ARGV[at], queue = ARGV[at + 1], priority = ARGV[at + 2],
       due = ARGV[at + 3] == '+' and now + us or us,
-      is_bound = ARGV[at + 5] ~= '1', first = first, last = after - 2,
+      is_bound = string.byte(ARGV[at + 5]) ~= 49, first = first, last = after - 2,
     }
     at = after
   end

@@ -6,6 +6,8 @@ local QUEUES, JOBS, PAYLOADS = root .. 'queues', root .. 'jobs', root .. 'payloa
 local LEASES, LAPSES, ENDS = root .. 'leases', root .. 'lapses', root .. 'ends'
 local MARKS, HISTORY, PROGRESS = root .. 'marks', root .. 'history', root .. 'progress'
 local RESULTS, EXPIRIES = root .. 'results', root .. 'expiries'
+local LOCKS, LOCK_NAMES, LOCK_ENDS = root .. 'locks', root .. 'locknames', root .. 'lockends'
+local EXCLUSIVE = root .. 'exclusive'
 local WORKERS, SUPERVISORS, OVERDUE = root .. 'workers', root .. 'supervisors', root .. 'overdue'
 
 local INSIDE = 1024 -- bytes of a payload that is stored with the facts: one key less to look up

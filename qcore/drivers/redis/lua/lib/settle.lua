@@ -74,7 +74,8 @@ local function release(ids, leases, bodies)
 end
 
 -- What comes with some of the settlements, after the groups: histories (id, bytes), results (id, microseconds to
--- keep, bytes) and pushes (position, id, number of groups, groups); each list begins with its length.
+-- keep, bytes), pushes (id, number of groups, groups) and locks to be freed (id, key, "1" if it was held for the lease
+-- alone); each list begins with its length.
 local function keep_histories(at, applied)
   local kept = {}
   for k = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
@@ -120,6 +121,19 @@ local function push_what_follows(at, applied)
   return at
 end
 
+local function free_locks(at, applied)
+  local after = at + 1 + 3 * tonumber(ARGV[at])
+  for k = at + 1, after - 1, 3 do
+    if applied[ARGV[k]] then
+      free_lock(ARGV[k + 1], ARGV[k])
+      if ARGV[k + 2] == '1' then
+        call('HDEL', EXCLUSIVE, ARGV[k])
+      end
+    end
+  end
+  return after
+end
+
 -- Apply the settlements that begin at ARGV[at]; returns the positions (from 1) of the refused, and what follows.
 local function settle(at)
   local reply, offset, total = { refused = {}, applied = {} }, 0, tonumber(ARGV[at])
@@ -138,6 +152,7 @@ local function settle(at)
   at = keep_histories(at, reply.applied)
   at = keep_results(at, reply.applied)
   at = push_what_follows(at, reply.applied)
+  at = free_locks(at, reply.applied)
   expire_results(share(offset))
   return reply.refused, at
 end
