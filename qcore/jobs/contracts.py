@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
@@ -12,6 +11,7 @@ import msgspec
 from qcore.envelope import Unique
 from qcore.errors import ConfigurationError
 from qcore.jobs.options import Elsewhere, JobOptions, Overlap, Seconds, name, seconds
+from qcore.jobs.wrapping import layers_of
 
 LONGEST_KEY = 190
 """Characters of a lock's key: what every store can index."""
@@ -170,9 +170,7 @@ def _check_via(what: str, via: str, for_us: int, *, replaces: bool) -> None:
 
 
 def _overlap(job: Any, path: str) -> Overlap | None:
-    middleware = job.middleware
-    stack: Iterable[Any] = middleware() if callable(middleware) else middleware
-    found = [one.overlap(path) for one in stack if isinstance(one, Overlapping)]
+    found = [one.overlap(path) for one in layers_of(job) if isinstance(one, Overlapping)]
     if len(found) > 1:
         raise ConfigurationError(
             f"{type(job).__qualname__} has {len(found)} middleware that keep jobs from overlapping",

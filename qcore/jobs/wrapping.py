@@ -41,10 +41,13 @@ def call_of(job: Job) -> Call:
     cls = type(job)
     if "middleware" in job.__dict__:
         return _composed(_said(job.middleware), cls)
-    held = _of_class.get(cls)
-    if held is None or held.is_stale(cls):
-        held = _of_class[cls] = _held(cls)
-    return held.call or _composed(_said(job.middleware), cls)
+    return _kept(cls).call or _composed(_said(job.middleware), cls)
+
+
+def layers_of(job: Job) -> Iterable[Any]:
+    """List a job's own middleware, outermost first, without what is around all jobs."""
+    held = None if "middleware" in job.__dict__ else _kept(type(job))
+    return _said(job.middleware) if held is None or held.layers is None else held.layers
 
 
 def checked(layer: Any, where: str) -> Any:
@@ -67,6 +70,8 @@ class _Held(NamedTuple):
 
     call: Call | None
     """None: each run is composed anew."""
+    layers: tuple[Any, ...] | None
+    """What it was composed of."""
     source: Any
     """The attribute it was made of; None where it is a method."""
     size: int
@@ -79,14 +84,22 @@ class _Held(NamedTuple):
 _of_class: dict[type[Job], _Held] = {}
 
 
+def _kept(cls: type[Job]) -> _Held:
+    held = _of_class.get(cls)
+    if held is None or held.is_stale(cls):
+        held = _of_class[cls] = _held(cls)
+    return held
+
+
 def _held(cls: type[Job]) -> _Held:
     said = cls.middleware
     if not callable(said):
-        layers = list(said)
-        return _Held(_composed(layers, cls), said if hasattr(said, "__len__") else None, len(layers))
+        layers = tuple(said)
+        return _Held(_composed(layers, cls), layers, said if hasattr(said, "__len__") else None, len(layers))
     if isinstance(getattr_static(cls, "middleware"), classmethod | staticmethod):
-        return _Held(_composed(said(), cls), None, 0)
-    return _Held(None, None, 0)
+        layers = tuple(said())
+        return _Held(_composed(layers, cls), layers, None, 0)
+    return _Held(None, None, None, 0)
 
 
 def _said(middleware: Any) -> Iterable[Any]:

@@ -81,7 +81,7 @@ def test_what_was_signed_before_the_pair_can_be_signed_anew() -> None:
         ("ed25519:!!", [], "is not valid Base64"),
         ("ed25519:AAAA", [], "has 32 bytes; this one has 3"),
     ],
-    ids=["a verifying one", "a signing one", "no Base64", "short"],
+    ids=["public", "private", "garbage", "short"],
 )
 def test_what_is_no_such_key_is_said_without_repeating_it(
     signing: str | None, verifying: list[str], words: str

@@ -80,11 +80,9 @@ def test_a_job_whose_payload_cannot_be_read_frees_its_lock(real_manager: QueueMa
 def test_a_job_whose_class_is_gone_frees_its_lock(
     real_manager: QueueManager, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qcore.jobs import packing
-
     job_id = jobs.Import.dispatch(7)
     monkeypatch.delattr(jobs, "Import")
-    packing._classes.pop("lock_jobs:Import", None)
+    real_manager.classes.forget()
     work()
     assert JobRecord.find(job_id).state is JobState.FAILED
     assert jobs.held() == []
