@@ -5,7 +5,7 @@ L  loss: every id for which dispatch returned has an end or a failed record; but
 D  duplicates: repeated ends within the test's bound, each after the death of the attempt before; no two attempts of
    a job at once unless the test allows it.
 E  effects: the engine counted each job exactly once.
-G  leftovers: no lease, no live job, no orphan process, no connection.
+G  leftovers: no lease, no lock, no live job, no orphan process, no connection.
 W  work goes on: within the stated time, without a human.
 """
 
@@ -115,6 +115,7 @@ def leftovers(rig: Rig) -> list[str]:
     counts = rig.connection.counts()
     found = [f"G: {one.name} has {one.processing} leased jobs" for one in counts if one.processing]
     found += [f"G: {one.name} has {rest} waiting jobs" for one in counts if (rest := one.pending + one.retrying)]
+    found += [f"G: {lock.key} is held by {lock.owner}" for lock in rig.connection.locks().locks]
     found += [f"G: {number} of {name} remain" for name, number in rig.store.sizes().items() if number]
     found += [f"G: process {pid} is an orphan" for host in rig.hosts for pid in host.processes()]
     rig.close_connections()
