@@ -8,6 +8,7 @@ from typing import Any
 from qcore.errors import ConfigurationError, PermissionDenied
 from qcore.jobs.job import Job
 from qcore.middleware.stack import Next, answered
+from qcore.security import authorize_job
 
 
 class AuthorizationMiddleware:
@@ -15,7 +16,8 @@ class AuthorizationMiddleware:
 
     Args:
         required: the permission it needs, or several; or a function that is given the job and says whether it may run.
-        granted: permissions that this process holds, or a function that tells them when a job is about to run.
+        granted: permissions that this process holds, or a function that tells them when a job is about to run. If None,
+            those that its worker was granted count, and whoever dispatched the job must hold them too.
 
     Raises:
         ConfigurationError: nothing is required, or something that is no permission's name.
@@ -25,7 +27,7 @@ class AuthorizationMiddleware:
         self,
         required: str | Iterable[str] | Callable[[Job], object],
         *,
-        granted: Iterable[str] | Callable[[], Iterable[str]] = (),
+        granted: Iterable[str] | Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self._check = required if callable(required) else None
         self._required = () if callable(required) else _names(required)
@@ -50,6 +52,9 @@ class AuthorizationMiddleware:
         return next(job)
 
     def _insist(self, job: Job) -> None:
+        if self._granted is None:
+            authorize_job(job, self._required)
+            return
         granted = set(_names(self._granted() if callable(self._granted) else self._granted))
         missing = [name for name in self._required if name not in granted]
         if missing:

@@ -11,6 +11,7 @@ import pytest
 import wrapped_jobs as wrapped
 
 from qcore import ConfigurationError, Job, JobRecord, JobState, PermissionDenied, QueueError, QueueManager, job
+from qcore.crypto.keyring import generate_key
 from qcore.jobs import wrapping
 from qcore.middleware import (
     AuthorizationMiddleware,
@@ -96,6 +97,26 @@ def test_what_is_no_middleware_is_one_clear_line(manager: QueueManager) -> None:
         MiddlewareStack().add(LoggingMiddleware)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="is no middleware"):
         QueueManager.middleware("log")
+
+
+@pytest.mark.parametrize(
+    ("grants", "permissions", "runs"),
+    [(("pay",), ["pay"], True), ((), ["pay"], False), (("pay",), ["read"], False)],
+    ids=["held by both", "not the worker's", "not the dispatcher's"],
+)
+def test_authorization_asks_for_what_the_worker_was_granted(
+    work: Work, heard: Any, grants: tuple[str, ...], permissions: list[str], runs: bool
+) -> None:
+    keyed = QueueManager.open({"url": "memory://", "key": generate_key()})
+    with keyed.using():
+        with QueueManager.acting_as("ada", permissions):
+            record = JobRecord.find(wrapped.Granted.dispatch())
+        work(grants=grants)
+        assert bool(heard) is runs
+        if not runs:
+            assert "PermissionDenied" in (record.refresh().error or "")
+            assert record.attempts == 1
+    keyed.close()
 
 
 # -- built how often ---------------------------------------------------------------------------------------------------

@@ -217,6 +217,16 @@ class Checked(Plain):
     middleware = (AuthorizationMiddleware(lambda job: False),)
 
 
+class Granted(Job):
+    """Asks for what its worker was granted."""
+
+    max_tries = 3
+    middleware = (AuthorizationMiddleware(["pay"]),)
+
+    def handle(self) -> None:
+        HEARD.append(("granted",))
+
+
 class Permitted(Plain):
     held: ClassVar[list[str]] = []
     middleware = (AuthorizationMiddleware(["pay", "refund"], granted=lambda: Permitted.held),)
