@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from inspect import iscoroutine
+from traceback import format_tb
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -156,9 +157,9 @@ def tell(event: Event) -> None:
         try:
             answer = listener(event)
             if iscoroutine(answer):
-                _await(answer, listener)
+                _await(answer, listener, event)
         except (Exception, SystemExit) as error:  # noqa: BLE001  it is the listener's own
-            _complain(listener, error)
+            _complain(listener, error, event)
 
 
 def _is_event(kind: Any) -> bool:
@@ -174,7 +175,7 @@ async def settled() -> None:
         await asyncio.gather(*[task for task in _under_way if task.get_loop() is loop], return_exceptions=True)
 
 
-def _await(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object]) -> None:
+def _await(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object], event: Event) -> None:
     import asyncio
 
     try:
@@ -182,18 +183,20 @@ def _await(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object]) 
     except RuntimeError:
         asyncio.run(answer)
         return
-    task = loop.create_task(_guarded(answer, listener))
+    task = loop.create_task(_guarded(answer, listener, event))
     _under_way.add(task)
     task.add_done_callback(_under_way.discard)
 
 
-async def _guarded(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object]) -> None:
+async def _guarded(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object], event: Event) -> None:
     try:
         await answer
     except (Exception, SystemExit) as error:  # noqa: BLE001  as above
-        _complain(listener, error)
+        _complain(listener, error, event)
 
 
-def _complain(listener: Callable[[Any], object], error: BaseException) -> None:
+def _complain(listener: Callable[[Any], object], error: BaseException, event: Event) -> None:
+    """Log what a listener raised, and nothing of the job's own error, whose words may be hidden elsewhere."""
     name = getattr(listener, "__qualname__", repr(listener))
-    _log.error("the listener %s raised %r", name, error, exc_info=error)
+    said = type(error).__name__ if error is getattr(event, "error", None) else f"{type(error).__name__}: {error}"
+    _log.error("the listener %s raised %s\n%s", name, said, "".join(format_tb(error.__traceback__)).rstrip())

@@ -29,6 +29,8 @@ SIGNING = b"qctl signing v1"
 """Label of the sub-key that signs."""
 ENCRYPTION = b"qctl encryption v1"
 """Label of the sub-key that encrypts."""
+LOCKS = b"qctl locks v1"
+"""Label of the sub-key under which the locks of jobs are named whose arguments are hidden."""
 
 _PREFIX = "base64:"
 _HINT = "make one with: qctl key:generate"

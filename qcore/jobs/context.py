@@ -24,6 +24,10 @@ class Desk(Protocol):
         """Whether somebody wants the job to stop."""
         ...
 
+    def masked(self, text: str) -> str:
+        """Return a text as it may be shown: without what of the job is hidden."""
+        ...
+
 
 class Nobody:
     """There is nobody to report to, or to be stopped by: the attempt runs outside a worker.
@@ -43,6 +47,10 @@ class Nobody:
         del job_id
         return False
 
+    def masked(self, text: str) -> str:
+        """Nothing is hidden."""
+        return text
+
 
 NOBODY: Desk = Nobody()
 
@@ -61,16 +69,23 @@ class Discreet:
         self._mask: Callable[[str], str] | None = None
 
     @property
+    def behind(self) -> Desk:
+        """The desk that sees to the rest."""
+        return self._desk
+
+    @property
     def grants(self) -> tuple[str, ...]:
         """As of the desk behind."""
         return self._desk.grants
 
     def report(self, job_id: str, percent: int, note: str | None) -> None:
         """Report, without what is hidden."""
-        if note is not None:
-            self._mask = self._mask or self._make() or str
-            note = self._mask(note)
-        self._desk.report(job_id, percent, note)
+        self._desk.report(job_id, percent, None if note is None else self.masked(note))
+
+    def masked(self, text: str) -> str:
+        """Return a text without what is hidden."""
+        self._mask = self._mask or self._make() or str
+        return self._mask(text)
 
     def is_cancelled(self, job_id: str) -> bool:
         """Ask the desk behind."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 from hashlib import sha256
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -57,7 +58,6 @@ class ShouldBeUniqueUntilProcessing(ShouldBeUnique):
     """A job of which one waits at a time: the lock ends when it starts."""
 
 
-@runtime_checkable
 class Overlapping(Protocol):
     """A middleware that lets one job of a key run at a time; what it asks for is read at dispatch."""
 
@@ -67,7 +67,7 @@ class Overlapping(Protocol):
 
 
 def asked_of_store(
-    job: Any, given: set[str], path: str, arguments: bytes, carried: JobOptions
+    job: Any, given: set[str], path: str, arguments: bytes, carried: JobOptions, secret: bytes | None = None
 ) -> tuple[Unique | None, JobOptions]:
     """Find the lock that a job needs to be stored, and its options with what a worker must know of locks.
 
@@ -77,9 +77,10 @@ def asked_of_store(
         path: its class path.
         arguments: encoded; they tell jobs apart that are debounced and say no `unique_id`.
         carried: the options so far.
+        secret: under which keys are named that would tell of arguments that are hidden; None where none are.
     """
-    unique = _unique(job, path, arguments) if given & {"unique", "debounced"} else None
-    overlap = _overlap(job, path) if "middleware" in given else None
+    unique = _unique(job, path, arguments, secret) if given & {"unique", "debounced"} else None
+    overlap = _overlap(job, path, secret) if "middleware" in given else None
     more: dict[str, Any] = {} if overlap is None else {"overlap": overlap}
     if unique is not None and unique.via is not None:
         more["elsewhere"] = Elsewhere(unique.via, unique.key, unique.until_start)
@@ -121,7 +122,7 @@ def debounce_us(job: Any, what: str) -> tuple[int, int] | None:
     return round(pause_s * 1_000_000), round(most_s * 1_000_000)
 
 
-def _unique(job: Any, path: str, arguments: bytes) -> Unique:
+def _unique(job: Any, path: str, arguments: bytes, secret: bytes | None) -> Unique:
     what = type(job).__qualname__
     debounced = debounce_us(job, what)
     for_us = round(seconds(_said(job, "unique_for") or 0, f"{what}.unique_for") * 1_000_000)
@@ -130,7 +131,7 @@ def _unique(job: Any, path: str, arguments: bytes) -> Unique:
     if via is not None:
         _check_via(what, name(via, f"{what}.unique_via"), for_us, replaces=replaces)
     return Unique(
-        key=key_of(path, _id_of(job, what, arguments)),
+        key=key_of(path, _hidden(_id_of(job, what, arguments), secret)),
         until_start=debounced is not None or isinstance(job, ShouldBeUniqueUntilProcessing),
         for_us=for_us,
         replaces=replaces,
@@ -169,11 +170,20 @@ def _check_via(what: str, via: str, for_us: int, *, replaces: bool) -> None:
         )
 
 
-def _overlap(job: Any, path: str) -> Overlap | None:
-    found = [one.overlap(path) for one in layers_of(job) if isinstance(one, Overlapping)]
+def _overlap(job: Any, path: str, secret: bytes | None) -> Overlap | None:
+    found: list[Overlap] = [one.overlap(path) for one in layers_of(job) if hasattr(type(one), "overlap")]
     if len(found) > 1:
         raise ConfigurationError(
             f"{type(job).__qualname__} has {len(found)} middleware that keep jobs from overlapping",
             hint="give it one, whose key says all of it",
         )
-    return found[0] if found else None
+    if not found or secret is None:
+        return found[0] if found else None
+    key = found[0].key
+    scope = key[0] + path if path in key else key[0]  # one that classes share stays theirs, as long as both hide it
+    return msgspec.structs.replace(found[0], key=key_of(scope, _hidden(key, secret)))
+
+
+def _hidden(text: str, secret: bytes | None) -> str:
+    """What stands for a part of a key that tells of arguments: nobody without the secret can guess it."""
+    return hmac.digest(secret, text.encode("utf-8", "surrogatepass"), "sha256").hex() if secret and text else text

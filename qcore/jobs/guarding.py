@@ -11,7 +11,7 @@ from qcore.codec import MASK, Mask, decode_arguments, encode_arguments, sketch_a
 from qcore.crypto.cipher import MAKE_ONE, decrypt, encrypt, is_current, is_encrypted, place_of, require_key
 from qcore.crypto.keyring import Keyring
 from qcore.errors import ConfigurationError, PayloadError, SignatureError
-from qcore.identity import Identity
+from qcore.identity import Identity, current_identity
 from qcore.jobs.contracts import ShouldBeEncrypted
 from qcore.jobs.job import Job
 from qcore.jobs.payload import Guard, Payload
@@ -39,7 +39,7 @@ def required_of(job: Job) -> tuple[str, ...]:
 def standing_of(job: Job) -> tuple[tuple[str, ...], Identity | None]:
     """Return what the process is granted that runs a job, and on whose behalf it was dispatched."""
     context = job._context
-    return context.desk.grants if context is not None else (), job._dispatched_by
+    return context.desk.grants if context is not None else (), job._dispatched_by or current_identity()
 
 
 def guard(payload: Payload, job: Job, keyring: Keyring | None, identity: Identity | None, *, encrypts: bool) -> Payload:

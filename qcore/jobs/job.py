@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from qcore import dispatcher
 from qcore.errors import ConfigurationError
-from qcore.identity import Identity
+from qcore.identity import Identity, current_identity, on_behalf_of
 from qcore.ids import new_id
 from qcore.jobs.context import JobContext, Wish
 from qcore.jobs.options import BackoffLike, Seconds, When, due, tags_of
@@ -229,7 +230,8 @@ class Job:
         """
         job = cls(*args, **kwargs)
         job._id = job._promised_id = promised = new_id()
-        if not dispatcher.defer(job.send):
+        identity = current_identity()  # of the block that asks now, not of where the response ends
+        if not dispatcher.defer(job.send if identity is None else partial(_send_for, identity, job)):
             job.send()
         return promised
 
@@ -299,6 +301,11 @@ class Job:
                 f"{wish.kind}() was called outside an attempt", hint="call it in handle(), run by a worker"
             )
         self._context.wish = wish
+
+
+def _send_for(identity: Identity, job: Job) -> None:
+    with on_behalf_of(identity):
+        job.send()
 
 
 _signatures: dict[type[Job], Signature] = {}

@@ -73,7 +73,8 @@ class JobOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     @property
     def starts(self) -> bool:
         """Whether a store is to be told before the job runs."""
-        return self.until_start or self.overlap is not None or self.elsewhere is not None
+        is_elsewhere = self.elsewhere is not None and self.elsewhere.until_start
+        return self.until_start or self.overlap is not None or is_elsewhere
 
 
 NONE = JobOptions()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from qcore.codec import decode_arguments, encode_arguments
-from qcore.crypto.keyring import Keyring
+from qcore.crypto.keyring import LOCKS, Keyring
 from qcore.crypto.signature import seal, unseal
 from qcore.envelope import Envelope
 from qcore.errors import PayloadError, PayloadTooLargeError, SignatureError
@@ -60,12 +60,12 @@ def pack(
     traits = _traits.get(cls) or _learn(cls)
     given = (job.__dict__.keys() & _READ) | traits.given
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
-    args, kwargs = job._arguments
     job_id = _new_id_of(job)
-    arguments = encode_arguments(args, kwargs, job=path, target=cls)
+    arguments = encode_arguments(*job._arguments, job=path, target=cls)
     unique = None
     if given and given & contracts.NAMES:
-        unique, carried = contracts.asked_of_store(job, given, path, arguments, carried)
+        secret = keyring.sub_key(LOCKS) if keyring is not None and (encrypts or traits.is_guarded) else None
+        unique, carried = contracts.asked_of_store(job, given, path, arguments, carried, secret)
     payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried)
     identity = current_identity()
     if encrypts or traits.is_guarded or identity is not None:

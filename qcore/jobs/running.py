@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qcore.errors import ConfigurationError, JobTimeout, QueueError
 from qcore.identity import Identity, on_behalf_of
 from qcore.jobs import wrapping
-from qcore.jobs.context import JobContext, Nobody, Ruling
+from qcore.jobs.context import Desk, Discreet, JobContext, Nobody, Ruling
 from qcore.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -100,12 +100,16 @@ def put_off(job: Job, delay_s: float, why: str) -> None:
     Raises:
         QueueError: there is no worker that could: the job was to run here and now.
     """
-    if job._context is None or isinstance(job._context.desk, Nobody):
+    if job._context is None or _is_nobody(job._context.desk):
         raise QueueError(
             f"{type(job).__qualname__} must wait {delay_s:.3g} s: {why}",
             hint="dispatch it to a queue that a worker serves",
         )
     job.snooze(delay_s)
+
+
+def _is_nobody(desk: Desk) -> bool:
+    return isinstance(desk.behind if isinstance(desk, Discreet) else desk, Nobody)
 
 
 def close_loop() -> None:

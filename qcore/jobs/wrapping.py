@@ -26,7 +26,14 @@ def wrap_all(layers: Iterable[Any]) -> None:
     Raises:
         ConfigurationError: one of them is no middleware.
     """
-    around_all.extend(checked(layer, "QueueManager.middleware") for layer in layers)
+    found = [checked(layer, "QueueManager.middleware") for layer in layers]
+    for layer in found:
+        if hasattr(type(layer), "overlap"):
+            raise ConfigurationError(
+                f"QueueManager.middleware: {type(layer).__name__} says what a job's own class must not overlap with",
+                hint="give it to that class: middleware = [...]",
+            )
+    around_all.extend(found)
     _of_class.clear()
 
 

@@ -11,16 +11,17 @@ import msgspec
 
 from qcore import events
 from qcore.clock import SystemClock
-from qcore.codec import encode_value
+from qcore.codec import MASK, encode_value
 from qcore.drivers import Store
 from qcore.envelope import Exclusive, Lease, Start, StartVerdict
 from qcore.errors import QueueError
 from qcore.identity import authorize, current_identity
 from qcore.ids import new_id
-from qcore.jobs.context import JobContext, Nobody
-from qcore.jobs.guarding import required_of
+from qcore.jobs.context import Desk, Discreet, JobContext, Nobody
+from qcore.jobs.guarding import is_guarded, required_of
 from qcore.jobs.job import Job
 from qcore.jobs.options import NONE, Elsewhere, JobOptions
+from qcore.jobs.packing import Payload
 from qcore.jobs.running import close_loop, run
 from qcore.records import Failure, pack_history
 from qcore.settlement import Settlement
@@ -32,8 +33,12 @@ FreeElsewhere = Callable[[Elsewhere, str], None]
 class Opener(Protocol):
     """Opens what was stored, and closes what a job returned."""
 
-    def open(self, lease: Lease) -> tuple[Job, JobOptions]:
-        """Verify a lease's payload, see that it may run here, and build its job."""
+    def unpack(self, lease: Lease) -> Payload:
+        """Verify a lease's payload."""
+        ...
+
+    def admit(self, payload: Payload, lease: Lease) -> Job:
+        """See that a payload's job may run here, and build it."""
         ...
 
     def mask(self, lease: Lease) -> Callable[[str], str] | None:
@@ -67,7 +72,10 @@ def run_here(job: Job, queue: str, connection: str = "", grants: tuple[str, ...]
 
 
 def _run_here(job: Job, queue: str, connection: str, grants: tuple[str, ...]) -> Any:
-    context = JobContext(job.job_id or new_id(), 1, queue, Nobody(grants))
+    desk: Desk = Nobody(grants)
+    if is_guarded(type(job)):
+        desk = Discreet(desk, lambda: _hidden)  # nobody says here which part of a text is to be hidden
+    context = JobContext(job.job_id or new_id(), 1, queue, desk)
     which = _which(job, context, connection)
     began = time.perf_counter()
     if events.listeners:
@@ -85,6 +93,10 @@ def _run_here(job: Job, queue: str, connection: str, grants: tuple[str, ...]) ->
         runtime_s = time.perf_counter() - began
         events.tell(events.JobProcessed(**which, outcome=Outcome.COMPLETED, runtime_s=runtime_s))
     return result
+
+
+def _hidden(_: str) -> str:
+    return MASK
 
 
 def _which(job: Job, context: JobContext, connection: str) -> dict[str, Any]:
@@ -133,18 +145,22 @@ def run_pushed(store: Store, queue: str, here: Here) -> None:
 
 def _run_lease(store: Store, lease: Lease, here: Here) -> Exception | None:
     options = NONE
-    error: Exception | None = None
+    error: BaseException | None = None
     try:
-        job, options = here.opener.open(lease)
+        payload = here.opener.unpack(lease)
+        options = payload.options or NONE
+        job = here.opener.admit(payload, lease)
         _start(store, lease, options, here.free_elsewhere)
         result = _run_here(job, lease.queue, here.connection, here.grants)
         end = _completed(lease, result, options.result_ttl_s, here.opener)
-    except Exception as raised:  # noqa: BLE001  a job may raise anything; the caller gets it
+    except BaseException as raised:  # noqa: BLE001  a job may raise anything; the caller gets it
         error, end = raised, _failed(lease, raised, here.opener.mask(lease) or str)
     key = options.overlap.key if options.overlap is not None else None
     store.settle([msgspec.structs.replace(end, exclusive=key)])
     if options.elsewhere is not None:
         here.free_elsewhere(options.elsewhere, lease.id)
+    if error is not None and not isinstance(error, Exception):
+        raise error  # somebody wants the process to end, not this job alone
     return error
 
 
@@ -192,7 +208,7 @@ def _ended(lease: Lease, outcome: Outcome, **more: Any) -> Settlement:
     )
 
 
-def _failed(lease: Lease, error: Exception, mask: Callable[[str], str]) -> Settlement:
+def _failed(lease: Lease, error: BaseException, mask: Callable[[str], str]) -> Settlement:
     failure = Failure(
         attempt=1,
         kind=type(error).__name__,

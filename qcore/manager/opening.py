@@ -13,12 +13,10 @@ from qcore.errors import PayloadError
 from qcore.identity import authorize, on_behalf_of
 from qcore.jobs.classes import JobClasses
 from qcore.jobs.guarding import LoadEntity, mask_of, seal_result
-from qcore.jobs.options import NONE
 from qcore.jobs.packing import Payload, build, unpack
 
 if TYPE_CHECKING:
     from qcore.jobs.job import Job
-    from qcore.jobs.options import JobOptions
 
 
 class Opener:
@@ -60,12 +58,10 @@ class Opener:
         with nullcontext() if identity is None else on_behalf_of(identity):
             job.failed(error)
 
-    def open(self, lease: Lease) -> tuple[Job, JobOptions]:
-        """Do all of that; returns the job, and the options that travelled with it."""
-        payload = self.unpack(lease)
+    def admit(self, payload: Payload, lease: Lease) -> Job:
+        """See that a verified payload's job may run here, and build it."""
         self.check(payload)
-        job = build(payload, self._load_entity, classes=self._classes, keyring=self._keyring, listed_as=lease.job)
-        return job, payload.options or NONE
+        return build(payload, self._load_entity, classes=self._classes, keyring=self._keyring, listed_as=lease.job)
 
     def mask_of(self, payload: Payload | None) -> Mask | None:
         """Return what hides a payload's arguments in a text, if they are to be hidden."""

@@ -24,7 +24,7 @@ class LoggingMiddleware(Around):
         try:
             yield
         except BaseException as error:
-            log.warning("job raised", duration_s=_since(began), error=f"{type(error).__name__}: {error}")
+            log.warning("job raised", duration_s=_since(began), error=_shown(job, error))
             raise
         log.info("job ended", duration_s=_since(began))
 
@@ -63,6 +63,11 @@ class TimingMiddleware(Around):
 
 def _log_timing(job: Job, timing: Timing) -> None:
     job.log.info("job timed", wall_s=timing.wall_s, cpu_s=timing.cpu_s)
+
+
+def _shown(job: Job, error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}"
+    return job._context.desk.masked(text) if job._context is not None else text  # noqa: SLF001  of the house
 
 
 def _since(began: float) -> float:

@@ -53,6 +53,7 @@ class Deadline:
         """Let an attempt begin that may take `limit_s` seconds; 0: any."""
         self._limit_s = limit_s
         self._is_unwanted = False
+        self._cancelled = ""
         self._until = time.monotonic() + limit_s if limit_s else 0.0
         self._is_running = True
         if limit_s:

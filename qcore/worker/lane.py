@@ -187,6 +187,10 @@ class Lane:
         """Whether somebody wants a job to stop."""
         return job_id in self.cancelled
 
+    def masked(self, text: str) -> str:
+        """Nothing is hidden of a job that reports here itself."""
+        return text
+
     # -- any thread ----------------------------------------------------------------------------------------------
 
     def hand_back(self) -> int:

@@ -52,6 +52,12 @@ class Limits:
         if self.jobs >= self._most:
             self._found = StopReason.ONCE if self._options.once else StopReason.MAX_JOBS
 
+    def uncount(self) -> None:
+        """Take back one attempt, which did not begin after all."""
+        self.jobs -= 1
+        if self._found in {StopReason.ONCE, StopReason.MAX_JOBS}:
+            self._found = None
+
     def reached(self) -> StopReason | None:
         """Return why the worker must stop, or None; looks at the clock and the memory now and then."""
         if self._looks and self._found is None:

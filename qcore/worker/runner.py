@@ -67,7 +67,7 @@ class AnyDeadline(Protocol):
 class Attempt:
     """One attempt under way: what it was built from, and since when it runs."""
 
-    __slots__ = ("began", "context", "held", "job", "lease", "payload")
+    __slots__ = ("began", "context", "has_begun", "held", "job", "lease", "payload")
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -76,6 +76,8 @@ class Attempt:
         self.held = _DEFAULT
         self.job: Job | None = None
         self.context: JobContext | None = None
+        self.has_begun = False
+        """Whether those who listen were told that it runs."""
 
     @property
     def runtime_s(self) -> float:
@@ -144,7 +146,7 @@ class Runner:
         attempt.payload = payload
         attempt.held = held = self._rules(lease.queue, payload)
         if lease.cancel_requested or lease.id in self._lane.cancelled:
-            return self._end(attempt, Verdict(Outcome.CANCELLED, charged=False))
+            return self.left_out(attempt)
         desk = self._lane if payload.guard is None else self._guarded(attempt, payload)
         if lease.attempts or lease.crashes or lease.reclaims or payload.options is not None:
             refused = refusal(lease, held)  # of a plain job's first try there is nothing to refuse
@@ -177,7 +179,12 @@ class Runner:
     def begins(self, attempt: Attempt) -> None:
         """Tell those who listen that the job runs now."""
         if listeners:
+            attempt.has_begun = True
             telling.begins(attempt.lease, self._lane)
+
+    def left_out(self, attempt: Attempt) -> Settlement:
+        """End an attempt that has not begun, because somebody cancelled its job."""
+        return self._end(attempt, Verdict(Outcome.CANCELLED, charged=False))
 
     def finish(self, attempt: Attempt, result: Any) -> Settlement:
         """Settle an attempt whose job returned, as the job itself wished."""

@@ -32,7 +32,7 @@ def ended(attempt: Attempt, lane: Lane, end: Settlement, error: BaseException | 
     """
     if error is not None:
         _tell(events.JobFailed, attempt.lease, lane, error=error)
-    elif attempt.context is not None:
+    elif attempt.has_begun:
         _tell(events.JobProcessed, attempt.lease, lane, outcome=end.outcome, runtime_s=end.runtime_s)
 
 

@@ -11,6 +11,8 @@ SILENT_S = 30.0
 
 SERVES_WITHIN_S = 30.0
 """A child that does not serve so long after it was made hangs, and is replaced."""
+_SOON_S = 0.25
+"""One that is to be ended so soon after another heeds its timeout no more than that: it would end the next process."""
 
 
 def verdict(child: Child, *, memory_hard_mb: float | None, rss_mb: float | None) -> tuple[str, dict[str, str]] | None:
@@ -32,9 +34,10 @@ def verdict(child: Child, *, memory_hard_mb: float | None, rss_mb: float | None)
         return f"it did not begin to serve within {SERVES_WITHIN_S:.0f} s", {}
     late = [job for job in running if job.ends_hard_at and now > job.ends_hard_at]
     if late:
+        guilty = [job for job in running if job.ends_hard_at and now > job.ends_hard_at - _SOON_S]
         reasons = {
             job.id: f"JobTimeout: the attempt did not end within {now - job.began_at:.1f} s, and its process was ended"
-            for job in late
+            for job in guilty
         }
         return f"{late[0].job} {late[0].id} did not heed its timeout", reasons
     if memory_hard_mb is not None and rss_mb is not None and rss_mb > memory_hard_mb and running:

@@ -207,7 +207,10 @@ class Worker:
     def _ended(self, lane: Lane, lease: Lease, settlement: Settlement) -> None:
         """Take an attempt's end; called one at a time, from the thread that ran it."""
         lane.add(settlement, time.monotonic())
-        self._prefetch.learn(lease.job, settlement.runtime_s)
+        if settlement.runtime_s or settlement.outcome is not Outcome.RELEASED:
+            self._prefetch.learn(lease.job, settlement.runtime_s)
+        else:
+            self._limits.uncount()  # it was kept back, or given back: it teaches nothing of how long such jobs take
         self._busy_s += settlement.runtime_s
         self._failures += settlement.outcome is Outcome.FAILED
         if self._observer:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fakes.managers import in_use
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from worker_jobs import Say
 
 from qcore import ConnectionFailed, QueueManager, dispatch_many
-from qcore.config import load_settings
 
 
 class Mail(Say):
@@ -176,7 +176,7 @@ def test_an_error_comes_out_of_commit_after_the_others_went(session: Session, mo
 
 
 def test_a_job_on_a_sync_connection_runs_at_the_commit(session: Session, heard: list[Any]) -> None:
-    with QueueManager(load_settings({"url": "sync://"}, environ={})).using():
+    with in_use({"url": "sync://"}):
         send(session, "ran")
         assert heard == []
         session.commit()

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import sealed_jobs as jobs
+from fakes.managers import in_use
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit.codec_kinds import same, values
 
 from qcore import JobRecord, QueueManager, dispatch_many
-from qcore.config import load_settings
 from qcore.crypto.keyring import generate_key
 from qcore.worker import StopReason
 
@@ -22,7 +22,7 @@ KEY = generate_key()
 @pytest.fixture
 def keyed(store_url: str) -> Iterator[QueueManager]:
     """A manager with a key, on each kind of store that outlives a process."""
-    with QueueManager(load_settings({"url": store_url, "key": KEY}, environ={})).using() as manager:
+    with in_use({"url": store_url, "key": KEY}) as manager:
         yield manager
 
 

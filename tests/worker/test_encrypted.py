@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 import sealed_jobs as jobs
+from fakes.managers import in_use
 from fakes.raw import raw
 
 from qcore import ConfigurationError, JobRecord, JobState, QueueManager, define_queue
-from qcore.config import load_settings
 from qcore.crypto.keyring import generate_key
 from qcore.monitor import Monitor
 from qcore.worker import StopReason
@@ -36,8 +36,7 @@ def keyed(store_url: str) -> Iterator[QueueManager]:
 
 
 def opened(url: str, **flags: Any) -> Any:
-    manager = QueueManager(load_settings({"url": url, "key": KEY, **flags}, environ={}))
-    return manager.using()
+    return in_use({"url": url, "key": KEY, **flags})
 
 
 def test_arguments_and_result_are_read_by_the_job_and_its_owner_alone(
@@ -146,7 +145,7 @@ def test_what_no_key_opens_fails_at_once_and_stays(keyed: QueueManager, work: Wo
 @pytest.mark.parametrize("make", [lambda: jobs.Note(SECRET), jobs.Free, lambda: jobs.Plain(1).on_queue("x")])
 def test_without_a_key_nothing_is_stored_and_the_command_is_named(make: Callable[[], Any]) -> None:
     define_queue("x", encryption_enabled=True)
-    with QueueManager(load_settings({"url": "memory://"}, environ={})).using() as manager:
+    with in_use({"url": "memory://"}) as manager:
         with pytest.raises(ConfigurationError) as caught:
             make().dispatch()
         assert "qctl key:generate" in caught.value.hint
@@ -154,7 +153,7 @@ def test_without_a_key_nothing_is_stored_and_the_command_is_named(make: Callable
 
 
 def test_sqlite_has_a_key_by_itself(tmp_path: Any, work: Work, heard: Any) -> None:
-    with QueueManager(load_settings({"url": f"sqlite:///{tmp_path}/own.db"}, environ={})).using():
+    with in_use({"url": f"sqlite:///{tmp_path}/own.db"}):
         jobs.Note.dispatch(SECRET)
         work()
     assert heard == [("note", SECRET, 1)]

@@ -252,11 +252,11 @@ def test_a_listener_that_raises_is_logged_and_harms_nothing(
     assert names(told) == ["JobQueued", "JobProcessing", "JobProcessed"]
     assert manager.get_stats("default").completed == 1
     assert job_id
-    assert {record.message for record in caplog.records} == {
+    assert {record.message.partition("\n")[0] for record in caplog.records} == {
         f"the listener test_a_listener_that_raises_is_logged_and_harms_nothing.<locals>.{name} raised {error}"
         for name, error in (
-            ("breaks", """SystemExit("a listener's own")"""),
-            ("breaks_later", """RuntimeError("another's own")"""),
+            ("breaks", "SystemExit: a listener's own"),
+            ("breaks_later", "RuntimeError: another's own"),
         )
     }
 

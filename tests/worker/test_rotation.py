@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import sealed_jobs as jobs
 from fakes.flaky import FlakyDriver
+from fakes.managers import in_use
 from msgspec.structs import replace
 
 from qcore import ConfigurationError, ConnectionFailed, Job, QueueManager
-from qcore.config import load_settings
 from qcore.crypto.keyring import Keyring, generate_key
 from qcore.crypto.pair import Pair, generate_pair
 from qcore.crypto.signature import seal, unseal
@@ -31,7 +31,7 @@ def heard() -> list[tuple[Any, ...]]:
 
 
 def opened(url: str, **keys: str) -> Any:
-    return QueueManager(load_settings({"url": url, **keys}, environ={})).using()
+    return in_use({"url": url, **keys})
 
 
 def rotated(manager: QueueManager) -> RotationResult:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import sealed_jobs as jobs
+from fakes.managers import in_use
 from fakes.raw import raw
 
 from qcore import ConfigurationError, Job, JobRecord, JobState, PermissionDenied, QueueManager
 from qcore.codec import encode_arguments
-from qcore.config import load_settings
 from qcore.crypto.keyring import Keyring, generate_key
 from qcore.crypto.signature import seal
 from qcore.envelope import Envelope
@@ -35,7 +35,7 @@ def heard() -> list[tuple[Any, ...]]:
 
 
 def opened(url: str, **flags: Any) -> Any:
-    return QueueManager(load_settings({"url": url, "key": KEY, **flags}, environ={})).using()
+    return in_use({"url": url, "key": KEY, **flags})
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_what_a_job_dispatches_is_dispatched_for_the_same(
 
 def test_identity_is_signed_or_nothing_is_stored(work: Work) -> None:
     with (
-        QueueManager(load_settings({"url": "memory://"}, environ={})).using() as manager,
+        in_use({"url": "memory://"}) as manager,
         QueueManager.acting_as("ada"),
         pytest.raises(ConfigurationError, match="dispatched as 'ada', which must be signed"),
     ):
@@ -172,7 +172,7 @@ def test_an_attempt_may_ask_for_more(memory: QueueManager, work: Work, heard: An
 
 def test_an_unsigned_one_is_refused_where_no_key_could_tell(work: Work, heard: Any) -> None:
     """Somebody who can write to the store names a secure class, and the worker has no key to see that by."""
-    with QueueManager(load_settings({"url": "memory://"}, environ={})).using() as manager:
+    with in_use({"url": "memory://"}) as manager:
         for job in (jobs.Free(), jobs.Pay(CARD, 1)):
             manager.connection().push([forged(job)])
         heard.clear()

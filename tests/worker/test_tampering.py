@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import sealed_jobs as jobs
+from fakes.managers import in_use
 from msgspec.structs import replace
 
 from qcore import Job, JobRecord, JobState, QueueManager
 from qcore.codec import encode_arguments
-from qcore.config import load_settings
 from qcore.crypto.keyring import Keyring, generate_key
 from qcore.crypto.pair import Pair, generate_pair
 from qcore.crypto.signature import seal
@@ -70,7 +70,7 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def opened(url: str, keys: dict[str, str]) -> Any:
-    return QueueManager(load_settings({"url": url, **keys}, environ={})).using()
+    return in_use({"url": url, **keys})
 
 
 def sealed(manager: QueueManager, job: Job) -> Envelope:

@@ -218,7 +218,9 @@ class Working:
         entry.history = entry.history if settlement.history is None else settlement.history
         entry.outcome = settlement.outcome
         if settlement.outcome is Outcome.RELEASED:
-            due_us = entry.due_us if settlement.delay_us < 0 else now_us + settlement.delay_us
+            has_run = settlement.delay_us >= 0  # else it was handed back
+            entry.crash_reason = None if has_run else entry.crash_reason
+            due_us = now_us + settlement.delay_us if has_run else entry.due_us
             self._shelf.give_back(entry, now_us, due_us)
         else:
             entry.runtime_s, entry.result = settlement.runtime_s, settlement.result

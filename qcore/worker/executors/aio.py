@@ -178,6 +178,9 @@ class AioExecutor:
         if self._under_way.stop_at:
             self._under_way.end(entry, handed_back(entry.lease))
             return
+        if entry.lease.id in entry.lane.cancelled:
+            self._under_way.end(entry, runner.left_out(attempt))
+            return
         attempt.began = time.perf_counter()
         entry.runs_in = threading.get_ident()
         entry.place.begin(entry.lease, attempt.held.timeout_s)

@@ -67,6 +67,9 @@ local function release(ids, leases, bodies)
     local body = cmsgpack.unpack(bodies[k])
     entries[k] = { id = id, lease = leases[k], change = function(marks, lease)
       marks[1], marks[2], marks[5], marks[6] = body[3], body[4], body[1], body[2]
+      if body[5] >= 0 then
+        marks[8] = '' -- it has run since: a job handed back has not
+      end
       return body[5] < 0 and lease.due or now + body[5]
     end }
   end
