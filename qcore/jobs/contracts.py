@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from qcore.envelope import Unique
 from qcore.errors import ConfigurationError
 from qcore.jobs.options import Elsewhere, JobOptions, Overlap, Seconds, name, seconds
-from qcore.jobs.wrapping import layers_of
+from qcore.jobs.wrapping import is_overlapping, layers_of
 
 LONGEST_KEY = 190
 """Characters of a lock's key: what every store can index."""
@@ -56,14 +56,6 @@ class ShouldBeUnique:
 
 class ShouldBeUniqueUntilProcessing(ShouldBeUnique):
     """A job of which one waits at a time: the lock ends when it starts."""
-
-
-class Overlapping(Protocol):
-    """A middleware that lets one job of a key run at a time; what it asks for is read at dispatch."""
-
-    def overlap(self, job_path: str) -> Overlap:
-        """What a job of that class path asks for."""
-        ...
 
 
 def asked_of_store(
@@ -171,7 +163,7 @@ def _check_via(what: str, via: str, for_us: int, *, replaces: bool) -> None:
 
 
 def _overlap(job: Any, path: str, secret: bytes | None) -> Overlap | None:
-    found: list[Overlap] = [one.overlap(path) for one in layers_of(job) if hasattr(type(one), "overlap")]
+    found: list[Overlap] = [one.overlap(path) for one in layers_of(job) if is_overlapping(one)]
     if len(found) > 1:
         raise ConfigurationError(
             f"{type(job).__qualname__} has {len(found)} middleware that keep jobs from overlapping",

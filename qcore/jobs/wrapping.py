@@ -8,16 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from inspect import getattr_static, isawaitable, iscoroutinefunction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from qcore.errors import ConfigurationError
 from qcore.jobs.job import Job
+from qcore.jobs.options import Overlap
 
 Call = Callable[[Job], Any]
 """Runs a job's `handle`, or a middleware around it; gives what it returned, or something to await."""
 
 around_all: list[Any] = []
 """Middleware around every job of this process, outermost first; see `wrap_all`."""
+
+
+class Overlapping(Protocol):
+    """A middleware that lets one job of a key run at a time; what it asks for is read at dispatch."""
+
+    def overlap(self, job_path: str) -> Overlap:
+        """What a job of that class path asks for."""
+        ...
+
+
+def is_overlapping(layer: object) -> TypeGuard[Overlapping]:
+    """Whether a middleware is such: by its class alone, for a protocol's own look takes longer than a small job."""
+    return hasattr(type(layer), "overlap")
 
 
 def wrap_all(layers: Iterable[Any]) -> None:
@@ -28,7 +42,7 @@ def wrap_all(layers: Iterable[Any]) -> None:
     """
     found = [checked(layer, "QueueManager.middleware") for layer in layers]
     for layer in found:
-        if hasattr(type(layer), "overlap"):
+        if is_overlapping(layer):
             raise ConfigurationError(
                 f"QueueManager.middleware: {type(layer).__name__} says what a job's own class must not overlap with",
                 hint="give it to that class: middleware = [...]",

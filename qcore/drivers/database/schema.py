@@ -33,9 +33,9 @@ REVISIONS = ("0001",)
 READY, DELAYED, LEASED = 0, 1, 2
 """Where a live job is (`jobs.state`). READY: may be reserved. DELAYED: was not due when last looked at."""
 COMPLETED, CANCELLED = 0, 1
+"""How a finished job ended (`jobs_finished.state`)."""
 CANCEL_SOFT, CANCEL_HARD = 1, 2
 """How somebody asked to cancel a leased job; 0: nobody did. A hard one interrupts it."""
-"""How a finished job ended (`jobs_finished.state`)."""
 UNIQUE, UNTIL_START, EXCLUSIVE = 0, 1, 2
 """When a lock ends at the latest (`jobs_locks.kind`): with its job, as that starts, with its lease."""
 LOCKING = ("lock_name", "lock_kind", "lock_for_us")
