@@ -80,6 +80,9 @@ bench: $(READY) ## Jobs a second, pickup and memory on every store, beside our g
 	@$(BIN)/python -m benchmarks table $(BENCH)
 	@$(BIN)/python -m benchmarks growth --rounds 3 $(BENCH)
 
+bench-workers: $(READY) ## What an idle worker costs, its pickups, how full its threads and tasks are, beside our goals
+	@$(BIN)/python -m benchmarks workers $(BENCH)
+
 bench-growth: $(READY) ## Cost per job up to 10^7 pending, with 10^6 delayed or failed; draws docs/images/growth.svg
 	@$(BIN)/python -m benchmarks growth --levels 1e3,1e4,1e5,1e6,1e7 --beside 1e6 --plot docs/images/growth.svg $(BENCH)
 
@@ -150,4 +153,4 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 
 .PHONY: help setup demo test check lint types imports quick faults chaos mutants fmt snapshots picture build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
-  bench bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top
+  bench bench-workers bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top

@@ -7,9 +7,8 @@ import importlib
 import signal
 import sys
 
-PARTS = {name: f"benchmarks.{name}" for name in ("table", "growth", "payloads", "grid", "latency", "concurrency")} | {
-    "peers": "benchmarks.peers.run"
-}
+_OWN = ("table", "growth", "payloads", "grid", "latency", "concurrency", "workers")
+PARTS = {name: f"benchmarks.{name}" for name in _OWN} | {"peers": "benchmarks.peers.run"}
 
 
 def main() -> None:

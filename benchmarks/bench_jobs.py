@@ -56,6 +56,22 @@ class AsyncSleep(Hit):
         note(self.sent)
 
 
+class Nap(Hit):
+    """Waits as for somebody else's answer, 0.1 s."""
+
+    seconds = 0.1
+
+    def handle(self) -> None:
+        time.sleep(self.seconds)
+        note(self.sent)
+
+
+class AsyncNap(Nap):
+    async def handle(self) -> None:  # type: ignore[override]
+        await asyncio.sleep(self.seconds)
+        note(self.sent)
+
+
 class Spin(Hit):
     """Computes for 1 ms, and notes when it ended."""
 
@@ -99,7 +115,7 @@ class Ready(Job):
         os.write(_log(), RECORD.pack(0.0, float(os.getpid())))
 
 
-KINDS: dict[str, type[Hit]] = {one.__name__.lower(): one for one in (Hit, AsyncHit, Sleep, AsyncSleep, Spin, Fail)}
+KINDS: dict[str, type[Hit]] = {one.__name__.lower(): one for one in (Hit, AsyncHit, Sleep, AsyncSleep, Nap, AsyncNap, Spin, Fail)}
 
 
 def hit(kind: type[Hit] = Hit) -> Hit:

@@ -81,6 +81,12 @@ def pss_mb(supervisor: Process) -> float:
     return float(sum(process.memory_full_info().pss for process in tree)) / 2**20
 
 
+def cpu_s(supervisor: Process) -> float:
+    """Seconds of a core that a supervisor and all under it have used."""
+    times = [process.cpu_times() for process in (supervisor, *supervisor.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that this share of them does not exceed."""
     ordered = sorted(values)

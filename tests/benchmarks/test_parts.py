@@ -17,6 +17,7 @@ PARTS = {
     "grid": "--rounds 1 --producers 1,2 --workers 1 --seconds 0.1",
     "latency": "--rounds 1 --jobs 20 --seconds 0.2",
     "concurrency": "--rounds 1 --jobs 50 --seconds 0.1 --threads 2 --async 2",
+    "workers": "--idle 0.2 --pickups 5 --seconds 0.1",
     "peers": "--rounds 1 --jobs 50 --samples 5 --only none",
 }
 HEADS = {
@@ -26,6 +27,7 @@ HEADS = {
     "grid": "| 2 | ",
     "latency": "| SQLite | ",
     "concurrency": "| 2 threads, waiting 5 ms | ",
+    "workers": "| SQLite | 4 threads | ",
     "peers": "| qcore sqlite | ",
 }
 

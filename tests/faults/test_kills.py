@@ -36,6 +36,23 @@ def test_t1_kill_of_a_child(rig: Rig) -> None:
     rig.verdict(repeats=_ended_unsettled(rig), recovery_s=recovery_s, within_s=AGAIN_WITHIN_S)
 
 
+def test_t1_kills_under_short_jobs(rig: Rig) -> None:
+    """Jobs so short that their ends travel in groups: still no kill repeats more than the one job that had ended."""
+    kills, jobs = count(20, least=5), count(1500, least=375)
+    host = rig.host("--processes", "2", serving=2)
+    rig.dispatch([Sleeps(0.004) for _ in range(jobs)])
+    for number in range(1, kills + 1):
+        rig.noted("end", number * jobs // (kills + 1))
+        rig.kill(rig.chance.choice(host.serving()))
+    rig.drained(within_s=60)
+    served = until(
+        lambda: found if len(found := rig.ledger.events("serves")) >= kills + 2 else [], 20, "a new child for each kill"
+    )
+    deaths = rig.ledger.faults("kill")
+    recovery_s = max(born.monotonic - died.monotonic for died, born in zip(deaths, served[2:], strict=True))
+    rig.verdict(repeats=kills, recovery_s=recovery_s, within_s=AGAIN_WITHIN_S)
+
+
 def test_t2_death_of_a_host(rig: Rig) -> None:
     doomed = rig.host("--processes", "2", serving=2)
     rig.host("--processes", "2", serving=2)
