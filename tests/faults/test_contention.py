@@ -23,11 +23,12 @@ from qcore.config import load_settings
 from qcore.drivers import open_store
 
 _MANY = 16
-_SHARE = 0.2
+_SHARE = 0.25
 """Of what one process achieves, so much is left at least when sixteen share one file.
 
-The specification asks for 0.5. Two cores that do nothing else give 0.38 to 0.46, and less beside other tests: this
-bound finds a collapse, not that shortfall.
+The specification asks for 0.5. Two cores that do nothing else give 0.42 to 0.57 at full scale, and less beside other
+tests: this bound finds a collapse, not that shortfall. Nine tenths of both cores are at work meanwhile: a process that
+writes after another one has its pages to read anew, and longer or shorter pauses between tries change nothing.
 """
 _LOCK_WORDS = ("locked", "deadlock", "40P01", "40001", "1213", "serializ", "Traceback", "lease was lost")
 _ROUNDS = count(200, least=20)
@@ -52,8 +53,9 @@ def test_t24_many_push_and_work(rig: Rig) -> None:
 @pytest.mark.parametrize("fault_store", ["sqlite"], indirect=True)
 def test_t24_share_of_one(rig: Rig) -> None:
     """Sixteen processes that push into one file and work on it do not starve each other."""
-    alone = _per_second(rig, 1, 1500)
-    together = _per_second(rig, _MANY, 150)
+    each = count(1000, least=300)
+    alone = _per_second(rig, 1, 6 * each)
+    together = _per_second(rig, _MANY, each)
     assert together >= _SHARE * alone, f"{together:.0f} jobs a second together, {alone:.0f} by one alone"
 
 
