@@ -115,7 +115,9 @@ class Ready(Job):
         os.write(_log(), RECORD.pack(0.0, float(os.getpid())))
 
 
-KINDS: dict[str, type[Hit]] = {one.__name__.lower(): one for one in (Hit, AsyncHit, Sleep, AsyncSleep, Nap, AsyncNap, Spin, Fail)}
+KINDS: dict[str, type[Hit]] = {
+    one.__name__.lower(): one for one in (Hit, AsyncHit, Sleep, AsyncSleep, Nap, AsyncNap, Spin, Fail)
+}
 
 
 def hit(kind: type[Hit] = Hit) -> Hit:
