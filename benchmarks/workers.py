@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
                 rows.append([site.title, "idle", *_judged(_idle_percent(lab, args.idle), _IDLE)])
             with Lab(site, pinned) as lab:
                 waits, _ = pickups(lab, args.pickups)
-            for share, most in zip((0.5, 0.99), _PICKUP[site.name], strict=True):
+            for share, most in zip((0.5, 0.99), _PICKUP[site.name.partition("-")[0]], strict=True):
                 goal = Target(most, " ms", most=True)
                 rows.append([site.title, f"pickup p{100 * share:g}", *_judged(percentile(waits, share), goal)])
             for title, (kind, flags, places) in _SHAPES.items():
