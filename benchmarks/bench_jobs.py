@@ -45,31 +45,27 @@ class AsyncHit(Hit):
 class Sleep(Hit):
     """Waits as for a network, 5 ms."""
 
-    def handle(self) -> None:
-        time.sleep(0.005)
-        note(self.sent)
-
-
-class AsyncSleep(Hit):
-    async def handle(self) -> None:  # type: ignore[override]
-        await asyncio.sleep(0.005)
-        note(self.sent)
-
-
-class Nap(Hit):
-    """Waits as for somebody else's answer, 0.1 s."""
-
-    seconds = 0.1
+    seconds = 0.005
 
     def handle(self) -> None:
         time.sleep(self.seconds)
         note(self.sent)
 
 
-class AsyncNap(Nap):
+class AsyncSleep(Sleep):
     async def handle(self) -> None:  # type: ignore[override]
         await asyncio.sleep(self.seconds)
         note(self.sent)
+
+
+class Nap(Sleep):
+    """Waits as for somebody else's answer, 0.1 s."""
+
+    seconds = 0.1
+
+
+class AsyncNap(AsyncSleep):
+    seconds = Nap.seconds
 
 
 class Spin(Hit):
@@ -113,11 +109,6 @@ class Ready(Job):
     def handle(self) -> None:
         time.sleep(0.02)
         os.write(_log(), RECORD.pack(0.0, float(os.getpid())))
-
-
-KINDS: dict[str, type[Hit]] = {
-    one.__name__.lower(): one for one in (Hit, AsyncHit, Sleep, AsyncSleep, Nap, AsyncNap, Spin, Fail)
-}
 
 
 def hit(kind: type[Hit] = Hit) -> Hit:

@@ -16,7 +16,6 @@ from benchmarks.stores import SITES
 from benchmarks.targets import shown
 
 HELP = "drains by one process with threads, and on an event loop"
-_WAIT_S = 0.005
 
 
 class Mode(NamedTuple):
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
         [
             mode.title,
             *(shown(statistics.median(figures[mode.title, site.name])) for site in sites),
-            shown(mode.places / _WAIT_S) if mode.kind in {Sleep, AsyncSleep} else "-",
+            shown(mode.places / Sleep.seconds) if mode.kind in {Sleep, AsyncSleep} else "-",
         ]
         for mode in modes
     ]

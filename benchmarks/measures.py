@@ -77,14 +77,17 @@ def pickups(lab: Lab, count: int) -> tuple[list[float], float]:
 
 def pss_mb(supervisor: Process) -> float:
     """Proportional memory of a supervisor and all under it, in MB."""
-    tree = [supervisor, *supervisor.children(recursive=True)]
-    return float(sum(process.memory_full_info().pss for process in tree)) / 2**20
+    return float(sum(process.memory_full_info().pss for process in _tree(supervisor))) / 2**20
 
 
 def cpu_s(supervisor: Process) -> float:
     """Seconds of a core that a supervisor and all under it have used."""
-    times = [process.cpu_times() for process in (supervisor, *supervisor.children(recursive=True))]
+    times = [process.cpu_times() for process in _tree(supervisor)]
     return float(sum(one.user + one.system for one in times))
+
+
+def _tree(supervisor: Process) -> list[Process]:
+    return [supervisor, *supervisor.children(recursive=True)]
 
 
 def percentile(values: Sequence[float], share: float) -> float:

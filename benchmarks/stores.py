@@ -15,6 +15,11 @@ from typing import Any
 from benchmarks import servers
 
 
+def kind_of(store: str) -> str:
+    """Redis is Redis, with its file or without."""
+    return store.partition("-")[0]
+
+
 class Site(ABC):
     """A store that runs; databases on it are made and dropped at will."""
 

@@ -60,6 +60,20 @@ TARGETS: dict[str, dict[str, Target]] = {
 }
 """Measure → store → bound. What has none is measured all the same."""
 
+IDLE = Target(1.0, " %", most=True)
+"""Of a core, for a worker that has nothing to do."""
+
+SPACED_PICKUP = {
+    "sqlite": {0.5: _ms(3), 0.99: _ms(15)},
+    "redis": {0.5: _ms(2), 0.99: _ms(15)},
+    "postgresql": {0.5: _ms(2), 0.99: _ms(15)},
+    "mariadb": {0.5: _ms(30), 0.99: _ms(60)},
+}
+"""Store → share of the dispatches → bound: what a worker promises on any machine, where `TARGETS` is ambition."""
+
+FULL = 0.9
+"""Of what the waiting alone allows, where several jobs wait at a time."""
+
 UNITS = {"pickup p50": " ms", "pickup p99": " ms", "idle memory, PSS": " MB", "qctl --help": " s"}
 """Of the measures that are no rates."""
 

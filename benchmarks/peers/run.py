@@ -18,7 +18,7 @@ from benchmarks.peers.harness import Bench
 from benchmarks.peers.specs import OURS, PEERS, Spec
 from benchmarks.pinning import Pins, pins
 from benchmarks.report import Report
-from benchmarks.stores import Site
+from benchmarks.stores import Site, kind_of
 from benchmarks.targets import PEERS as TARGETS
 from benchmarks.targets import TIMES, shown
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
         report = Report("peers", sites, pinned, options.said(args))
         figures, failed = _measure(sites, peers, pinned, args)
     for site in sites:
-        here = [one for one in peers if _kind(site.name) == one.store]
+        here = [one for one in peers if kind_of(site.name) == one.store]
         head = ["", *_TITLES, "pickup p50 · p99", "memory, PSS", "job of a killed worker"]
         report.table(site.title, head, (_row(figures, site, spec) for spec in [OURS[site.name], *here]))
         if here:
@@ -75,7 +75,7 @@ def _measure(
     failed: dict[str, str] = {}
     for number in range(1, args.rounds + 1):
         for site in sites:
-            for spec in [OURS[site.name], *(one for one in peers if _kind(site.name) == one.store)]:
+            for spec in [OURS[site.name], *(one for one in peers if kind_of(site.name) == one.store)]:
                 key = f"{spec.name} on {site.name}"
                 if key in failed:
                     continue
@@ -87,15 +87,10 @@ def _measure(
     return figures, failed
 
 
-def _kind(store: str) -> str:
-    """Redis is Redis, with its file or without."""
-    return store.partition("-")[0]
-
-
 def _wanted(args: argparse.Namespace) -> tuple[list[Spec], list[Spec]]:
     """The peers to measure, and those that this Python is too old for."""
     words = [word for word in args.only.split(",") if word]
-    kinds = {_kind(name) for name in args.stores}
+    kinds = {kind_of(name) for name in args.stores}
     chosen = [
         spec
         for spec in PEERS
@@ -144,7 +139,7 @@ def _ratios(figures: Figures, site: Site, spec: Spec) -> list[str]:
     for measure in RATES:
         ours = _median(figures, f"{OURS[site.name].name} on {site.name}", measure)
         theirs = _median(figures, f"{spec.name} on {site.name}", measure)
-        wanted = TARGETS.get(_kind(site.name), {}).get(spec.name, {}).get(measure)
+        wanted = TARGETS.get(kind_of(site.name), {}).get(spec.name, {}).get(measure)
         cells.append(_ratio(ours / theirs, wanted) if ours and theirs else "-")
     return cells
 
