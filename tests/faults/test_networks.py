@@ -92,7 +92,9 @@ def test_t12_frozen_child(rig: Rig) -> None:
     rig.signal(began.pid, signal.SIGCONT)
     rig.drained(within_s=30)
     rig.settled(within_s=20)
-    first, second = attempts(rig.ledger)[job_id]
+    runs = attempts(rig.ledger)[job_id]
+    assert len(runs) == 2, f"{runs}:\n{host.log}"
+    first, second = runs
     assert first.ended_at is None
     assert second.pid != first.pid
     assert len(host.serving(2)) == 2

@@ -107,7 +107,8 @@ class Host:
 
     def freeze(self) -> None:
         """Stop all of it, as a machine that is suspended."""
-        self._send(signal.SIGSTOP)
+        with self._ledger.still():
+            self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let all of it go on."""

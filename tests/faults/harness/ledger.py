@@ -10,8 +10,8 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,6 +99,17 @@ class Ledger:
         when = time.monotonic() if at is None else at
         self._write("INSERT INTO faults VALUES (?, ?, ?, ?)", [(kind, detail, pid, when)])
         return when
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Let nobody write meanwhile: a process that is stopped in here holds the books up for no other."""
+        with self._lock:
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                connection.execute("COMMIT")
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -154,7 +154,8 @@ class Rig:
 
     def signal(self, pid: int, number: signal.Signals) -> None:
         """Send a signal to a process of this test; one that is gone, whatever has its number now, gets none."""
-        with contextlib.suppress(psutil.NoSuchProcess):
+        stops = number == signal.SIGSTOP
+        with contextlib.suppress(psutil.NoSuchProcess), self.ledger.still() if stops else contextlib.nullcontext():
             process = psutil.Process(pid)
             if is_of_test(process, self.ledger):
                 process.send_signal(number)
