@@ -159,14 +159,24 @@ class DatabaseDriver:
     ) -> Collection[str]:
         """Push in a transaction; returns the ids that unique locks refused."""
         if repeat:
-            moves, ended_ids = self._link.moves, self._link.statements.ended_ids
-            ended = moves.among(connection, ended_ids, [envelope.id for envelope in envelopes])
+            ended = self._ended(connection, envelopes)
             envelopes = [envelope for envelope in envelopes if envelope.id not in ended]
+        refused: Collection[str] = ()
         if any(envelope.unique is not None for envelope in envelopes):
-            return self._link.locking.push(connection, envelopes, is_own=is_own)
-        if envelopes:
+            refused = self._link.locking.push(connection, envelopes, is_own=is_own)
+        elif envelopes:
             self._link.moves.push(connection, envelopes)
-        return ()
+        if repeat and envelopes and (ended := self._ended(connection, envelopes)):
+            self._unpush(connection, ended)
+        return refused
+
+    def _ended(self, connection: Connection, envelopes: Sequence[Envelope]) -> set[str]:
+        return self._link.moves.among(connection, self._link.statements.ended_ids, [e.id for e in envelopes])
+
+    def _unpush(self, connection: Connection, ids: Collection[str]) -> None:
+        """Take back what this push has stored of jobs that ended while it looked: they live no more, so it is ours."""
+        self._link.statements.drop.run(connection, ids=self._link.dialect.pack(sorted(ids)))
+        self._link.locking.free(connection, ids)
 
     def _push_alone(self, envelopes: Sequence[Envelope], repeat: bool) -> Collection[str]:
         """Push in a transaction of its own, or by one statement that needs none."""
