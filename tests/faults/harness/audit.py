@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from harness.rig import Rig
 
 _ENDED = {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
-_LEAVE_S = 5.0
+_LEAVE_S = 20.0
+"""A server on a busy machine is slow to see that somebody is dead."""
 _CAUSE_S = 60.0
 """What was broken so long before an attempt may still be broken when it ends."""
 _SHOWN = 5

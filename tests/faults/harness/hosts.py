@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -29,12 +31,20 @@ class Host:
         environment: of its processes.
         ledger: tells when a worker process serves.
         number: which host of the test it is.
+        still: keeps its processes from holding locks that others need, for a block.
     """
 
     def __init__(
-        self, folder: Path, flags: tuple[str, ...], environment: Mapping[str, str], ledger: Ledger, number: int
+        self,
+        folder: Path,
+        flags: tuple[str, ...],
+        environment: Mapping[str, str],
+        ledger: Ledger,
+        number: int,
+        still: Callable[[], AbstractContextManager[Any]],
     ) -> None:
         self._ledger = ledger
+        self._still = still
         self.log_path = folder / f"host{number}.log"
         self.began = time.monotonic()
         with self.log_path.open("wb") as log:
@@ -107,7 +117,7 @@ class Host:
 
     def freeze(self) -> None:
         """Stop all of it, as a machine that is suspended."""
-        with self._ledger.still():
+        with self._still():
             self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ class Rig:
 
     def host(self, *flags: str, serving: int = 1, **environment: str) -> Host:
         """Start a host: `qctl work` with these flags; returns once so many of its children serve (0: at once)."""
-        host = Host(self.folder, flags, self.environment(**environment), self.ledger, len(self.hosts))
+        host = Host(self.folder, flags, self.environment(**environment), self.ledger, len(self.hosts), self.still)
         self.hosts.append(host)
         if serving:
             host.serving(serving)
@@ -155,10 +155,16 @@ class Rig:
     def signal(self, pid: int, number: signal.Signals) -> None:
         """Send a signal to a process of this test; one that is gone, whatever has its number now, gets none."""
         stops = number == signal.SIGSTOP
-        with contextlib.suppress(psutil.NoSuchProcess), self.ledger.still() if stops else contextlib.nullcontext():
+        with contextlib.suppress(psutil.NoSuchProcess), self.still() if stops else contextlib.nullcontext():
             process = psutil.Process(pid)
             if is_of_test(process, self.ledger):
                 process.send_signal(number)
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Let nobody write into the books, nor into a store that is a file: a process may be stopped in here."""
+        with self.store.still(), self.ledger.still():
+            yield
 
     def kill_host(self, host: Host) -> float:
         """Kill -9 a host, all of it at once; returns when, in monotonic seconds."""

@@ -11,6 +11,8 @@ import os
 import signal
 import sqlite3
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,10 @@ class FaultStore(ABC):
     def thaw(self) -> None:
         """Let it go on after a `freeze`."""
 
+    def still(self) -> AbstractContextManager[Any]:
+        """Let nobody hold a lock meanwhile that would stay held if its holder is stopped in here."""
+        return contextlib.nullcontext()
+
     @abstractmethod
     def clients(self) -> int:
         """How many connections others have to the test's database."""
@@ -104,6 +110,14 @@ class SQLiteStore(FaultStore):
         if self._lock is None:
             self._lock = sqlite3.connect(self._path, timeout=30, isolation_level=None)
             self._lock.execute("BEGIN IMMEDIATE")
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Whoever is stopped while it writes would keep all others out, as if their common host were."""
+        with contextlib.closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            yield
+            database.execute("ROLLBACK")
 
     crash = freeze = stop
     thaw = mend = start
