@@ -96,7 +96,7 @@ class JobRetryRequested(Event, frozen=True, kw_only=True):
 
 
 class WorkerLooping(Event, frozen=True, kw_only=True):
-    """A worker is about to look for jobs."""
+    """A worker is about to look for jobs. A listener that returns False lets it look for none this time."""
 
     worker: str
     queues: tuple[str, ...]
@@ -151,15 +151,18 @@ def off(listener: Callable[[Any], object]) -> None:
             del listeners[kind]
 
 
-def tell(event: Event) -> None:
-    """Tell those who listen; whatever they do, this returns."""
+def tell(event: Event) -> bool:
+    """Tell those who listen; whatever they do, this returns: False where one of them answered just that."""
+    agreed = True
     for listener in listeners.get(type(event), ()):
         try:
             answer = listener(event)
             if iscoroutine(answer):
                 _await(answer, listener, event)
+            agreed = agreed and answer is not False
         except (Exception, SystemExit) as error:  # noqa: BLE001  it is the listener's own
             _complain(listener, error, event)
+    return agreed
 
 
 def _is_event(kind: Any) -> bool:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
+from qcore.envelope import Lease
+from qcore.records import unpack_history
+from qcore.settlement import Settlement
 from qcore.states import Outcome
 
 
@@ -53,3 +56,12 @@ class WorkerObserver(Protocol):
     def stopped(self, reason: StopReason, jobs: int) -> None:
         """Hear why the worker stopped, and how many attempts it ran."""
         ...
+
+
+def tell_of_end(observer: WorkerObserver, lease: Lease, end: Settlement) -> None:
+    """Tell an observer how an attempt ended."""
+    error = end.error
+    if error is None and end.history and end.exceptions > lease.exceptions:
+        error = unpack_history(end.history)[-1].summary
+    delay_s = max(0, end.delay_us) / 1e6
+    observer.ended(lease.id, lease.job, lease.queue, lease.attempts + 1, end.outcome, end.runtime_s, error, delay_s)

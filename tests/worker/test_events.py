@@ -165,6 +165,21 @@ def test_a_worker_and_its_stop(manager: QueueManager, work: Work) -> None:
     assert isinstance(told[0], WorkerLooping)
 
 
+def test_a_worker_passes_its_turn_while_a_listener_says_so(manager: QueueManager, work: Work) -> None:
+    answers: list[bool | None] = [False, False, None, True]
+    done: list[int] = []
+
+    @QueueManager.looping
+    def may_look(_: WorkerLooping) -> bool | None:
+        done.append(manager.get_stats("default").completed)
+        return answers.pop(0) if answers else None
+
+    jobs.Noop.dispatch()
+    work(sleep_s=0.01)
+    assert done[:3] == [0, 0, 0], "nothing runs in a turn that is passed"
+    assert manager.get_stats("default").completed == 1
+
+
 # -- dispatch and retry ------------------------------------------------------------------------------------------------
 
 
