@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from qcore.jobs.dispatch import dispatch_many
     from qcore.jobs.function import JobFunction, job
     from qcore.jobs.job import Job
+    from qcore.jobs.rate_limits import RateLimit, RateLimited
     from qcore.manager import QueueManager, define_queue
     from qcore.monitor.records import JobRecord
     from qcore.security import SecureJob
@@ -87,6 +88,7 @@ _HOMES = {
     "qcore.jobs.dispatch": ("dispatch_many",),
     "qcore.jobs.function": ("JobFunction", "job"),
     "qcore.jobs.job": ("Job",),
+    "qcore.jobs.rate_limits": ("RateLimit", "RateLimited"),
     "qcore.manager": ("QueueManager", "define_queue"),
     "qcore.monitor.records": ("JobRecord",),
     "qcore.security": ("SecureJob",),
@@ -120,6 +122,8 @@ __all__ = [
     "QueueError",
     "QueueFullError",
     "QueueManager",
+    "RateLimit",
+    "RateLimited",
     "SecureJob",
     "ShouldBeEncrypted",
     "ShouldBeUnique",

@@ -6,6 +6,8 @@ from enum import Enum
 
 import msgspec
 
+from qcore.limits import Limit
+
 
 class Unique(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A lock that a job takes as it is stored: while it is held, no other job of its key can be."""
@@ -88,13 +90,15 @@ class Exclusive(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a leased job needs before it may run. Rate-limit slots will be asked for here too."""
+    """What a leased job needs before it may run."""
 
     id: str
     token: str
     lock: str | None = None
     """Key of a unique lock that ends now (`Unique.until_start`)."""
     exclusive: Exclusive | None = None
+    limits: tuple[Limit, ...] = ()
+    """It starts by all of them, or by none."""
 
 
 class StartVerdict(Enum):
@@ -113,3 +117,5 @@ class Started(msgspec.Struct, frozen=True, gc=False):
     verdict: StartVerdict
     delay_us: int = 0
     """LATER: when it is worth asking again, from now."""
+    is_slot: bool = False
+    """LATER: that instant is kept for this job by its limits."""

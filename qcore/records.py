@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from qcore.limits import Limit, State, earliest, unpack_own, used
 from qcore.states import JobState, LockKind
 
 
@@ -89,6 +90,8 @@ class QueueDefinition(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_
     rate_limit_max: int | None = None
     rate_limit_window: float | None = None
     encryption_enabled: bool | None = None
+    limit: Limit | None = None
+    """What the three of the rate limit mean together."""
 
 
 class QueueCounts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -139,6 +142,48 @@ class LockPage(msgspec.Struct, frozen=True, gc=False):
     """Some locks, by key, and where the next page begins."""
 
     locks: tuple[LockRecord, ...]
+    next_cursor: str | None = None
+
+
+class LimitRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A limit by which jobs start."""
+
+    key: str
+    """Class path, the key in it, window and strategy; of a queue's own `queue` and its name."""
+    strategy: str
+    most: int
+    window_us: int
+    used: int
+    """What of its window is used up now."""
+    opens_us: int
+    """When a job that asks now would start, by the store's clock."""
+
+    @staticmethod
+    def of(key: str, state: State, now_us: int) -> LimitRecord:
+        """Show what is known of a limit."""
+        return LimitRecord(
+            key=key,
+            strategy=state.strategy.name.lower(),
+            most=state.most,
+            window_us=state.window_us,
+            used=used(state, now_us),
+            opens_us=max(earliest(state, state.starts, now_us), earliest(state, state.plan, now_us)),
+        )
+
+
+def limit_in_force(definition: QueueDefinition | None, own: bytes | None) -> Limit | None:
+    """The limit of a queue: the operator's word (`limits.pack_own`), or where there is none the definition's."""
+    if own is not None:
+        return unpack_own(own)
+    return definition.limit if definition is not None else None
+
+
+class LimitPage(msgspec.Struct, frozen=True, gc=False):
+    """Some limits, by key, and where the next page begins."""
+
+    limits: tuple[LimitRecord, ...]
+    now_us: int
+    """The instant of all of them."""
     next_cursor: str | None = None
 
 

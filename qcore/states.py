@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 
 
 class JobState(StrEnum):
@@ -46,3 +46,16 @@ class LockKind(StrEnum):
     """When the job starts."""
     EXCLUSIVE = "exclusive"
     """When the attempt ends."""
+
+
+class Strategy(IntEnum):
+    """How a limit counts what starts."""
+
+    SLIDING_WINDOW = 0
+    """No stretch of time as long as the window holds more than the most."""
+    FIXED_WINDOW = 1
+    """None of the windows that follow each other since the epoch does."""
+    TOKEN_BUCKET = 2
+    """So many may start at once; then one by one, as the bucket fills evenly."""
+    LEAKY_BUCKET = 3
+    """One by one from the first on, at even distances."""

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from qcore.envelope import Envelope, Lease, Start, Started
+from qcore.limits import Limit
 from qcore.records import QueueDefinition, WorkerRecord
 from qcore.settlement import Settlement
 
@@ -112,18 +113,29 @@ class Driver(Protocol):
     def start(self, starts: Sequence[Start]) -> Sequence[Started]:
         """Let leased jobs begin that need something of the store first: one conditional write just before `handle`.
 
-        It proves that the lease is still held, frees a unique lock that lasts until the start, and takes a key that
-        one running job holds at a time. The key is free again when the lease ends, be it settled, reclaimed or
-        forfeited. A job that has started already starts again, in the same way.
+        It proves that the lease is still held, frees a unique lock that lasts until the start, takes a key that one
+        running job holds at a time, and counts in every limit of the job. The key is free again when the lease ends,
+        be it settled, reclaimed or forfeited. A job that has started already starts again, in the same way.
+
+        A job that a limit sends away has a slot of its own, in every limit that was shut: it is due at the latest of
+        them, and whoever asks for the first time stands behind it. While a queue's own limit is shut (`Limit.queue`),
+        the queue gives no jobs.
 
         Args:
             starts: at most 1,000, of jobs in hand.
 
         Returns:
-            For each, in order, whether it may run; one that may not changed nothing.
+            For each, in order, whether it may run; one that may not took and freed nothing, but for such a slot.
 
         Raises:
             ConnectionFailed: the store did not answer; ask again.
+        """
+        ...
+
+    def limited(self, queues: Sequence[str]) -> Mapping[str, Limit]:
+        """Read the limits of queues, of those that have one: what `Operator.limit` says, or else their definition.
+
+        Their jobs name it in `start`; cheap enough to be asked for every second.
         """
         ...
 
@@ -146,6 +158,16 @@ class Driver(Protocol):
         self, settlements: Sequence[Settlement], queues: Sequence[str], limit: int, worker: str, request: int
     ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
         """Do both in one step and one round trip: the hot loop of a busy worker."""
+        ...
+
+    def session(self) -> Any:
+        """Open an SQLAlchemy session on the store's database, for rows of a job's own (`Capabilities.transactional`).
+
+        Whoever asks for it closes it. What is settled or pushed `within` it is committed with it.
+
+        Raises:
+            ConfigurationError: the store has no transactions.
+        """
         ...
 
     def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
@@ -228,6 +250,10 @@ class Operator(Protocol):
 
     def define(self, definitions: Sequence[QueueDefinition]) -> None:
         """Publish what `define_queue` says, for every process; fields an operator set (see `limit`) stay."""
+        ...
+
+    def limit(self, queue: str, limit: Limit | None) -> None:
+        """Let so many jobs of the queue start in a window, whatever its definition says; None: as many as can."""
         ...
 
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:

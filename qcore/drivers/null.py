@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from qcore.drivers.base import Capabilities, Change
 from qcore.envelope import Started, StartVerdict
-from qcore.records import LockPage, Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
+from qcore.errors import ConfigurationError
+from qcore.records import LimitPage, LockPage, Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
 
 if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
     from qcore.envelope import Envelope, Lease, Start
+    from qcore.limits import Limit
     from qcore.settlement import Settlement
 
 
@@ -38,6 +40,11 @@ class NullDriver:
         """Let none begin: no lease was ever given."""
         return [Started(StartVerdict.LOST) for _ in starts]
 
+    def limited(self, queues: Sequence[str]) -> Mapping[str, Limit]:
+        """Know of no limit."""
+        del queues
+        return {}
+
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Refuse all: no lease was ever given."""
         del within
@@ -48,6 +55,10 @@ class NullDriver:
     ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
         """Refuse all and lease nothing."""
         return self.settle(settlements), self.reserve(queues, limit, worker, request)
+
+    def session(self) -> Any:
+        """There is none; see `Driver.session`."""
+        raise ConfigurationError("the null driver has no transactions", hint="use a database connection")
 
     def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Extend nothing."""
@@ -85,6 +96,10 @@ class NullDriver:
 
     def define(self, definitions: Sequence[QueueDefinition]) -> None:
         """Publish nothing."""
+
+    def limit(self, queue: str, limit: Limit | None) -> None:
+        """Keep nothing."""
+        del queue, limit
 
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
         """Change nothing."""
@@ -183,6 +198,11 @@ class NullDriver:
         """List nothing."""
         del cursor, limit
         return LockPage(())
+
+    def limits(self, *, cursor: str | None = None, limit: int = 50) -> LimitPage:
+        """List nothing."""
+        del cursor, limit
+        return LimitPage((), 0)
 
     def ping(self) -> float:
         """Answer at once."""

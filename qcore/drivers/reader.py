@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from qcore.records import LockPage, Page, QueueCounts, StoredJob, WorkerRecord
+from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, WorkerRecord
 
 
 class Reader(Protocol):
@@ -52,6 +52,15 @@ class Reader(Protocol):
         Args:
             cursor: `next_cursor` of the page before.
             limit: locks, 1 to 1,000.
+        """
+        ...
+
+    def limits(self, *, cursor: str | None = None, limit: int = 50) -> LimitPage:
+        """List the limits by which jobs started of late, by key, and what is left of each.
+
+        Args:
+            cursor: `next_cursor` of the page before.
+            limit: limits, 1 to 1,000.
         """
         ...
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import msgspec
+
+from qcore.errors import ConfigurationError
 
 
 class Desk(Protocol):
@@ -26,6 +29,10 @@ class Desk(Protocol):
 
     def masked(self, text: str) -> str:
         """Return a text as it may be shown: without what of the job is hidden."""
+        ...
+
+    def transaction(self, context: JobContext) -> AbstractContextManager[Any]:
+        """Open a transaction in which the job ends."""
         ...
 
 
@@ -50,6 +57,13 @@ class Nobody:
     def masked(self, text: str) -> str:
         """Nothing is hidden."""
         return text
+
+    def transaction(self, context: JobContext) -> AbstractContextManager[Any]:
+        """There is no lease that could end."""
+        raise ConfigurationError(
+            f"transaction() of job {context.job_id}: no worker runs it, and there is nothing to end",
+            hint="dispatch it to a queue on a database that a worker serves",
+        )
 
 
 NOBODY: Desk = Nobody()
@@ -87,6 +101,10 @@ class Discreet:
         self._mask = self._mask or self._make() or str
         return self._mask(text)
 
+    def transaction(self, context: JobContext) -> AbstractContextManager[Any]:
+        """As of the desk behind."""
+        return self._desk.transaction(context)
+
     def is_cancelled(self, job_id: str) -> bool:
         """Ask the desk behind."""
         return self._desk.is_cancelled(job_id)
@@ -122,14 +140,18 @@ class JobContext:
         queue: where the job came from.
         desk: where it reports and asks. It must not lead back to the attempt: what runs in circles is freed by the
             garbage collector alone, and that costs more than a small job does.
+        began: when it began, by `time.perf_counter`.
     """
 
-    __slots__ = ("attempt", "desk", "job_id", "queue", "ruling", "wish")
+    __slots__ = ("attempt", "began", "desk", "has_ended", "job_id", "queue", "ruling", "wish")
 
-    def __init__(self, job_id: str, attempt: int, queue: str, desk: Desk = NOBODY) -> None:
+    def __init__(self, job_id: str, attempt: int, queue: str, desk: Desk = NOBODY, began: float = 0.0) -> None:
         self.job_id = job_id
         self.attempt = attempt
         self.queue = queue
         self.desk = desk
+        self.began = began
+        self.has_ended = False
+        """Its own transaction has ended the job."""
         self.wish: Wish | None = None
         self.ruling: Ruling | None = None

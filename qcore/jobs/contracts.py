@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -11,15 +10,15 @@ import msgspec
 
 from qcore.envelope import Unique
 from qcore.errors import ConfigurationError
+from qcore.jobs.keys import hidden, key_of
 from qcore.jobs.options import Elsewhere, JobOptions, Overlap, Seconds, name, seconds
+from qcore.jobs.rate_limits import RateLimited, limits_of
 from qcore.jobs.wrapping import is_overlapping, layers_of
 
-LONGEST_KEY = 190
-"""Characters of a lock's key: what every store can index."""
-_READABLE = 100
-"""Characters of a key that stay readable where the rest has to be hashed."""
-NAMES = frozenset({"unique", "debounced", "middleware"})
-"""What of a job is read here; `unique` stands for the classes below."""
+CLASSES = frozenset({"unique", "rate_limited"})
+"""What stands for the classes a job may derive from."""
+NAMES = frozenset({"debounced", "middleware"}) | CLASSES
+"""What of a job is read here."""
 
 
 class ShouldBeEncrypted:
@@ -61,7 +60,7 @@ class ShouldBeUniqueUntilProcessing(ShouldBeUnique):
 def asked_of_store(
     job: Any, given: set[str], path: str, arguments: bytes, carried: JobOptions, secret: bytes | None = None
 ) -> tuple[Unique | None, JobOptions]:
-    """Find the lock that a job needs to be stored, and its options with what a worker must know of locks.
+    """Find the lock that a job needs to be stored, and its options with what a worker must know of locks and limits.
 
     Args:
         job: whose class and attributes are read.
@@ -74,6 +73,8 @@ def asked_of_store(
     unique = _unique(job, path, arguments, secret) if given & {"unique", "debounced"} else None
     overlap = _overlap(job, path, secret) if "middleware" in given else None
     more: dict[str, Any] = {} if overlap is None else {"overlap": overlap}
+    if "rate_limited" in given:
+        more["limits"] = limits_of(job, path, secret)
     if unique is not None and unique.via is not None:
         more["elsewhere"] = Elsewhere(unique.via, unique.key, unique.until_start)
     elif unique is not None and unique.until_start:
@@ -81,13 +82,10 @@ def asked_of_store(
     return unique, msgspec.structs.replace(carried, **more) if more else carried
 
 
-def key_of(*parts: str) -> str:
-    """Join the parts of a key; one that is too long, or that not every store can hold, is hashed."""
-    key = ":".join(parts)
-    if len(key) <= LONGEST_KEY and key.isprintable():
-        return key
-    readable = "".join(letter for letter in key[:_READABLE] if letter.isprintable())
-    return f"{readable}#{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
+def classes_of(cls: type) -> set[str]:
+    """Which of `CLASSES` a class derives from."""
+    found = {"unique"} if issubclass(cls, ShouldBeUnique) else set()
+    return found | {"rate_limited"} if issubclass(cls, RateLimited) else found
 
 
 def debounce_us(job: Any, what: str) -> tuple[int, int] | None:
@@ -123,7 +121,7 @@ def _unique(job: Any, path: str, arguments: bytes, secret: bytes | None) -> Uniq
     if via is not None:
         _check_via(what, name(via, f"{what}.unique_via"), for_us, replaces=replaces)
     return Unique(
-        key=key_of(path, _hidden(_id_of(job, what, arguments), secret)),
+        key=key_of(path, hidden(_id_of(job, what, arguments), secret)),
         until_start=debounced is not None or isinstance(job, ShouldBeUniqueUntilProcessing),
         for_us=for_us,
         replaces=replaces,
@@ -173,9 +171,4 @@ def _overlap(job: Any, path: str, secret: bytes | None) -> Overlap | None:
         return found[0] if found else None
     key = found[0].key
     scope = key[0] + path if path in key else key[0]  # one that classes share stays theirs, as long as both hide it
-    return msgspec.structs.replace(found[0], key=key_of(scope, _hidden(key, secret)))
-
-
-def _hidden(text: str, secret: bytes | None) -> str:
-    """What stands for a part of a key that tells of arguments: nobody without the secret can guess it."""
-    return hmac.digest(secret, text.encode("utf-8", "surrogatepass"), "sha256").hex() if secret and text else text
+    return msgspec.structs.replace(found[0], key=key_of(scope, hidden(key, secret)))

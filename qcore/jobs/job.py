@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -272,6 +273,23 @@ class Job:
     def delete(self) -> None:
         """Let the job count as done, once `handle` returns, whatever it asked for before."""
         self._wish(Wish("delete"))
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Complete the job in a transaction of its own: its rows and its end are committed together, or neither is.
+
+        `with self.transaction() as session:` gives an SQLAlchemy `Session` on the database that the job came from; it
+        is committed where the block ends, and taken back where that raises. So work on that database happens exactly
+        once, whoever is killed when. The job is done with that: what `handle` returns is not kept, and an error after
+        the block is logged.
+
+        Raises:
+            ConfigurationError: the job's connection has no transactions, no worker runs it, or it has asked for
+                another end.
+            LeaseLost: at the end of the block, the job is another worker's by now; nothing was committed.
+        """
+        if self._context is None:
+            raise ConfigurationError("transaction() was called outside an attempt", hint="call it in handle()")
+        return self._context.desk.transaction(self._context)
 
     def update_progress(self, percent: float, message: str | None = None) -> None:
         """Say how far the job has come.

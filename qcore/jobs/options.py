@@ -13,6 +13,7 @@ import msgspec
 from qcore.backoff import Backoff, Exponential, normalize
 from qcore.clock import LONGEST_S, microseconds
 from qcore.errors import ConfigurationError
+from qcore.limits import Limit
 
 Seconds = float | timedelta
 When = float | timedelta | datetime
@@ -69,12 +70,14 @@ class JobOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     """Its unique lock ends when it starts."""
     overlap: Overlap | None = None
     elsewhere: Elsewhere | None = None
+    limits: tuple[Limit, ...] = ()
+    """Of which each has to let it start."""
 
     @property
     def starts(self) -> bool:
         """Whether a store is to be told before the job runs."""
         is_elsewhere = self.elsewhere is not None and self.elsewhere.until_start
-        return self.until_start or self.overlap is not None or is_elsewhere
+        return self.until_start or self.overlap is not None or bool(self.limits) or is_elsewhere
 
 
 NONE = JobOptions()

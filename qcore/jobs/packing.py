@@ -173,13 +173,12 @@ class _Traits(msgspec.Struct, frozen=True, gc=False):
 
 
 _traits: dict[type[Job], _Traits] = {}
-_READ = options.ALL | (contracts.NAMES - {"unique"})
+_READ = options.ALL | (contracts.NAMES - contracts.CLASSES)
 
 
 def _learn(cls: type[Job]) -> _Traits:
     given = {name for name in _READ if getattr(cls, name) is not getattr(Job, name)}
-    if issubclass(cls, contracts.ShouldBeUnique):
-        given.add("unique")
+    given |= contracts.classes_of(cls)
     traits = _traits[cls] = _Traits(frozenset(given), is_guarded(cls))
     return traits
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from qcore.errors import ConfigurationError
 from qcore.jobs import options
+from qcore.jobs.rate_limits import limit_of_queue
+from qcore.limits import Limit
 from qcore.records import QueueDefinition
 
 
@@ -62,8 +65,8 @@ def define_queue(
         priority_weight: share of a worker that serves several queues with `--fair`.
         max_attempts: tries of a job that says nothing itself.
         retry_after: seconds; kept for Laravel's sake: a lease ends when its worker's heartbeats do.
-        rate_limit_enabled: whether the limit below is wanted; kept, and not in force yet.
-        rate_limit_max: jobs in a window.
+        rate_limit_enabled: whether the limit below is in force; by default it is where one is given.
+        rate_limit_max: jobs of the queue that may start in a window, whatever their class.
         rate_limit_window: seconds.
         encryption_enabled: encrypt every job that this process dispatches to it, as `ShouldBeEncrypted` does for one;
             so define it wherever jobs are dispatched.
@@ -72,7 +75,7 @@ def define_queue(
         The definition. What an operator has set since beats it.
 
     Raises:
-        ConfigurationError: the name is none.
+        ConfigurationError: the name is none, or half of a rate limit is missing.
     """
     definition = QueueDefinition(
         name=options.name(name, "define_queue"),
@@ -85,6 +88,19 @@ def define_queue(
         rate_limit_max=rate_limit_max,
         rate_limit_window=rate_limit_window,
         encryption_enabled=encryption_enabled,
+        limit=_limit(name, rate_limit_max, rate_limit_window, is_wanted=rate_limit_enabled),
     )
     defined.add(definition)
     return definition
+
+
+def _limit(queue: str, most: int | None, window_s: float | None, *, is_wanted: bool | None) -> Limit | None:
+    """The rate limit that a definition speaks of; where it does not say whether it is wanted, it is if it is given."""
+    if is_wanted is False or (is_wanted is None and most is None and window_s is None):
+        return None
+    if most is None or window_s is None:
+        raise ConfigurationError(
+            f"define_queue({queue!r}): a rate limit needs rate_limit_max and rate_limit_window",
+            hint="write rate_limit_max=100, rate_limit_window=60",
+        )
+    return limit_of_queue(queue, most, window_s)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -16,24 +15,22 @@ from qcore.config import ConnectionSettings, Settings, load_settings
 from qcore.crypto.keyring import Keyring
 from qcore.drivers import Store, open_store
 from qcore.envelope import Envelope
-from qcore.errors import ConfigurationError, JobNotFound
+from qcore.errors import ConfigurationError
 from qcore.identity import acting_as
 from qcore.jobs.classes import JobClasses
 from qcore.jobs.job import Job
-from qcore.jobs.options import Elsewhere, seconds
+from qcore.jobs.options import Elsewhere
 from qcore.jobs.packing import pack
 from qcore.manager import app as application
 from qcore.manager.current import everywhere
 from qcore.manager.definitions import defined
 from qcore.manager.elsewhere import LocksElsewhere, free, has_locks_elsewhere
-from qcore.manager.failures import act_on_all, act_on_ids, put_back, until_none
 from qcore.manager.hooks import Hooks, tell_queued
 from qcore.manager.immediate import Here, run_here, run_pushed
 from qcore.manager.keys import keyring_of
 from qcore.manager.opening import Opener
 from qcore.manager.pushing import name_stored, push_all
-from qcore.manager.stats import QueueStats
-from qcore.records import QueueCounts
+from qcore.manager.queues import Queues
 from qcore.transactions import after_commit, load_entity
 
 
@@ -46,7 +43,7 @@ class _Sealed(NamedTuple):
     envelopes: Sequence[Envelope]
 
 
-class QueueManager(Hooks):
+class QueueManager(Hooks, Queues):
     """Opens connections by their settings, dispatches jobs to them, and answers simple questions about queues.
 
     Called on the class, its methods act on the manager in force: that of a `using` block, else the process's.
@@ -318,73 +315,3 @@ class QueueManager(Hooks):
     def free_elsewhere(self, lock: Elsewhere, job_id: str) -> None:
         """Free a job's lock that another connection keeps; where that does not answer, the lock's own time ends it."""
         free(self, lock, job_id)
-
-    # -- queues --------------------------------------------------------------------------------------------------
-
-    @everywhere
-    def get_stats(self, queue: str = "default") -> QueueStats:
-        """Count a queue's jobs by state; zeros for a queue that has had none."""
-        return QueueStats.of(self._counts(queue) or QueueCounts(name=queue))
-
-    @everywhere
-    def size(self, queue: str = "default") -> int:
-        """Count the jobs that wait: pending, delayed and retrying."""
-        counts = self._counts(queue)
-        return counts.pending + counts.delayed + counts.retrying if counts else 0
-
-    @everywhere
-    def queues(self, connection: str | None = None) -> list[str]:
-        """Name the queues that a connection knows."""
-        return [counts.name for counts in self.connection(connection).counts()]
-
-    @everywhere
-    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
-        """Let a queue give no jobs, for ever or for so many seconds; whether that changed anything."""
-        pause_s = None if for_s is None else seconds(for_s, "pause")
-        return self._store_of(queue).pause(queue, for_s=pause_s, reason=reason)
-
-    @everywhere
-    def resume(self, queue: str) -> bool:
-        """Let a queue give jobs again; whether it had been paused."""
-        return self._store_of(queue).resume(queue)
-
-    @everywhere
-    def clear(self, queue: str) -> int:
-        """Drop every waiting job of a queue; returns how many."""
-        store = self._store_of(queue)
-        return until_none(lambda: store.clear(queue))
-
-    @everywhere
-    def retry(self, which: str | Sequence[str]) -> int:
-        """Put failed jobs back: ids, "all", or those of one queue; returns how many.
-
-        Raises:
-            JobNotFound: an id was given that is not in the failed store.
-        """
-        if isinstance(which, str):
-            queue = None if which == "all" else which
-            return act_on_all(list(self._stores_for(queue)), put_back, queue=queue)[1]
-        done = act_on_ids(self._stores_for(None), which, put_back)
-        missing = next((job_id for job_id in which if job_id not in done), None)
-        if missing is not None:
-            raise JobNotFound(f"no failed job {missing}", hint="see: qctl failed")
-        return len(done)
-
-    @everywhere
-    def forget(self, job_id: str) -> bool:
-        """Drop one failed job for good; whether it was there."""
-        return bool(act_on_ids(self._stores_for(None), [job_id], lambda store, ids: store.forget(ids)))
-
-    @everywhere
-    def flush(self, queue: str | None = None) -> int:
-        """Drop every failed job, or a queue's; returns how many."""
-        return sum(until_none(partial(store.flush, queue=queue)) for store in self._stores_for(queue))
-
-    def _stores_for(self, queue: str | None) -> Iterator[Store]:
-        return map(self.connection, self.connections_for(queue))
-
-    def _store_of(self, queue: str | None) -> Store:
-        return self.connection(self.connection_of(queue).name)
-
-    def _counts(self, queue: str) -> QueueCounts | None:
-        return next(iter(self._store_of(queue).counts([queue])), None)

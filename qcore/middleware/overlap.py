@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qcore.jobs.contracts import key_of
+from qcore.jobs.keys import key_of
 from qcore.jobs.options import Overlap, Seconds, seconds
 
 _KEPT_APART = "~"

@@ -11,6 +11,7 @@ import msgspec
 from qcore.clock import SystemClock
 from qcore.errors import ConfigurationError
 from qcore.jobs.options import seconds
+from qcore.jobs.rate_limits import limit_of_queue
 from qcore.manager.failures import Act, act_on_all, act_on_ids, put_back, until_none
 from qcore.monitor.rotation import Rotation
 from qcore.states import JobState
@@ -87,6 +88,15 @@ class Actions:
     def resume(self, queue: str) -> ActionResult:
         """Let a queue give jobs again."""
         return ActionResult(matched=1, changed=int(self._store(queue).resume(queue)))
+
+    def limit(self, queue: str, most: int | None, per_seconds: float = 60, strategy: str = "sliding_window") -> None:
+        """Let so many jobs of a queue start in so many seconds; None: as many as can.
+
+        Raises:
+            ConfigurationError: a value makes no sense.
+        """
+        limit = None if most is None else limit_of_queue(queue, most, per_seconds, strategy)
+        self._store(queue).limit(queue, limit)
 
     def cancel(self, ids: Sequence[str], *, hard: bool = False) -> ActionResult:
         """Cancel jobs: those that wait end here, those that run are told, or interrupted where it is to be `hard`."""

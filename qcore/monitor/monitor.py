@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from qcore.clock import Clock, SystemClock, instant
 from qcore.config import mask_url
 from qcore.errors import ConfigurationError, JobNotFound, QueueError
-from qcore.monitor.reading import lock_snapshot, snapshot, worker_snapshot
+from qcore.monitor.reading import limit_snapshot, lock_snapshot, snapshot, unused_limit, worker_snapshot
 from qcore.monitor.snapshots import (
     BackendSnapshot,
     JobSnapshot,
     JobsPage,
+    LimitsPage,
     LocksPage,
     QueueSnapshot,
     StatsSnapshot,
@@ -141,6 +142,24 @@ class Monitor:
         now_us = self._clock.wall_us()
         locks = tuple(lock_snapshot(lock, name, now_us=now_us) for lock in page.locks)
         return LocksPage(locks=locks, next_cursor=page.next_cursor)
+
+    def limits(self, *, cursor: str | None = None, limit: int = 50, connection: str | None = None) -> LimitsPage:
+        """List the limits by which jobs start, by key: those of late, and on the last page those that queues have.
+
+        Args:
+            cursor: `next_cursor` of the page before.
+            limit: limits, 1 to 1,000.
+            connection: whose; the default connection's if None.
+        """
+        name = self._manager.settings.connection(connection).name
+        store = self._manager.connection(name)
+        page = store.limits(cursor=cursor, limit=limit)
+        shown = [limit_snapshot(one, name, now_us=page.now_us) for one in page.limits]
+        if page.next_cursor is None:
+            known = {one.key for one in shown}
+            unused = store.limited([counts.name for counts in store.counts()]).values()
+            shown += [unused_limit(one, name) for one in unused if one.key not in known and one.key > (cursor or "")]
+        return LimitsPage(limits=tuple(sorted(shown, key=lambda one: one.key)), next_cursor=page.next_cursor)
 
     def job(self, job_id: str, connection: str | None = None) -> JobSnapshot:
         """Show one job whole, looked for on the given connection or on all.

@@ -13,8 +13,16 @@ from qcore.crypto.keyring import Keyring
 from qcore.errors import PayloadError
 from qcore.jobs.guarding import open_result
 from qcore.jobs.packing import Guard, unpack
-from qcore.monitor.snapshots import FailureSnapshot, JobSnapshot, LockSnapshot, RunningSnapshot, WorkerSnapshot
-from qcore.records import LockRecord, StoredJob, WorkerRecord, unpack_history
+from qcore.limits import Limit
+from qcore.monitor.snapshots import (
+    FailureSnapshot,
+    JobSnapshot,
+    LimitSnapshot,
+    LockSnapshot,
+    RunningSnapshot,
+    WorkerSnapshot,
+)
+from qcore.records import LimitRecord, LockRecord, StoredJob, WorkerRecord, unpack_history
 from qcore.states import JobState
 
 _WAITING = frozenset({JobState.PENDING, JobState.RETRYING})
@@ -87,6 +95,29 @@ def lock_snapshot(lock: LockRecord, connection: str, *, now_us: int) -> LockSnap
         ends_at=_instant(lock.until_us),
         ends_in_s=None if lock.until_us is None else max(0.0, (lock.until_us - now_us) / 1e6),
     )
+
+
+def limit_snapshot(limit: LimitRecord, connection: str, *, now_us: int) -> LimitSnapshot:
+    """Show one limit."""
+    return LimitSnapshot(
+        key=limit.key,
+        connection=connection,
+        strategy=limit.strategy,
+        max_attempts=limit.most,
+        per_seconds=limit.window_us / 1e6,
+        used=limit.used,
+        left=max(0, limit.most - limit.used),
+        opens_in_s=max(0.0, (limit.opens_us - now_us) / 1e6),
+    )
+
+
+def unused_limit(limit: Limit, connection: str) -> LimitSnapshot:
+    """Show a limit by which nothing has started of late."""
+    strategy = limit.strategy.name.lower()
+    record = LimitRecord(
+        key=limit.key, strategy=strategy, most=limit.most, window_us=limit.window_us, used=0, opens_us=0
+    )
+    return limit_snapshot(record, connection, now_us=0)
 
 
 def worker_snapshot(worker: WorkerRecord, connection: str, *, now_us: int) -> WorkerSnapshot:

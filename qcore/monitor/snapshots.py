@@ -131,6 +131,28 @@ class LockSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ends_in_s: float | None
 
 
+class LimitSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit by which jobs start."""
+
+    key: str
+    connection: str
+    strategy: str
+    max_attempts: int
+    per_seconds: float
+    used: int
+    """Of the window as it is now."""
+    left: int
+    opens_in_s: float
+    """When a job that asks now would start; 0: at once."""
+
+
+class LimitsPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some limits, by key."""
+
+    limits: tuple[LimitSnapshot, ...]
+    next_cursor: str | None
+
+
 class LocksPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some locks, by key."""
 

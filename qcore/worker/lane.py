@@ -10,6 +10,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import msgspec
 
@@ -17,11 +19,15 @@ from qcore.config import ConnectionSettings
 from qcore.drivers import Store
 from qcore.envelope import Lease, Start, Started, StartVerdict
 from qcore.errors import ConnectionFailed, QueueError
-from qcore.records import Failure, pack_history, storable
+from qcore.jobs.context import JobContext
+from qcore.limits import Limit
 from qcore.settlement import Settlement
 from qcore.states import Outcome
+from qcore.worker.ends import handed_back, unstorable
 from qcore.worker.progress import Progress
+from qcore.worker.queue_limits import QueueLimits
 from qcore.worker.slots import Holding
+from qcore.worker.transacting import transaction
 
 SEND_WITHIN_S = 0.005
 """A settlement leaves the process within so many seconds."""
@@ -56,6 +62,9 @@ class Lane:
         self.queues = list(queues)
         self.worker = worker
         self.grants = grants
+        self._limits = QueueLimits(store, self.queues)
+        self.limited: Mapping[str, Limit] = {}
+        """The limits of those queues that have one."""
         self.leases: deque[Lease] = deque()
         self.running: dict[str, Lease] = {}
         self._begun_at = 0.0
@@ -179,9 +188,29 @@ class Lane:
             self._exclusive.pop(start.id, None)
         return started
 
+    def end_of(self, context: JobContext) -> Settlement:
+        """The end of a job that runs here and completes in a transaction of its own."""
+        lease = self.running[context.job_id]
+        return Settlement(
+            id=lease.id,
+            queue=lease.queue,
+            job=lease.job,
+            token=lease.token,
+            outcome=Outcome.COMPLETED,
+            attempts=lease.attempts + 1,
+            exceptions=lease.exceptions,
+            runtime_s=time.perf_counter() - context.began,
+            lock=lease.lock,
+            exclusive=self._exclusive.get(lease.id),
+        )
+
     def report(self, job_id: str, percent: int, note: str | None) -> None:
         """Keep for the store how far a job is."""
         self._progress.note(job_id, percent, note)
+
+    def transaction(self, context: JobContext) -> AbstractContextManager[Any]:
+        """Open a transaction that ends a job; see `qcore.worker.transacting`."""
+        return transaction(self, context)
 
     def is_cancelled(self, job_id: str) -> bool:
         """Whether somebody wants a job to stop."""
@@ -296,6 +325,8 @@ class Lane:
 
     def _exchange(self, want: int, queues: Sequence[str]) -> None:
         """Settle, and reserve if jobs are wanted; the caller has the lock."""
+        if want:
+            self.limited = self._limits.look()
         batch = self._take()
         asked_at = time.monotonic()
         try:
@@ -355,38 +386,3 @@ class Lane:
     def _unsettled(self) -> list[Settlement]:
         """The ends of which the store has not heard, as far as is known: their leases are still held."""
         return [*self._unsent, *self._on_its_way]
-
-
-def handed_back(lease: Lease, delay_us: int = -1) -> Settlement:
-    """Give a lease back uncharged, as if it had never been taken: with its old due time, or due in so long."""
-    return Settlement(
-        id=lease.id,
-        queue=lease.queue,
-        job=lease.job,
-        token=lease.token,
-        outcome=Outcome.RELEASED,
-        attempts=lease.attempts,
-        exceptions=lease.exceptions,
-        delay_us=delay_us,
-    )
-
-
-def unstorable(settlement: Settlement, error: QueueError) -> Settlement:
-    """Fail a job whose end the store cannot hold, with nothing but the reason."""
-    reason = storable(f"the end of this attempt cannot be stored: {error.message}")
-    kind = f"{type(error).__module__}.{type(error).__qualname__}"
-    failure = Failure(max(1, settlement.attempts), kind, reason, "", time.time_ns() // 1000)
-    return Settlement(
-        id=settlement.id,
-        queue=settlement.queue,
-        job=settlement.job,
-        token=settlement.token,
-        outcome=Outcome.FAILED,
-        attempts=settlement.attempts,
-        exceptions=settlement.exceptions,
-        error=failure.summary[:1000],
-        history=pack_history([failure]),
-        runtime_s=settlement.runtime_s,
-        lock=settlement.lock,
-        exclusive=settlement.exclusive,
-    )

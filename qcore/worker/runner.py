@@ -27,12 +27,13 @@ from qcore.jobs.options import NONE
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
 from qcore.jobs.running import run
 from qcore.manager.definitions import defined
-from qcore.records import Failure, pack_history, storable, unpack_history
+from qcore.records import Failure, pack_history, unpack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker import telling
 from qcore.worker.deadline import Cancelled, Interrupted
-from qcore.worker.lane import Lane, handed_back
+from qcore.worker.ends import cut, handed_back, words_of
+from qcore.worker.lane import Lane
 from qcore.worker.options import WorkerOptions
 from qcore.worker.place import Place
 from qcore.worker.starting import start
@@ -48,8 +49,6 @@ _KINDS = {one.__name__: f"{one.__module__}.{one.__qualname__}" for one in (Worke
 """The errors that a supervisor charges a dead worker's jobs with, by the name that it gives."""
 _CRASHES = frozenset(_KINDS.values())
 _DIED = "the worker died under it"
-_TEXT_KEPT = 64 * 1024
-"""Characters of a message or traceback that are kept; the rest is cut with a mark."""
 
 
 class AnyDeadline(Protocol):
@@ -127,7 +126,7 @@ class Runner:
     def run_prepared(self, attempt: Attempt, deadline: AnyDeadline) -> Settlement:
         """Run an attempt's job in this thread and settle it."""
         try:
-            if needs_start(attempt) and (kept_back := self.start(attempt)) is not None:
+            if self.needs_start(attempt) and (kept_back := self.start(attempt)) is not None:
                 return kept_back
             self.begins(attempt)
             deadline.begin(attempt.held.timeout_s)
@@ -156,7 +155,7 @@ class Runner:
         attempt.job = build(
             payload, manager.load_entity, classes=manager.classes, keyring=self._keyring, listed_as=lease.job
         )
-        attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, desk)
+        attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, desk, attempt.began)
         return None
 
     def _guarded(self, attempt: Attempt, payload: Payload) -> Desk:
@@ -167,6 +166,11 @@ class Runner:
             attempt.payload = None  # no code of the job is to run here: its failed() neither
             raise
         return Discreet(self._lane, partial(self._opener.mask_of, payload))
+
+    def needs_start(self, attempt: Attempt) -> bool:
+        """Whether the store must be asked before the job runs."""
+        options, limited = attempt.held.options, self._lane.limited
+        return (options is not NONE and options.starts) or (bool(limited) and attempt.lease.queue in limited)
 
     def start(self, attempt: Attempt) -> Settlement | None:
         """Ask the store whether the job may run now, and wait for that; returns the attempt's end where it must not."""
@@ -188,6 +192,8 @@ class Runner:
 
     def finish(self, attempt: Attempt, result: Any) -> Settlement:
         """Settle an attempt whose job returned, as the job itself wished."""
+        if attempt.context is not None and attempt.context.has_ended:
+            return self._ended_before(attempt)
         wish = attempt.context.wish if attempt.context is not None else None
         if wish is None or wish.kind == "delete":
             end = self._done(attempt, result)
@@ -202,6 +208,9 @@ class Runner:
 
     def fail(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Settle an attempt whose job raised, or was interrupted for the worker's sake."""
+        if attempt.context is not None and attempt.context.has_ended:
+            self._log_error(attempt.payload, f"{attempt.lease.job} {attempt.lease.id}: it had ended in its transaction")
+            return self._ended_before(attempt)
         if isinstance(error, Interrupted):
             is_cancelled = isinstance(error, Cancelled)
             end = self._end(attempt, Verdict(Outcome.CANCELLED)) if is_cancelled else handed_back(attempt.lease)
@@ -230,6 +239,13 @@ class Runner:
         return self._end(attempt, verdict, failures=failures, exceptions=lease.exceptions + 1)
 
     # -- ends ----------------------------------------------------------------------------------------------------
+
+    def _ended_before(self, attempt: Attempt) -> Settlement:
+        """The end that the job's own transaction committed: the store takes it for a repeat."""
+        end = self._end(attempt, _COMPLETED)
+        if listeners:
+            telling.ended(attempt, self._lane, end)
+        return end
 
     def _done(self, attempt: Attempt, result: Any) -> Settlement:
         kept = attempt.held.options.result_ttl_s
@@ -319,8 +335,8 @@ class Runner:
         return Failure(
             attempt=attempt.lease.attempts + 1 if number is None else number,
             kind=name if module == "builtins" else f"{module}.{name}",
-            message=_cut(mask(_words(error))),
-            traceback=_cut(mask("".join(traceback.format_exception(error)))),
+            message=cut(mask(words_of(error))),
+            traceback=cut(mask("".join(traceback.format_exception(error)))),
             at_us=time.time_ns() // 1000,
             worker=self._lane.worker,
         )
@@ -368,24 +384,3 @@ class Runner:
         definition = defined.get(queue)
         of_queue = definition.max_attempts if definition else None
         return rules(payload.options, of_queue, self._options, self._connection.max_attempts)
-
-
-def needs_start(attempt: Attempt) -> bool:
-    """Whether the store must be asked before the job runs."""
-    options = attempt.held.options
-    return options is not NONE and options.starts
-
-
-def _words(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as broken:  # noqa: BLE001  an exception whose own text raises
-        return f"(its text cannot be read: {type(broken).__name__})"
-
-
-def _cut(text: str) -> str:
-    text = storable(text)
-    if len(text) <= _TEXT_KEPT:
-        return text
-    half = _TEXT_KEPT // 2
-    return f"{text[:half]}\n… {len(text) - _TEXT_KEPT:,} characters cut …\n{text[-half:]}"

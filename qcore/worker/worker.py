@@ -9,16 +9,16 @@ from qcore import events
 from qcore.envelope import Lease
 from qcore.errors import ConnectionFailed
 from qcore.manager import QueueManager
-from qcore.records import unpack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker.attendants import Attendants
+from qcore.worker.ends import handed_back
 from qcore.worker.executors import Executor, open_executor
 from qcore.worker.keeping import Keeping
-from qcore.worker.lane import Lane, handed_back
+from qcore.worker.lane import Lane
 from qcore.worker.limits import Limits
 from qcore.worker.naming import new_id
-from qcore.worker.observer import StopReason, WorkerObserver
+from qcore.worker.observer import StopReason, WorkerObserver, tell_of_end
 from qcore.worker.options import WorkerOptions, queue_names
 from qcore.worker.outage import Outage
 from qcore.worker.prefetch import Prefetch
@@ -131,8 +131,8 @@ class Worker:
     def _work(self, executor: Executor, attendants: Attendants) -> StopReason:
         runners = {lane: Runner(self._manager, lane, self._options) for lane in self._lanes}
         while (reason := self._reason()) is None:
-            if events.WorkerLooping in events.listeners:
-                events.tell(events.WorkerLooping(worker=self.id, queues=tuple(self.queues)))
+            if events.WorkerLooping in events.listeners and not self._may_look():
+                continue
             for lane in self._lanes:
                 if self._has_work(lane, attendants):
                     attendants.busy()
@@ -146,6 +146,14 @@ class Worker:
                         return StopReason.ONCE if self._options.once and self._limits.jobs else StopReason.EMPTY
                 self._wait()
         return reason
+
+    def _may_look(self) -> bool:
+        """Tell those who listen, and pause where one of them wants no jobs to be looked for."""
+        if events.tell(events.WorkerLooping(worker=self.id, queues=tuple(self.queues))):
+            return True
+        self._tell_slots()
+        self._limits.sleep(min(self._options.sleep_s, _SILENT_MOST_S), lambda: bool(self._stops))
+        return False
 
     def _has_work(self, lane: Lane, attendants: Attendants) -> bool:
         """Exchange; where one of several stores is out of reach, let another thread knock at its door."""
@@ -214,7 +222,7 @@ class Worker:
         self._busy_s += settlement.runtime_s
         self._failures += settlement.outcome is Outcome.FAILED
         if self._observer:
-            self._tell(self._observer, lease, settlement)
+            tell_of_end(self._observer, lease, settlement)
         if self._is_waiting:
             lane.store.wake()
 
@@ -389,11 +397,3 @@ class Worker:
     def _trouble(self, text: str) -> None:
         if self._observer:
             self._observer.trouble(text)
-
-    def _tell(self, observer: WorkerObserver, lease: Lease, end: Settlement) -> None:
-        error = end.error
-        if error is None and end.history and end.exceptions > lease.exceptions:
-            error = unpack_history(end.history)[-1].summary
-        delay_s = max(0, end.delay_us) / 1e6
-        attempt = lease.attempts + 1
-        observer.ended(lease.id, lease.job, lease.queue, attempt, end.outcome, end.runtime_s, error, delay_s)

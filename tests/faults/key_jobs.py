@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
+from harness import failpoints
 from harness.jobs import Audited
+from sqlalchemy import text
 
-from qcore import ShouldBeUnique, ShouldBeUniqueUntilProcessing
+from qcore import RateLimit, RateLimited, ShouldBeUnique, ShouldBeUniqueUntilProcessing
 from qcore.middleware import WithoutOverlapping
 
 
@@ -45,6 +48,29 @@ class Waiting(Audited, ShouldBeUniqueUntilProcessing):
     def work(self) -> None:
         while not Path(self.gate).exists():
             time.sleep(0.005)
+
+
+class Limited(Audited, RateLimited):
+    """So many of its class may start in a second."""
+
+    MOST = 20
+    max_tries = 0
+    max_crashes = 1000
+
+    def get_rate_limits(self) -> list[RateLimit]:
+        return [RateLimit(self.MOST, 1)]
+
+
+class Writes(Audited):
+    """Ends in a transaction of its own, with one row."""
+
+    max_crashes = 1000
+
+    def work(self) -> None:
+        with self.transaction() as session:
+            session.execute(text("INSERT INTO written (job_id) VALUES (:job_id)"), {"job_id": self.job_id})
+            if failpoints.PLAN in os.environ:
+                failpoints.pass_by("row.written")
 
 
 class Apart(Audited):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from itertools import pairwise
 
 from harness.audit import Attempt, attempts
@@ -10,10 +11,15 @@ from harness.failpoints import Step
 from harness.fault_jobs import Sleeps
 from harness.rig import Rig
 from harness.scale import LEASE_S, count, seconds
+from harness.stores import only_on
 from harness.waiting import until
+from key_jobs import Writes
+from sqlalchemy import create_engine, text
 
 from qcore.records import unpack_history
 
+_PATIENCE_S = 20.0
+"""How much longer to kill where none has met a running job yet."""
 AGAIN_WITHIN_S = 1.0
 """A dead child's jobs run again so soon."""
 _UNSETTLED_S = 0.005
@@ -24,7 +30,9 @@ def test_t1_kill_of_a_child(rig: Rig) -> None:
     host = rig.host("--processes", "4", serving=4)
     rig.dispatch([Sleeps(rig.chance.uniform(0.005, 0.05)) for _ in range(count(5000, least=400))])
     over = time.monotonic() + seconds(30, least=2.5)
-    while time.monotonic() < over:
+    while time.monotonic() < over or (not _is_one_cut(rig) and time.monotonic() < over + _PATIENCE_S):
+        if time.monotonic() >= over:
+            rig.dispatch([Sleeps(0.05) for _ in range(20)])
         rig.kill(host.child(rig.chance))
         _pause(0.2)
     rig.drained(within_s=60)
@@ -94,6 +102,30 @@ def test_t3_kill_between_end_and_settle(rig: Rig) -> None:
     ends = [sum(run.ended_at is not None for run in job) for job in attempts(rig.ledger).values()]
     assert sum(ends) - len(ends) == deaths, "each death costs exactly one more run"
     rig.verdict(repeats=deaths, kills=deaths)
+
+
+@only_on("sqlite", "postgresql", "mariadb")
+def test_t3_own_transaction(rig: Rig) -> None:
+    """Killed before the commit of a job's own transaction, or after its `handle`: each job leaves exactly one row."""
+    deaths = count(200, least=12)
+    steps = [Step(rig.chance.choice(["row.written", "handle.after"]), rig.chance.randint(1, 4)) for _ in range(deaths)]
+    plan, following_it = rig.plan(steps)
+    engine = create_engine(rig.store.url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE written (job_id VARCHAR(40))"))
+    rig.host(**following_it)
+    ids = rig.dispatch([Writes() for _ in range(5 * deaths)])
+    rig.settled(within_s=300)
+    assert len(plan.deaths) == deaths
+    with engine.connect() as connection:
+        rows = Counter(connection.execute(text("SELECT job_id FROM written")).scalars())
+    engine.dispose()
+    assert rows == Counter(ids), "not exactly one row for each job"
+    rig.verdict(repeats=0, kills=deaths)
+
+
+def _is_one_cut(rig: Rig) -> bool:
+    return any(run.ended_at is None and run.cut_at is not None for job in attempts(rig.ledger).values() for run in job)
 
 
 def _only_what_had_begun_is_charged(rig: Rig, runs: dict[str, list[Attempt]]) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-from harness.audit import Attempt, attempts
+from fakes.limit_books import most_within, starts_of
+from harness.audit import Attempt, attempts, unended
 from harness.rig import Rig
 from harness.scale import LEASE_S, count, seconds
-from key_jobs import Apart, Keyed, Waiting
+from key_jobs import Apart, Keyed, Limited, Waiting
 
 from qcore import Job
 
 _PAUSE_S = 0.2
 """Between two kills."""
+_LOOK_S = 0.1
+"""Between two looks at the books of a limit."""
 _PATIENCE_S = 20.0
 """How much longer a producer goes on that nobody has refused yet: the machine may be busy."""
 
@@ -104,6 +108,39 @@ def test_t23_overlap(rig: Rig) -> None:
     assert rig.connection.locks().locks == ()
     recovery_s = max(free_at, default=died_at) - died_at
     rig.verdict(repeats=2 * len(rig.ledger.faults("kill")), recovery_s=recovery_s, within_s=LEASE_S * 6 / 5 + 2)
+
+
+def test_t23_rate_limit(rig: Rig) -> None:
+    """Jobs of one limit on two hosts whose children are killed: no window holds too many, and no try is lost for it."""
+    hosts = [rig.host("--processes", "2", serving=2) for _ in range(2)]
+    ids = rig.dispatch([Limited() for _ in range(count(1000, least=100))])
+    begun: Counter[int] = Counter()
+    is_over = threading.Event()
+
+    def look() -> None:
+        nonlocal begun
+        while not is_over.wait(_LOOK_S):
+            begun |= Counter(starts_of(rig.connection))  # each look sees the last second at least
+
+    with ThreadPoolExecutor(1) as thread:
+        looking = thread.submit(look)
+        while unended(rig):
+            rig.kill(rig.chance.choice(hosts).child(rig.chance))
+            time.sleep(0.5)
+        time.sleep(2 * _LOOK_S)
+        is_over.set()
+        looking.result()
+    rig.settled(within_s=20)
+    instants = sorted(begun.elements())
+    assert len(instants) >= len(ids) // 2, "too few were seen to judge by"
+    assert most_within(instants, 1_000_000) <= Limited.MOST, "a window of the store's clock holds too many"
+    runs = attempts(rig.ledger)
+    for job_id in ids:
+        stored = rig.connection.find(job_id)
+        assert stored is not None
+        assert stored.attempts <= 1 + stored.crashes, f"{job_id}: waiting cost it a try"
+        assert len(runs[job_id]) >= 1
+    rig.verdict(repeats=2 * len(rig.ledger.faults("kill")))
 
 
 def _dispatched(rig: Rig, job: Job, owners: dict[str, str]) -> bool:

@@ -27,6 +27,9 @@ class Store:
         self.asked = 0
         self.is_down = False
 
+    def limited(self, queues: Sequence[str]) -> dict[str, Any]:
+        return {}
+
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
         self.asked += 1
         given, self.leases = self.leases[:limit], self.leases[limit:]

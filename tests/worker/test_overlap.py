@@ -12,7 +12,7 @@ from fakes.flaky import FlakyDriver
 from trees import until
 
 from qcore import ConfigurationError, Job, JobRecord, JobState, QueueManager, dispatch_many
-from qcore.jobs.contracts import LONGEST_KEY
+from qcore.jobs.keys import LONGEST_KEY
 from qcore.middleware import WithoutOverlapping
 from qcore.states import Outcome
 from qcore.worker import StopReason, Worker, WorkerOptions

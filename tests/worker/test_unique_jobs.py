@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from qcore import ConfigurationError, JobRecord, JobState, QueueFullError, QueueManager, define_queue, dispatch_many
 from qcore.config import load_settings
-from qcore.jobs.contracts import LONGEST_KEY, key_of
+from qcore.jobs.keys import LONGEST_KEY, key_of
 from qcore.worker import StopReason
 
 Work = Callable[..., StopReason]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.link import Link
     from qcore.envelope import Envelope, Lease, Start, Started
+    from qcore.limits import Limit
     from qcore.settlement import Settlement
 
 T = TypeVar("T")
@@ -79,6 +80,12 @@ class DatabaseDriver:
             return []
         return self._link.run(lambda connection: self._link.locking.start(connection, starts))
 
+    def limited(self, queues: Sequence[str]) -> Mapping[str, Limit]:
+        """Read the limits of queues, of those that have one; see `Driver.limited`."""
+        if not queues:
+            return {}
+        return self._link.run(lambda connection: self._link.limiting.of_queues(connection, queues), begin=())
+
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Apply the ends of many attempts in one step; see `Driver.settle`."""
         if not settlements:
@@ -116,6 +123,13 @@ class DatabaseDriver:
         self._waiting.keep_up()
         self._settled(settlements)
         return answer
+
+    def session(self) -> Any:
+        """Open an SQLAlchemy session on this database; see `Driver.session`."""
+        from sqlalchemy.orm import Session  # what most workers never need
+
+        self._link.upgrade.ensure()
+        return Session(self._link.sessions)
 
     def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Keep leases alive for another term; see `Driver.heartbeat`."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from qcore.drivers.database.connections import Connections
 from qcore.drivers.database.dialects import dialect_for
 from qcore.drivers.database.dialects.base import Trouble
+from qcore.drivers.database.limiting import Limiting
 from qcore.drivers.database.locking import Locking
 from qcore.drivers.database.prepared import execute
 from qcore.drivers.database.schema import Tables
@@ -25,6 +26,7 @@ from qcore.errors import ConfigurationError, ConnectionFailed, PayloadError, Que
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sqlalchemy import Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -52,6 +54,7 @@ class Link:
         """Under which name this process counts."""
         self._pid = os.getpid()
         self._connections = Connections(self.dialect.engine)
+        self._sessions: Engine | None = None
         library = self.dialect.errors
         self._failures = (library.Error, DBAPIError, PoolTimeout, OverflowError, UnicodeEncodeError)
         self._unholdable = (library.DataError, DataError, OverflowError, UnicodeEncodeError)
@@ -77,6 +80,19 @@ class Link:
     def locking(self) -> Locking:
         """How jobs take keys and free them."""
         return Locking(self)
+
+    @property
+    def sessions(self) -> Engine:
+        """For the sessions of jobs: connections that are theirs alone, and wait for nobody else's."""
+        self._after_fork()
+        if self._sessions is None:
+            self._sessions = self.dialect.session_engine()
+        return self._sessions
+
+    @cached_property
+    def limiting(self) -> Limiting:
+        """How jobs start by limits."""
+        return Limiting(self)
 
     def run(self, work: Callable[[Connection], T], begin: Sequence[str] | None = None) -> T:
         """Run a piece of work on the store, whose tables are there and up to date, in its own transaction.
@@ -157,6 +173,8 @@ class Link:
         """Let go of every connection; the next piece of work opens new ones."""
         self._after_fork()
         self._connections.close()
+        if self._sessions is not None:
+            self._sessions.dispose()
 
     def _once(self, work: Callable[[Connection], T], opening: Sequence[str]) -> T:
         attempt = _Attempt(self.dialect, self._connections, opening)
@@ -193,6 +211,8 @@ class Link:
         if self._pid != os.getpid():
             self._pid, self.writer = os.getpid(), uuid.uuid4().hex
             self._connections.abandon()
+            if self._sessions is not None:
+                self._sessions.dispose(close=False)
 
     def _prepare(self, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         self.dialect.prepare(connection)

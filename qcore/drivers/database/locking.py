@@ -1,6 +1,8 @@
 """How jobs take keys and free them: rows of one table, each the property of one job.
 
-Whoever needs several rows holds those of locks before those of jobs, and in order, so that no two wait for each other.
+Whoever needs several rows of locks holds them in order, so that no two wait for each other. A push and an end hold
+them before those of jobs, a start after: it proves its lease first. Where the two meet over one job, of which a stale
+worker still tells, the database ends one of them, and it is repeated.
 """
 
 from __future__ import annotations
@@ -153,10 +155,28 @@ class Locking:
         ]
         now_us, holders = self._claim(connection, wanted)
         answers = [_answer(start, held, holders, now_us) for start in starts]
+        answers = self._limited(connection, starts, answers)
         begun = [s.id for s, a in zip(starts, answers, strict=True) if a.verdict is StartVerdict.STARTED and s.lock]
         if begun:
             self.say.free_until_start.run(connection, ids=self._pack(begun))
         return answers
+
+    def _limited(self, connection: Connection, starts: Sequence[Start], answers: list[Started]) -> list[Started]:
+        """Of those that may start let each start by its limits; one that may not gives back the key it has taken."""
+        asking = [
+            start
+            for start, answer in zip(starts, answers, strict=True)
+            if start.limits and answer.verdict is StartVerdict.STARTED
+        ]
+        rulings = self._link.limiting.start(connection, asking)
+        later = {job_id: ruling for job_id, ruling in rulings.items() if ruling.slot is not None}
+        kept_back = [start.id for start in asking if start.exclusive is not None and start.id in later]
+        if kept_back:
+            self.free_exclusive(connection, kept_back)
+        return [
+            Started(StartVerdict.LATER, later[start.id].wait_us, is_slot=True) if start.id in later else answer
+            for start, answer in zip(starts, answers, strict=True)
+        ]
 
     # --- ends -------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import msgspec
 
 from qcore.drivers.database.operations import Operations
 from qcore.drivers.database.schema import CANCEL_HARD, CANCEL_SOFT, FOREVER_US, LEASED
+from qcore.limits import pack_own
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from qcore.drivers.base import Change
     from qcore.drivers.database.link import Link
+    from qcore.limits import Limit
     from qcore.records import QueueDefinition
 
 _encode = msgspec.json.Encoder().encode
@@ -39,6 +41,17 @@ class DatabaseOperator:
         ]
         if rows:
             self._link.run(lambda connection: self._operations.define.many(connection, rows))
+
+    def limit(self, queue: str, limit: Limit | None) -> None:
+        """Let so many jobs of the queue start in a window, whatever its definition says; see `Operator.limit`."""
+        say = self._link.limiting.say
+
+        def keep(connection: Connection) -> None:
+            say.own.run(connection, name=queue, own_limit=pack_own(limit))
+            if say.open.run(connection, queue=queue).rowcount:
+                self._link.moves.announce(connection, [queue])
+
+        self._link.run(keep)
 
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
         """Let the queue give no jobs; whether that changed anything."""

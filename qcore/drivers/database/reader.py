@@ -13,7 +13,8 @@ from qcore.drivers.database.moves import worker_of
 from qcore.drivers.database.readings import Readings
 from qcore.drivers.database.schema import EXCLUSIVE, FOREVER_US, UNIQUE, UNTIL_START
 from qcore.errors import ConfigurationError
-from qcore.records import LockPage, LockRecord, Page, QueueCounts, QueueDefinition, StoredJob
+from qcore.limits import unpack
+from qcore.records import LimitPage, LimitRecord, LockPage, LockRecord, Page, QueueCounts, QueueDefinition, StoredJob
 from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
@@ -91,6 +92,18 @@ class DatabaseReader:
         rows = self._link.read(lambda connection: page.run(connection, after=cursor or "", most=limit + 1)).all()
         shown = rows[:limit]
         return LockPage(tuple(map(_lock, shown)), shown[-1][0] if len(rows) > len(shown) else None)
+
+    def limits(self, *, cursor: str | None = None, limit: int = 50) -> LimitPage:
+        """List the limits by which jobs started of late; see `Reader.limits`."""
+        page = self._link.limiting.say.page
+
+        def read(connection: Connection) -> tuple[int, list[_Row]]:
+            rows = page.run(connection, after=cursor or "", most=limit + 1).all()
+            return self._instant(connection), rows
+
+        now_us, rows = self._link.read(read)
+        shown = tuple(LimitRecord.of(name, unpack(bytes(state)), now_us) for name, state in rows[:limit])
+        return LimitPage(shown, now_us, shown[-1].key if len(rows) > limit else None)
 
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took."""

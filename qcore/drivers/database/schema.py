@@ -4,6 +4,8 @@ jobs            waiting and leased jobs; every index holds one kind of them and 
 jobs_finished   completed and cancelled ones, a bounded window
 jobs_failed     what ended badly, until somebody retries or forgets it
 jobs_locks      keys that a job holds: while it lives, until it starts, or while it runs
+jobs_limits     how far limits are used up, by which jobs start
+jobs_slots      when a job may start that a limit sent away
 jobs_queues     what is known of a queue: its definition, its pause
 jobs_workers    workers as they last reported themselves
 jobs_commands   what is to be told to workers when they next report
@@ -73,6 +75,8 @@ class Tables:
             "_failed", *_described(dialect), *_locking(dialect), *_failed(dialect), *_carried(dialect)
         )
         self.locks = self._table("_locks", *_lock(dialect))
+        self.limits = self._table("_limits", *_limit(dialect))
+        self.slots = self._table("_slots", *_slot(dialect))
         self.queues = self._table("_queues", *_queue(dialect))
         self.counters = self._table("_counters", *_counter(dialect))
         self.workers = self._table("_workers", *_worker(dialect))
@@ -103,6 +107,8 @@ class Tables:
         index(self.failed, "ended", ("ended_us",))
         index(self.locks, "owner", ("owner",))
         index(self.locks, "until", ("until_us",))
+        index(self.limits, "until", ("until_us",))
+        index(self.slots, "at", ("at_us",))
         index(self.commands, "address", ("address", "left_us"))
 
 
@@ -193,11 +199,28 @@ def _lock(dialect: Dialect) -> list[SchemaItem]:
     ]
 
 
+def _limit(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("name", dialect.name_type, primary_key=True),
+        Column("until_us", BigInteger, nullable=False),  # after which nothing of it matters
+        Column("state", dialect.blob_type),
+    ]
+
+
+def _slot(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("owner", dialect.id_type, primary_key=True),
+        Column("at_us", BigInteger, nullable=False),
+        Column("bound", Integer, nullable=False),  # bit by bit the limits of the job in which it has it
+    ]
+
+
 def _queue(dialect: Dialect) -> list[SchemaItem]:
     return [
         Column("name", dialect.name_type, primary_key=True),
         Column("max_jobs", Integer),
         Column("definition", dialect.text_type),
+        Column("own_limit", dialect.blob_type),  # an operator's word, whatever the definition says
         Column("paused_until_us", BigInteger),  # FOREVER_US: until resumed
         Column("pause_reason", dialect.text_type),
     ]

@@ -75,6 +75,7 @@ class Upkeep:
         for queue in self._link.run(lambda connection: names.run(connection).scalars(), begin=()):
             self._trim(queue)
         self._link.run_lightly(self._link.locking.say.forget_over.run)
+        self._link.run_lightly(self._link.limiting.forget_over)
         self._fold()
 
     def _trim(self, queue: str) -> None:

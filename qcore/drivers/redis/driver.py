@@ -9,14 +9,16 @@ from qcore.drivers.base import ASK_AGAIN_US, MAX_RESERVE, Capabilities
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.server import Server
 from qcore.drivers.redis.wakeup import Wakeup
-from qcore.drivers.redis.wire import groups_of, leases_of, settlements_of
+from qcore.drivers.redis.wire import groups_of, leases_of, settlements_of, unpack_definition
 from qcore.envelope import Exclusive, Started, StartVerdict
 from qcore.errors import ConfigurationError, QueueFullError
+from qcore.records import limit_in_force
 
 if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
     from qcore.drivers.redis.server import Argument
     from qcore.envelope import Envelope, Lease, Start
+    from qcore.limits import Limit
     from qcore.settlement import Settlement
 
 _RECLAIMED_AT_ONCE = 1000
@@ -58,7 +60,18 @@ class RedisDriver:
         for start in starts:
             exclusive = start.exclusive or Exclusive("")
             arguments += (start.id, start.token, start.lock or "", exclusive.key, exclusive.expire_us)
-        return [_started(answer) for answer in self._server.run(script("start"), arguments)] if starts else []
+            arguments.append(len(start.limits))
+            for limit in start.limits:
+                arguments += (limit.key, limit.most, limit.window_us, int(limit.strategy), limit.queue or "")
+        told = iter(self._server.run(script("start"), arguments)) if starts else iter(())
+        return [_started(wait, bool(is_slot)) for wait, is_slot in zip(told, told, strict=True)]
+
+    def limited(self, queues: Sequence[str]) -> Mapping[str, Limit]:
+        """Read the limits of queues, of those that have one; see `Driver.limited`."""
+        told = iter(self._server.run(script("limited"), queues)) if queues else iter(())
+        found = zip(queues, zip(told, told, strict=True), strict=True)
+        limits = {queue: limit_in_force(unpack_definition(said), own or None) for queue, (said, own) in found}
+        return {queue: limit for queue, limit in limits.items() if limit is not None}
 
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Apply the ends of many attempts; see `Driver.settle`."""
@@ -77,6 +90,10 @@ class RedisDriver:
         arguments += self._request(queues, limit, worker, request)
         refused, reply = self._server.run(script("settle_and_reserve"), arguments)
         return [ordered[position - 1] for position in refused], leases_of(reply, _token(worker, request))
+
+    def session(self) -> Any:
+        """There is none; see `Driver.session`."""
+        raise self._no_transactions("a job's transaction() needs a database connection")
 
     def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Keep leases alive for another term; see `Driver.heartbeat`."""
@@ -130,10 +147,11 @@ class RedisDriver:
 
     def _refuse_transaction(self, within: Any) -> None:
         if within is not None:
-            raise ConfigurationError(
-                f'connection "{self._settings.name}": only database connections take part in a transaction',
-                hint="dispatch without session=, or use a database connection",
-            )
+            raise self._no_transactions("dispatch without session=, or use a database connection")
+
+    def _no_transactions(self, hint: str) -> ConfigurationError:
+        where = f'connection "{self._settings.name}"'
+        return ConfigurationError(f"{where}: only database connections take part in a transaction", hint=hint)
 
 
 def _token(worker: str, request: int) -> str:
@@ -147,9 +165,9 @@ def _full(queue: bytes, most: bytes, held: int) -> QueueFullError:
     )
 
 
-def _started(answer: int) -> Started:
+def _started(answer: int, is_slot: bool) -> Started:
     if answer >= 0:
-        return Started(StartVerdict.LATER, answer)
+        return Started(StartVerdict.LATER, answer, is_slot)
     return Started(StartVerdict.STARTED if answer == -1 else StartVerdict.LOST)
 
 

@@ -25,7 +25,7 @@ class Key(NamedTuple):
 
 KEYS = (
     Key("queues", "set", "names of all queues ever defined, paused or used", "connection", "never"),
-    Key("queue:<q>", "hash", "definition, max_jobs, pause, totals of ended jobs", "queue", "never"),
+    Key("queue:<q>", "hash", "definition, max_jobs, limit, pause, totals of ended jobs", "queue", "never"),
     Key("priorities:<q>", "zset", "priorities with waiting jobs, larger first", "queue", "its last waiting job"),
     Key("waiting:<q>:<p>", "zset", "ids by due time: due ones and later ones alike", "job", "reserve, cancel, clear"),
     Key("retrying:<q>", "zset", "those of them that were tried before, by due time", "job", "reserve, cancel, clear"),
@@ -47,6 +47,13 @@ KEYS = (
     Key("locks", "hash", "key → ends, first, taken, kind, owner", "job", "with the job, its start or lease, its time"),
     Key("locknames", "zset", "the keys of locks, all at 0: sorted by name", "lock", "with the lock"),
     Key("lockends", "zset", "those that end by themselves, by when", "lock", "with the lock, by reclaim"),
+    Key(
+        "limits", "hash", "key → strategy, most, window, starts, slots", "limit", "a window after its last, by reclaim"
+    ),
+    Key("limitnames", "zset", "the keys of limits, all at 0: sorted by name", "limit", "with the limit"),
+    Key("limitends", "zset", "when nothing of them matters any more", "limit", "with the limit"),
+    Key("slots", "hash", "id → when it may start, in which limits", "job", "its start, or a day later"),
+    Key("slotends", "zset", "ids by that instant", "job", "with the slot"),
     Key("exclusive", "hash", "id → key that the job holds while it is leased", "lease", "settle, reclaim, forfeit"),
     Key("request:<w>", "string", "number and ids of a worker's last reserve", "worker", "60 s, or an empty reserve"),
     Key("workers", "hash", "worker → last report, record", "worker", "dismiss, or three lease terms of silence"),

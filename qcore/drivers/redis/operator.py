@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from qcore.drivers.base import WORKER_KEPT_TERMS
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.wire import pack
+from qcore.limits import pack_own
 
 if TYPE_CHECKING:
     from qcore.drivers.base import Change
     from qcore.drivers.redis.server import Argument, Server
+    from qcore.limits import Limit
     from qcore.records import QueueDefinition, WorkerRecord
 
 _AT_ONCE = 1000
@@ -31,6 +33,10 @@ class RedisOperator:
             arguments += (definition.name, pack(definition), most)
         if arguments:
             self._server.run(script("define"), arguments)
+
+    def limit(self, queue: str, limit: Limit | None) -> None:
+        """Let so many jobs of the queue start in a window, whatever its definition says; see `Operator.limit`."""
+        self._server.run(script("limit"), [queue, pack_own(limit)])
 
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
         """Let the queue give no jobs, for ever or for `for_s` seconds; whether that changed anything."""

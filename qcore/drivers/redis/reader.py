@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qcore.drivers.redis.scripts import script
-from qcore.drivers.redis.wire import NO_MARKS, Ending, Marks, facts_of, unpack_ending, unpack_marks
-from qcore.records import LockPage, LockRecord, Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
+from qcore.drivers.redis.wire import NO_MARKS, Ending, Marks, facts_of, unpack_definition, unpack_ending, unpack_marks
+from qcore.limits import unpack
+from qcore.records import LimitPage, LimitRecord, LockPage, LockRecord, Page, QueueCounts, StoredJob, WorkerRecord
 from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
     from qcore.drivers.redis.server import Argument, Server
 
 VIEWS = ("pending", "delayed", "processing", "retrying", "completed", "failed", "cancelled")
-_unpack_definition = msgspec.msgpack.Decoder(QueueDefinition).decode
 _unpack_worker = msgspec.msgpack.Decoder(WorkerRecord).decode
 _unpack_progress = msgspec.msgpack.Decoder(tuple[int, str | None]).decode
 _LOCK_KINDS = {b"0": LockKind.UNIQUE, b"1": LockKind.UNTIL_START, b"2": LockKind.EXCLUSIVE}
@@ -78,6 +78,14 @@ class RedisReader:
         shown = tuple(locks[:limit])
         return LockPage(shown, shown[-1].key if len(locks) > limit else None)
 
+    def limits(self, *, cursor: str | None = None, limit: int = 50) -> LimitPage:
+        """List the limits by which jobs started of late; see `Reader.limits`."""
+        after = "-" if cursor is None else f"({cursor}"
+        now, *told = self._server.run(script("limits"), [after, limit + 1])
+        rows = list(zip(told[::2], told[1::2], strict=True))
+        shown = tuple(LimitRecord.of(key.decode(), unpack(state), int(now)) for key, state in rows[:limit])
+        return LimitPage(shown, int(now), shown[-1].key if len(rows) > limit else None)
+
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took, or raises `ConnectionFailed`."""
         began = time.perf_counter()
@@ -113,7 +121,7 @@ def _counts(row: Sequence[Any]) -> QueueCounts:
         paused=bool(pause),
         paused_until_us=ends_us or None,
         pause_reason=pause[_DIGITS + 1 :].decode() if has_reason else None,
-        definition=_unpack_definition(definition) if definition else None,
+        definition=unpack_definition(definition),
     )
 
 

@@ -9,8 +9,19 @@ from functools import cache
 from typing import NamedTuple
 
 from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S
+from qcore.limits import EXACT, LONGEST_MARGIN_US, MARGIN, SHUT_REASON, SLOT_KEPT_US
 
-_BOUNDS = {"$KEPT_S": COMPLETED_KEPT_S, "$KEPT": COMPLETED_KEPT, "$FRESH_S": COMPLETED_FRESH_S}
+_GIVEN = {
+    "$KEPT_S": COMPLETED_KEPT_S,
+    "$KEPT": COMPLETED_KEPT,
+    "$FRESH_S": COMPLETED_FRESH_S,
+    "$EXACT": EXACT,
+    "$MARGIN": MARGIN,
+    "$LONGEST_MARGIN_US": LONGEST_MARGIN_US,
+    "$SLOT_KEPT_US": SLOT_KEPT_US,
+    "$SHUT_REASON": SHUT_REASON,
+}
+"""What the scripts have in common with the rest, by the mark that stands for it."""
 _USES = re.compile(r"^-- Uses: (.+)$", re.MULTILINE)
 
 
@@ -30,8 +41,8 @@ def script(name: str) -> Script:
     uses = _USES.search(body)
     parts = [_source(f"lib/{part}.lua") for part in uses.group(1).split()] if uses else []
     text = "\n".join([*parts, body])
-    for mark, number in _BOUNDS.items():
-        text = text.replace(mark, str(number))
+    for mark, value in _GIVEN.items():
+        text = text.replace(mark, str(value))
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 

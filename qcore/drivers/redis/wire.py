@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qcore.envelope import Lease
+from qcore.records import QueueDefinition
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Ending(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 NO_MARKS = Marks()
 pack = msgspec.msgpack.Encoder().encode
+_unpack_definition = msgspec.msgpack.Decoder(QueueDefinition).decode
 _unpack_header = msgspec.msgpack.Decoder(Header).decode
 unpack_marks = msgspec.msgpack.Decoder(Marks).decode
 unpack_ending = msgspec.msgpack.Decoder(Ending).decode
@@ -143,6 +145,11 @@ def facts_of(value: bytes) -> tuple[bytes, int, Header]:
     """What a value of `jobs` begins with, before any payload: all of that, when it was created, and the header."""
     end = _FACTS + int(value[_SIZE:_FACTS])
     return value[:end], int(value[:_CREATED]), _header(value[_FACTS:end])
+
+
+def unpack_definition(packed: bytes | None) -> QueueDefinition | None:
+    """Read the definition of a queue; None where there is none."""
+    return _unpack_definition(packed) if packed else None
 
 
 def _group(envelope: Envelope) -> tuple[Argument, ...]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qcore.drivers.shelf.ordered import Key, Ordered, at
-from qcore.records import QueueCounts
+from qcore.limits import SHUT_REASON
+from qcore.records import QueueCounts, limit_in_force
 from qcore.states import JobState
 
 if TYPE_CHECKING:
     from qcore.drivers.shelf.entry import Entry
+    from qcore.limits import Limit
     from qcore.records import QueueDefinition
 
 VIEWS = ("pending", "delayed", "processing", "retrying", "completed", "failed", "cancelled")
@@ -37,6 +39,8 @@ class Lane:
         """Up to when it gives nothing; 0 when it is not paused."""
         self.pause_reason: str | None = None
         self.definition: QueueDefinition | None = None
+        self.own_limit: bytes | None = None
+        """The word of an operator, packed; None where there is none."""
 
     def __len__(self) -> int:
         """Jobs that count against `max_jobs`."""
@@ -47,6 +51,21 @@ class Lane:
         """Jobs that may still enter; None without a bound."""
         most = self.definition.max_jobs if self.definition else None
         return None if most is None else max(0, most - len(self))
+
+    @property
+    def limit(self) -> Limit | None:
+        """By which its jobs start."""
+        return limit_in_force(self.definition, self.own_limit)
+
+    def shut(self, until_us: int, now_us: int) -> None:
+        """Give no jobs for a while, as its limit is used up; a pause that lasts longer stays."""
+        if not self.is_paused(now_us):
+            self.paused_until_us, self.pause_reason = until_us, SHUT_REASON
+
+    def open(self) -> None:
+        """Give jobs again that only its limit kept back: there is another now."""
+        if self.pause_reason == SHUT_REASON:
+            self.paused_until_us, self.pause_reason = 0, None
 
     def is_paused(self, now_us: int) -> bool:
         """Whether it gives no jobs now."""

@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from qcore.drivers.claims import Holder
 from qcore.drivers.shelf.lane import FOR_EVER
+from qcore.limits import pack_own
 from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
     from qcore.drivers.base import Change
     from qcore.drivers.shelf.shelf import Shelf
+    from qcore.limits import Limit
     from qcore.records import QueueDefinition, WorkerRecord
 
 
@@ -28,6 +30,14 @@ class Operating:
         with self._shelf.lock:
             for definition in definitions:
                 self._shelf.lane(definition.name).definition = definition
+
+    def limit(self, queue: str, limit: Limit | None) -> None:
+        """Let so many jobs of the queue start in a window, whatever its definition says."""
+        with self._shelf.lock:
+            lane = self._shelf.lane(queue)
+            lane.own_limit = pack_own(limit)
+            lane.open()
+            self._shelf.ring()
 
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
         """Let the queue give no jobs, for ever or for a while; whether that changed anything."""

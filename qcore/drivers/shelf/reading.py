@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
-from qcore.records import LockPage, Page, QueueCounts, StoredJob, WorkerRecord
+from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, WorkerRecord
 
 if TYPE_CHECKING:
     from qcore.drivers.shelf.ordered import Key
@@ -60,6 +60,12 @@ class Reading:
         """List the locks that are held, by key."""
         with self._shelf.lock:
             return self._shelf.locks.page(cursor, limit, self._shelf.now())
+
+    def limits(self, *, cursor: str | None = None, limit: int = 50) -> LimitPage:
+        """List the limits by which jobs started of late, by key."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            return self._shelf.limits.page(cursor, limit, now_us)
 
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took."""

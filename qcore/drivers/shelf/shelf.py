@@ -13,6 +13,7 @@ from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT
 from qcore.drivers.claims import Holder, end_of, kind_of
 from qcore.drivers.shelf.entry import Entry
 from qcore.drivers.shelf.lane import Lane
+from qcore.drivers.shelf.limits import Limits
 from qcore.drivers.shelf.locks import Locks
 from qcore.drivers.shelf.ordered import Ordered, at
 from qcore.drivers.shelf.registry import Registry
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from qcore.clock import Clock
     from qcore.config import ConnectionSettings
     from qcore.envelope import Envelope
+    from qcore.limits import Limit, Ruling
 
 _REQUESTS_KEPT = 1024
 
@@ -41,6 +43,7 @@ class Shelf:
         self.entries: dict[str, Entry] = {}
         self.lanes: dict[str, Lane] = {}
         self.locks = Locks()
+        self.limits = Limits()
         self.leases = Ordered()
         """All leases: the one that lapses first, first."""
         self.requests: OrderedDict[str, tuple[int, list[tuple[str, str]]]] = OrderedDict()
@@ -145,6 +148,14 @@ class Shelf:
         self.requests.move_to_end(worker)
         if len(self.requests) > _REQUESTS_KEPT:
             self.requests.popitem(last=False)
+
+    def start_by(self, job_id: str, limits: Sequence[Limit], now_us: int) -> Ruling:
+        """Let a job start by its limits or send it away; a queue whose own limit is shut gives nothing meanwhile."""
+        ruling = self.limits.start(job_id, limits, now_us)
+        for limit in limits if ruling.shut_us else ():
+            if limit.queue:
+                self.lane(limit.queue).shut(now_us + ruling.shut_us, now_us)
+        return ruling
 
     def ring(self, *, wake: bool = False) -> None:
         """Let every wait under way look again for work, or end."""

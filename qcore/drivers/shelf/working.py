@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qcore.drivers.shelf.entry import Entry
     from qcore.drivers.shelf.shelf import Shelf
     from qcore.envelope import Envelope, Lease, Start
+    from qcore.limits import Limit
     from qcore.settlement import Settlement
 
 _RECLAIMED_AT_ONCE = 1000
@@ -64,6 +65,11 @@ class Working:
             now_us = self._shelf.now()
             return [self._start(one, now_us) for one in starts]
 
+    def limited(self, queues: Sequence[str]) -> Mapping[str, Limit]:
+        """Read the limits of queues, of those that have one; see `Driver.limited`."""
+        with self._shelf.lock:
+            return {lane.name: lane.limit for lane in self._shelf.known(queues) if lane.limit is not None}
+
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Apply the ends of many attempts; see `Driver.settle`."""
         self._refuse_transaction(within)
@@ -79,6 +85,10 @@ class Working:
         """Do both in one step; see `Driver.settle_and_reserve`."""
         with self._shelf.lock:
             return self.settle(settlements), self.reserve(queues, limit, worker, request)
+
+    def session(self) -> Any:
+        """There is none; see `Driver.session`."""
+        raise self._no_transactions("a job's transaction() needs a database connection")
 
     def heartbeat(self, worker: str, leases: Sequence[Lease], started: Collection[str] = ()) -> Mapping[str, bool]:
         """Keep leases alive for another term; see `Driver.heartbeat`."""
@@ -107,6 +117,7 @@ class Working:
             for entry in lapsed:
                 _charge(entry)
                 self._shelf.give_back(entry, now_us)
+            self._shelf.limits.forget_over(now_us)
             self._shelf.ring()
         return [entry.id for entry in lapsed]
 
@@ -172,6 +183,11 @@ class Working:
             holder = locks.holder(exclusive.key, now_us)
             if holder is not None and holder.owner != start.id:
                 return Started(StartVerdict.LATER, ask_again_us(holder.until_us, now_us))
+        if start.limits:
+            ruling = self._shelf.start_by(start.id, start.limits, now_us)
+            if ruling.slot is not None:
+                return Started(StartVerdict.LATER, ruling.wait_us, is_slot=True)
+        if exclusive is not None:
             held = Holder(owner=start.id, first_us=now_us, until_us=end_of(exclusive.expire_us, now_us))
             locks.take(exclusive.key, LockKind.EXCLUSIVE, held, now_us)
         if start.lock is not None:
@@ -243,10 +259,12 @@ class Working:
 
     def _refuse_transaction(self, within: Any) -> None:
         if within is not None:
-            raise ConfigurationError(
-                f'connection "{self._shelf.settings.name}": its driver has no transactions',
-                hint="dispatch without session=, or use a database connection",
-            )
+            raise self._no_transactions("dispatch without session=, or use a database connection")
+
+    def _no_transactions(self, hint: str) -> ConfigurationError:
+        return ConfigurationError(
+            f'connection "{self._shelf.settings.name}": its driver has no transactions', hint=hint
+        )
 
 
 def _charge(entry: Entry) -> None:

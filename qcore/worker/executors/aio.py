@@ -19,12 +19,13 @@ from qcore.envelope import Lease
 from qcore.jobs.running import is_async, start, within
 from qcore.settlement import Settlement
 from qcore.worker.deadline import Interrupted
+from qcore.worker.ends import handed_back
 from qcore.worker.executors.attempts import Entry, UnderWay
 from qcore.worker.executors.base import Ended
 from qcore.worker.executors.threads import JobThreads, ThreadDeadline, ThreadDeadlines
-from qcore.worker.lane import Lane, handed_back
+from qcore.worker.lane import Lane
 from qcore.worker.options import WorkerOptions
-from qcore.worker.runner import Attempt, Runner, needs_start
+from qcore.worker.runner import Attempt, Runner
 from qcore.worker.slots import ChildSlots
 from qcore.worker.verdict import rules
 
@@ -139,7 +140,7 @@ class AioExecutor:
         assert context is not None  # noqa: S101  prepared
         if limit_s != self._usual_timeout_s:
             entry.place.begin(entry.lease, limit_s)
-        if needs_start(attempt):  # the store may be slow: the loop must not wait for it
+        if runner.needs_start(attempt):  # the store may be slow: the loop must not wait for it
             kept_back = await asyncio.to_thread(runner.start, attempt)
             if kept_back is not None:
                 return kept_back

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from qcore.envelope import Lease
 from qcore.settlement import Settlement
 from qcore.worker.deadline import Cancelled, Interrupted
+from qcore.worker.ends import handed_back
 from qcore.worker.executors.base import Ended
-from qcore.worker.lane import Lane, handed_back
+from qcore.worker.lane import Lane
 from qcore.worker.place import Place, places
 from qcore.worker.slots import ChildSlots
 

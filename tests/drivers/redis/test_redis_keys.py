@@ -12,6 +12,7 @@ from fakes.worker import FakeWorker
 from qcore.drivers.base import COMPLETED_KEPT_S
 from qcore.drivers.redis import keys
 from qcore.envelope import Exclusive, Start, Unique
+from qcore.limits import Limit
 from qcore.records import QueueDefinition
 
 pytestmark = pytest.mark.server
@@ -48,6 +49,8 @@ def live(driver: Any, queue: str) -> None:
     driver.push([envelope(queue, priority=9, unique=Unique(key=f"lock of {queue}", for_us=1))])
     (unique,) = worker.reserve(1)
     driver.start([Start(id=unique.id, token=unique.token, exclusive=Exclusive(f"key of {queue}", 1))])
+    limited = Start(id=unique.id, token=unique.token, limits=(Limit(f"limit of {queue}", 1, 3_600_000_000),))
+    driver.start([limited, limited])
     driver.push([last := envelope(queue)])
     driver.cancel([last.id])
     driver.push([envelope(queue, priority=9)])
@@ -61,6 +64,9 @@ def age(client: Any, seconds: float) -> None:
     for name in client.keys("*:completed:*") + client.keys("*:cancelled:*") + ["{qctl}:expiries", "{qctl}:lapses"]:
         for member in client.zrange(name, 0, -1):
             client.zincrby(name, -seconds * 1_000_000, member)
+    for name in ("{qctl}:limitends", "{qctl}:slotends"):  # slots are kept for a day
+        for member in client.zrange(name, 0, -1):
+            client.zincrby(name, -48 * HOUR_S * 1_000_000, member)
 
 
 @pytest.mark.parametrize("queue", ["default", "with:colons: and spaces", "ünïcode"])

@@ -111,6 +111,17 @@ class Dialect(ABC):
             connect_args={**self.connect_args(), **self.settings.options},
         )
 
+    def session_engine(self) -> Engine:
+        """Another way to the same database, for sessions of jobs: as their author would set it up."""
+        return create_engine(
+            self.url,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=self.settings.timeout_s,
+            pool_pre_ping=True,
+            connect_args=dict(self.settings.options),
+        )
+
     @abstractmethod
     def connect_args(self) -> dict[str, Any]:
         """What the client library is to be told when it connects."""

@@ -16,6 +16,8 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     bindparam,
+    create_engine,
+    event,
     func,
     literal_column,
     select,
@@ -33,7 +35,7 @@ from qcore.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import URL, ColumnElement, FromClause, Insert, Table
+    from sqlalchemy import URL, ColumnElement, Engine, FromClause, Insert, Table
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.types import TypeEngine
 
@@ -102,6 +104,21 @@ class Sqlite(Dialect):
     def connect_args(self) -> dict[str, Any]:
         """Let a connection be used by one thread after another."""
         return {"check_same_thread": False, "timeout": _BUSY_MS / 1000}
+
+    def session_engine(self) -> Engine:
+        """One writer at a time, who waits for the one before."""
+        engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": self.settings.timeout_s})
+
+        @event.listens_for(engine, "connect")
+        def connect(connection: Any, _: Any) -> None:
+            connection.isolation_level = None  # else the library begins transactions, and later than they should
+            self.prepare(connection)
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Any) -> None:
+            connection.exec_driver_sql(self.begin)
+
+        return engine
 
     def prepare(self, connection: DBAPIConnection) -> None:
         """Choose WAL mode, and how much a commit waits for the disk."""

@@ -1,8 +1,8 @@
 -- Give back jobs whose lease ran out, and let what is over end in queues where nobody settles any more.
--- Uses: keys clock bulk job locks bell waiting entries release window
+-- Uses: keys clock bulk job locks bell limits waiting entries release window
 -- ARGV: jobs at the most.
 -- Returns: ids of the jobs given back.
--- Changes: leases, lapses, running, marks, progress, waiting, priorities, retrying, wake, locks; what the window forgets.
+-- Changes: leases, lapses, running, marks, progress, waiting, priorities, retrying, wake, locks; what the window and limits forget.
 local TRIMMED = 100 -- jobs a queue and a call
 
 local function charge(marks, lease)
@@ -31,4 +31,5 @@ for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
 end
 expire_results(TRIMMED)
 expire_locks(TRIMMED)
+expire_limits(TRIMMED)
 return given

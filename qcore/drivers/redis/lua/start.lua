@@ -1,9 +1,11 @@
 -- Let leased jobs begin that need something first, each with all of it or not at all.
--- Uses: keys clock bulk job locks
+-- Uses: keys clock bulk bell job locks limits
 -- ARGV: microseconds after which to ask again for a key that is held; then for each job: id, token, key of a lock that
---   ends now or "", key that it holds for the time of its lease or "", microseconds after which that is free, or 0.
--- Returns: for each: -2 if its lease was lost, -1 if it has started, else microseconds after which to ask again.
--- Changes: locks, locknames, lockends, exclusive.
+--   ends now or "", key that it holds for the time of its lease or "", microseconds after which that is free, or 0,
+--   number of limits; for each of those: key, most, window, strategy, queue whose own it is or "".
+-- Returns: for each: -2 if its lease was lost, -1 if it has started, else microseconds after which to ask again; then
+--   1 if that instant is kept for it by its limits, or 0.
+-- Changes: locks, locknames, lockends, exclusive, limits, limitnames, limitends, slots, slotends, queue, wake.
 local answers = {}
 
 -- How long to wait for a key; nil when it is free, or this job's already.
@@ -26,17 +28,44 @@ local function begin(id, lock, key, for_us)
   end
 end
 
-insist()
-for at = 2, #ARGV, 5 do
+-- Read `count` limits that begin at ARGV[at].
+local function read_limits(at, count)
+  local limits = {}
+  for n = 1, count do
+    local first = at + 5 * (n - 1)
+    limits[n] = {
+      key = ARGV[first], most = tonumber(ARGV[first + 1]), window = tonumber(ARGV[first + 2]),
+      strategy = tonumber(ARGV[first + 3]), queue = ARGV[first + 4],
+    }
+  end
+  return limits
+end
+
+-- Answer for the job whose arguments begin at ARGV[at]: two numbers.
+local function answer(at, limits)
   local id, lease = ARGV[at], call('HGET', LEASES, ARGV[at])
   if not lease or string.sub(lease, LEASE_TOKEN) ~= ARGV[at + 1] then
-    answers[#answers + 1] = -2
-  else
-    local wait = wait_for(ARGV[at + 3], id)
-    if not wait then
-      begin(id, ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]))
-    end
-    answers[#answers + 1] = wait or -1
+    return -2, 0
   end
+  local wait = wait_for(ARGV[at + 3], id)
+  if wait then
+    return wait, 0
+  end
+  wait = #limits > 0 and start_by(id, limits)
+  if wait then
+    return wait, 1
+  end
+  begin(id, ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]))
+  return -1, 0
+end
+
+insist()
+local at = 2
+while at <= #ARGV do
+  local count = tonumber(ARGV[at + 5])
+  local wait, is_slot = answer(at, read_limits(at + 6, count))
+  answers[#answers + 1] = wait
+  answers[#answers + 1] = is_slot
+  at = at + 6 + 5 * count
 end
 return answers

@@ -29,6 +29,8 @@ def upgrade() -> None:
         dialect, f"{prefix}_failed", *_described(dialect), *_locking(dialect), *_failed(dialect), *_carried(dialect)
     )
     locks = _table(dialect, f"{prefix}_locks", *_lock(dialect))
+    limits = _table(dialect, f"{prefix}_limits", *_limit(dialect))
+    slots = _table(dialect, f"{prefix}_slots", *_slot(dialect))
     _table(dialect, f"{prefix}_queues", *_queue(dialect))
     _table(dialect, f"{prefix}_counters", *_counter(dialect))
     _table(dialect, f"{prefix}_workers", *_worker(dialect))
@@ -51,6 +53,8 @@ def upgrade() -> None:
         dialect.index(failed, "ended", ("ended_us",)),
         dialect.index(locks, "owner", ("owner",)),
         dialect.index(locks, "until", ("until_us",)),
+        dialect.index(limits, "until", ("until_us",)),
+        dialect.index(slots, "at", ("at_us",)),
         dialect.index(commands, "address", ("address", "left_us")),
     ):
         index.create(op.get_bind())
@@ -145,11 +149,28 @@ def _lock(dialect: Dialect) -> list[Column[Any]]:
     ]
 
 
+def _limit(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("name", dialect.name_type, primary_key=True),
+        Column("until_us", BigInteger, nullable=False),
+        Column("state", dialect.blob_type),
+    ]
+
+
+def _slot(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("owner", dialect.id_type, primary_key=True),
+        Column("at_us", BigInteger, nullable=False),
+        Column("bound", Integer, nullable=False),
+    ]
+
+
 def _queue(dialect: Dialect) -> list[Column[Any]]:
     return [
         Column("name", dialect.name_type, primary_key=True),
         Column("max_jobs", Integer),
         Column("definition", dialect.text_type),
+        Column("own_limit", dialect.blob_type),
         Column("paused_until_us", BigInteger),
         Column("pause_reason", dialect.text_type),
     ]

@@ -8,6 +8,8 @@ local MARKS, HISTORY, PROGRESS = root .. 'marks', root .. 'history', root .. 'pr
 local RESULTS, EXPIRIES = root .. 'results', root .. 'expiries'
 local LOCKS, LOCK_NAMES, LOCK_ENDS = root .. 'locks', root .. 'locknames', root .. 'lockends'
 local EXCLUSIVE = root .. 'exclusive'
+local LIMITS, LIMIT_NAMES, LIMIT_ENDS = root .. 'limits', root .. 'limitnames', root .. 'limitends'
+local SLOTS, SLOT_ENDS = root .. 'slots', root .. 'slotends'
 local WORKERS, SUPERVISORS, OVERDUE = root .. 'workers', root .. 'supervisors', root .. 'overdue'
 
 local INSIDE = 1024 -- bytes of a payload that is stored with the facts: one key less to look up

@@ -1,0 +1,41 @@
+"""The limits by which jobs on the shelf may start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import nsmallest
+
+from qcore import limits as limiting
+from qcore.limits import Limit, Ruling, Slot, State
+from qcore.records import LimitPage, LimitRecord
+
+
+class Limits:
+    """What is known of each limit, and what jobs were promised. Whoever calls a method holds the shelf's lock."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, State] = {}
+        self._slots: dict[str, Slot] = {}
+
+    def start(self, job_id: str, limits: Sequence[Limit], now_us: int) -> Ruling:
+        """Let a job start by all its limits, or promise it a slot."""
+        states = [limiting.fitting(limit, self._states.get(limit.key)) for limit in limits]
+        ruling = limiting.rule(limits, states, self._slots.pop(job_id, None), now_us)
+        self._states.update(zip((limit.key for limit in limits), states, strict=True))
+        if ruling.slot is not None:
+            self._slots[job_id] = ruling.slot
+        return ruling
+
+    def page(self, cursor: str | None, limit: int, now_us: int) -> LimitPage:
+        """List them, by key."""
+        after = [key for key in self._states if key > (cursor or "")]
+        shown = nsmallest(limit, after)
+        records = tuple(LimitRecord.of(key, self._states[key], now_us) for key in shown)
+        return LimitPage(records, now_us, shown[-1] if len(after) > len(shown) else None)
+
+    def forget_over(self, now_us: int) -> None:
+        """Forget what does not matter any more."""
+        for key in [key for key, state in self._states.items() if limiting.over_us(state) <= now_us]:
+            del self._states[key]
+        for job_id in [job_id for job_id, slot in self._slots.items() if slot.is_over(now_us)]:
+            del self._slots[job_id]

@@ -1,0 +1,122 @@
+"""What a manager tells of queues, and does to them and to failed jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qcore.errors import JobNotFound
+from qcore.jobs.options import Seconds, name, seconds
+from qcore.jobs.rate_limits import limit_of_queue
+from qcore.manager.current import everywhere
+from qcore.manager.failures import act_on_all, act_on_ids, put_back, until_none
+from qcore.manager.stats import QueueStats
+from qcore.records import QueueCounts
+
+if TYPE_CHECKING:
+    from qcore.config import ConnectionSettings
+    from qcore.drivers import Store
+
+
+class Queues:
+    """The part of a `QueueManager` that is about queues, each on its own connection."""
+
+    def connection(self, name: str | None = None) -> Store:
+        """Return an open store; see `QueueManager.connection`."""
+        raise NotImplementedError
+
+    def connection_of(self, queue: str | None) -> ConnectionSettings:
+        """Return the connection of a queue; see `QueueManager.connection_of`."""
+        raise NotImplementedError
+
+    def connections_for(self, queue: str | None) -> list[str]:
+        """Name the connections that may hold a queue's jobs; see `QueueManager.connections_for`."""
+        raise NotImplementedError
+
+    @everywhere
+    def get_stats(self, queue: str = "default") -> QueueStats:
+        """Count a queue's jobs by state; zeros for a queue that has had none."""
+        return QueueStats.of(self._counts(queue) or QueueCounts(name=queue))
+
+    @everywhere
+    def size(self, queue: str = "default") -> int:
+        """Count the jobs that wait: pending, delayed and retrying."""
+        counts = self._counts(queue)
+        return counts.pending + counts.delayed + counts.retrying if counts else 0
+
+    @everywhere
+    def queues(self, connection: str | None = None) -> list[str]:
+        """Name the queues that a connection knows."""
+        return [counts.name for counts in self.connection(connection).counts()]
+
+    @everywhere
+    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
+        """Let a queue give no jobs, for ever or for so many seconds; whether that changed anything."""
+        pause_s = None if for_s is None else seconds(for_s, "pause")
+        return self._store_of(queue).pause(queue, for_s=pause_s, reason=reason)
+
+    @everywhere
+    def resume(self, queue: str) -> bool:
+        """Let a queue give jobs again; whether it had been paused."""
+        return self._store_of(queue).resume(queue)
+
+    @everywhere
+    def rate_limit(
+        self, queue: str, max_jobs: int | None, per_seconds: Seconds = 60, strategy: str = "sliding_window"
+    ) -> None:
+        """Let so many jobs of a queue start in a window, on all hosts together, from within a second on.
+
+        Args:
+            queue: which; what its definition says of a limit is overruled.
+            max_jobs: in a window. None: as many as can.
+            per_seconds: the window, in seconds or a timedelta.
+            strategy: as of `RateLimit`.
+
+        Raises:
+            ConfigurationError: a value makes no sense.
+        """
+        name(queue, "rate_limit")
+        limit = None if max_jobs is None else limit_of_queue(queue, max_jobs, per_seconds, strategy)
+        self._store_of(queue).limit(queue, limit)
+
+    @everywhere
+    def clear(self, queue: str) -> int:
+        """Drop every waiting job of a queue; returns how many."""
+        store = self._store_of(queue)
+        return until_none(lambda: store.clear(queue))
+
+    @everywhere
+    def retry(self, which: str | Sequence[str]) -> int:
+        """Put failed jobs back: ids, "all", or those of one queue; returns how many.
+
+        Raises:
+            JobNotFound: an id was given that is not in the failed store.
+        """
+        if isinstance(which, str):
+            queue = None if which == "all" else which
+            return act_on_all(list(self._stores_for(queue)), put_back, queue=queue)[1]
+        done = act_on_ids(self._stores_for(None), which, put_back)
+        missing = next((job_id for job_id in which if job_id not in done), None)
+        if missing is not None:
+            raise JobNotFound(f"no failed job {missing}", hint="see: qctl failed")
+        return len(done)
+
+    @everywhere
+    def forget(self, job_id: str) -> bool:
+        """Drop one failed job for good; whether it was there."""
+        return bool(act_on_ids(self._stores_for(None), [job_id], lambda store, ids: store.forget(ids)))
+
+    @everywhere
+    def flush(self, queue: str | None = None) -> int:
+        """Drop every failed job, or a queue's; returns how many."""
+        return sum(until_none(partial(store.flush, queue=queue)) for store in self._stores_for(queue))
+
+    def _stores_for(self, queue: str | None) -> Iterator[Store]:
+        return map(self.connection, self.connections_for(queue))
+
+    def _store_of(self, queue: str | None) -> Store:
+        return self.connection(self.connection_of(queue).name)
+
+    def _counts(self, queue: str) -> QueueCounts | None:
+        return next(iter(self._store_of(queue).counts([queue])), None)

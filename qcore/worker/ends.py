@@ -1,0 +1,66 @@
+"""Ends that a worker gives attempts without asking their jobs, and what it keeps of errors."""
+
+from __future__ import annotations
+
+import time
+
+from qcore.envelope import Lease
+from qcore.errors import QueueError
+from qcore.records import Failure, pack_history, storable
+from qcore.settlement import Settlement
+from qcore.states import Outcome
+
+_TEXT_KEPT = 64 * 1024
+"""Characters of a message or traceback that are kept; the rest is cut with a mark."""
+
+
+def handed_back(lease: Lease, delay_us: int = -1) -> Settlement:
+    """Give a lease back uncharged, as if it had never been taken: with its old due time, or due in so long."""
+    return Settlement(
+        id=lease.id,
+        queue=lease.queue,
+        job=lease.job,
+        token=lease.token,
+        outcome=Outcome.RELEASED,
+        attempts=lease.attempts,
+        exceptions=lease.exceptions,
+        delay_us=delay_us,
+    )
+
+
+def unstorable(settlement: Settlement, error: QueueError) -> Settlement:
+    """Fail a job whose end the store cannot hold, with nothing but the reason."""
+    reason = storable(f"the end of this attempt cannot be stored: {error.message}")
+    kind = f"{type(error).__module__}.{type(error).__qualname__}"
+    failure = Failure(max(1, settlement.attempts), kind, reason, "", time.time_ns() // 1000)
+    return Settlement(
+        id=settlement.id,
+        queue=settlement.queue,
+        job=settlement.job,
+        token=settlement.token,
+        outcome=Outcome.FAILED,
+        attempts=settlement.attempts,
+        exceptions=settlement.exceptions,
+        error=failure.summary[:1000],
+        history=pack_history([failure]),
+        runtime_s=settlement.runtime_s,
+        lock=settlement.lock,
+        exclusive=settlement.exclusive,
+    )
+
+
+def words_of(error: BaseException) -> str:
+    """The text of an error, whatever its author made of it."""
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001  an exception whose own text raises
+        return f"(its text cannot be read: {type(broken).__name__})"
+
+
+def cut(text: str) -> str:
+    """A text that every store can hold, as long as may be kept."""
+    text = storable(text)
+    if len(text) <= _TEXT_KEPT:
+        return text
+    half = _TEXT_KEPT // 2
+    return f"{text[:half]}\n… {len(text) - _TEXT_KEPT:,} characters cut …\n{text[-half:]}"
