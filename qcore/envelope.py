@@ -99,6 +99,8 @@ class Start(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     exclusive: Exclusive | None = None
     limits: tuple[Limit, ...] = ()
     """It starts by all of them, or by none."""
+    ahead: bool = False
+    """It does not start yet: it is only to be sent away where a limit is shut. Else it is told LATER, 0."""
 
 
 class StartVerdict(Enum):

@@ -87,6 +87,8 @@ class Ruling(NamedTuple):
     """What it is promised if it does not."""
     shut_us: int
     """How long its queue's own limit lets nobody start; 0: it is open, or there is none."""
+    is_left: bool = False
+    """It could start, and asked ahead: nothing was done."""
 
 
 def fresh(limit: Limit) -> State:
@@ -123,7 +125,9 @@ def pack_own(limit: Limit | None) -> bytes:
     return _encode(limit)
 
 
-def rule(limits: Sequence[Limit], states: Sequence[State], slot: Slot | None, now_us: int) -> Ruling:
+def rule(
+    limits: Sequence[Limit], states: Sequence[State], slot: Slot | None, now_us: int, *, ahead: bool = False
+) -> Ruling:
     """Let a job start by all its limits, or send it away: then it has a slot in each that is shut.
 
     Args:
@@ -131,6 +135,7 @@ def rule(limits: Sequence[Limit], states: Sequence[State], slot: Slot | None, no
         states: of the limits, which are changed to what they are afterwards.
         slot: what it was promised before.
         now_us: by the store's clock.
+        ahead: leave it where it could start.
     """
     bound = [slot is not None and slot.holds(number, limit, now_us) for number, limit in enumerate(limits)]
     opens = [earliest(state, state.starts, now_us) for state in states]
@@ -139,6 +144,8 @@ def rule(limits: Sequence[Limit], states: Sequence[State], slot: Slot | None, no
         for state, opened, is_bound in zip(states, opens, bound, strict=True)
     ]
     if max(turns) <= now_us:
+        if ahead:
+            return Ruling(0, slot, 0, is_left=True)
         for state, is_bound in zip(states, bound, strict=True):
             note(state, state.starts, now_us)
             if not is_bound:

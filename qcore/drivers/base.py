@@ -118,8 +118,8 @@ class Driver(Protocol):
         be it settled, reclaimed or forfeited. A job that has started already starts again, in the same way.
 
         A job that a limit sends away has a slot of its own, in every limit that was shut: it is due at the latest of
-        them, and whoever asks for the first time stands behind it. While a queue's own limit is shut (`Limit.queue`),
-        the queue gives no jobs.
+        them, and whoever asks for the first time stands behind it. One that asks `ahead` is sent away or left. While
+        a queue's own limit is shut (`Limit.queue`), the queue gives no jobs.
 
         Args:
             starts: at most 1,000, of jobs in hand.

@@ -175,18 +175,20 @@ class Lane:
 
     # -- a job's thread ------------------------------------------------------------------------------------------
 
-    def start(self, start: Start) -> Started:
-        """Ask the store whether a job may run now.
+    def start(self, starts: Sequence[Start]) -> Sequence[Started]:
+        """Ask the store whether jobs may run now.
 
         Raises:
             ConnectionFailed: it did not answer, and the job may have got what it asked for; its end will free it.
         """
-        if start.exclusive is not None:
-            self._exclusive[start.id] = start.exclusive.key
-        (started,) = self.store.start([start])
-        if started.verdict is not StartVerdict.STARTED:
-            self._exclusive.pop(start.id, None)
-        return started
+        for start in starts:
+            if start.exclusive is not None:
+                self._exclusive[start.id] = start.exclusive.key
+        answers = self.store.start(starts)
+        for start, answer in zip(starts, answers, strict=True):
+            if start.exclusive is not None and answer.verdict is not StartVerdict.STARTED:
+                self._exclusive.pop(start.id, None)
+        return answers
 
     def end_of(self, context: JobContext) -> Settlement:
         """The end of a job that runs here and completes in a transaction of its own."""

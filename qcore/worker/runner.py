@@ -17,13 +17,14 @@ from qcore.errors import (
     PayloadError,
     PayloadTooLargeError,
     PermissionDenied,
+    QueueError,
     SignatureError,
     WorkerCrashed,
 )
 from qcore.events import listeners
 from qcore.jobs.context import Desk, Discreet, JobContext
 from qcore.jobs.job import Job
-from qcore.jobs.options import NONE
+from qcore.jobs.options import NONE, JobOptions
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
 from qcore.jobs.running import run
 from qcore.manager.definitions import defined
@@ -36,7 +37,7 @@ from qcore.worker.ends import cut, handed_back, words_of
 from qcore.worker.lane import Lane
 from qcore.worker.options import WorkerOptions
 from qcore.worker.place import Place
-from qcore.worker.starting import start
+from qcore.worker.starting import Starter
 from qcore.worker.verdict import Rules, Verdict, after_error, refusal, rules, was_told
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Runner:
         self._usual_timeout_s = rules(None, None, options, None).timeout_s
         self._plain: dict[str, Rules] = {}
         self._rules_version = -1
+        self._starter = Starter(lane, self._options_of)
 
     def run(self, lease: Lease, deadline: AnyDeadline, place: Place) -> Settlement:
         """Run one attempt here; whatever the job does, this returns its end."""
@@ -175,10 +177,18 @@ class Runner:
     def start(self, attempt: Attempt) -> Settlement | None:
         """Ask the store whether the job may run now, and wait for that; returns the attempt's end where it must not."""
         options = attempt.held.options
-        kept_back = start(self._lane, attempt.lease, options)
+        kept_back = self._starter.start(attempt.lease, options)
         if kept_back is None and options.elsewhere is not None and options.elsewhere.until_start:
             self._manager.free_elsewhere(options.elsewhere, attempt.lease.id)
         return kept_back
+
+    def _options_of(self, lease: Lease) -> JobOptions | None:
+        """The options of a lease in hand, whose job has not been looked at yet; None if it cannot be read."""
+        try:
+            payload = unpack(lease.payload, self._keyring, job_id=lease.id, queue=lease.queue)
+        except QueueError:
+            return None  # its own attempt will say so
+        return payload.options or NONE
 
     def begins(self, attempt: Attempt) -> None:
         """Tell those who listen that the job runs now."""

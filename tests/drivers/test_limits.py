@@ -102,6 +102,34 @@ def test_many_in_one_call(driver: Any, leases: list[Lease]) -> None:
     assert len({one.delay_us for one in answers[3:5]}) == 1, "a window of three has room for them at the same time"
 
 
+def test_who_asks_ahead_is_sent_away_or_left(driver: Any, leases: list[Lease]) -> None:
+    limit = Limit("k", 1, HOUR_US)
+
+    def ahead(lease: Lease) -> Started:
+        (answer,) = driver.start([Start(id=lease.id, token=lease.token, limits=(limit,), ahead=True)])
+        return answer  # type: ignore[no-any-return]  # of a driver, any
+
+    left = Started(StartVerdict.LATER)
+    assert [ahead(lease) for lease in leases[:3]] == [left] * 3
+    assert sum(used(driver).values()) == 0
+    assert asked(driver, leases[0], limit) == STARTED
+    sent_away = ahead(leases[1])
+    assert (sent_away.verdict, sent_away.is_slot) == (StartVerdict.LATER, True)
+    assert used(driver) == {"k": 1}
+
+
+def test_who_asks_ahead_keeps_its_slot(driver: Any, leases: list[Lease]) -> None:
+    limit = Limit("k", 1, us(0.3))
+    starts = [Start(id=one.id, token=one.token, limits=(limit,)) for one in leases[:3]]
+    started, second, third = driver.start(starts)
+    assert started == STARTED
+    let_pass(driver, second.delay_us / 1e6 + 0.005)
+    (answer,) = driver.start([msgspec.structs.replace(starts[1], ahead=True)])
+    assert answer == Started(StartVerdict.LATER)
+    assert asked(driver, leases[1], limit) == STARTED
+    assert third.is_slot
+
+
 def test_threads_that_start_by_one_limit(driver: Any, leases: list[Lease]) -> None:
     limit = Limit("k", 5, HOUR_US)
     with ThreadPoolExecutor(4) as threads:

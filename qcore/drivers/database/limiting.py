@@ -45,7 +45,7 @@ class Limiting:
         for start in starts:
             own = [fitting(limit, states[limit.key]) for limit in start.limits]
             states.update(zip((limit.key for limit in start.limits), own, strict=True))
-            rulings[start.id] = rule(start.limits, own, slots.get(start.id), now_us)
+            rulings[start.id] = rule(start.limits, own, slots.get(start.id), now_us, ahead=start.ahead)
             self._shut(connection, start, rulings[start.id].shut_us)
         self._keep(connection, states)
         self._promise(connection, rulings, slots)
@@ -81,11 +81,12 @@ class Limiting:
         self.say.keep.many(connection, rows)
 
     def _promise(self, connection: Connection, rulings: dict[str, Ruling], slots: Iterable[str]) -> None:
-        promised = {job_id: ruling.slot for job_id, ruling in rulings.items() if ruling.slot is not None}
+        done = {job_id: ruling for job_id, ruling in rulings.items() if not ruling.is_left}
+        promised = {job_id: ruling.slot for job_id, ruling in done.items() if ruling.slot is not None}
         if promised:
             rows = [{"owner": job_id, **slot._asdict()} for job_id, slot in promised.items()]
             self.say.promise.many(connection, rows)
-        redeemed = [job_id for job_id in slots if job_id not in promised]
+        redeemed = [job_id for job_id in slots if job_id in done and job_id not in promised]
         if redeemed:
             self.say.redeem.run(connection, ids=self._pack(redeemed))
 

@@ -169,12 +169,14 @@ class Locking:
             if start.limits and answer.verdict is StartVerdict.STARTED
         ]
         rulings = self._link.limiting.start(connection, asking)
-        later = {job_id: ruling for job_id, ruling in rulings.items() if ruling.slot is not None}
+        later = {job_id: ruling for job_id, ruling in rulings.items() if ruling.is_left or ruling.slot is not None}
         kept_back = [start.id for start in asking if start.exclusive is not None and start.id in later]
         if kept_back:
             self.free_exclusive(connection, kept_back)
         return [
-            Started(StartVerdict.LATER, later[start.id].wait_us, is_slot=True) if start.id in later else answer
+            Started(StartVerdict.LATER, later[start.id].wait_us, is_slot=not later[start.id].is_left)
+            if start.id in later
+            else answer
             for start, answer in zip(starts, answers, strict=True)
         ]
 

@@ -60,7 +60,7 @@ class RedisDriver:
         for start in starts:
             exclusive = start.exclusive or Exclusive("")
             arguments += (start.id, start.token, start.lock or "", exclusive.key, exclusive.expire_us)
-            arguments.append(len(start.limits))
+            arguments += ("1" if start.ahead else "0", len(start.limits))
             for limit in start.limits:
                 arguments += (limit.key, limit.most, limit.window_us, int(limit.strategy), limit.queue or "")
         told = iter(self._server.run(script("start"), arguments)) if starts else iter(())

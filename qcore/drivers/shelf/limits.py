@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from heapq import nsmallest
 
 from qcore import limits as limiting
-from qcore.limits import Limit, Ruling, Slot, State
+from qcore.envelope import Start
+from qcore.limits import Ruling, Slot, State
 from qcore.records import LimitPage, LimitRecord
 
 
@@ -17,13 +17,14 @@ class Limits:
         self._states: dict[str, State] = {}
         self._slots: dict[str, Slot] = {}
 
-    def start(self, job_id: str, limits: Sequence[Limit], now_us: int) -> Ruling:
+    def start(self, start: Start, now_us: int) -> Ruling:
         """Let a job start by all its limits, or promise it a slot."""
-        states = [limiting.fitting(limit, self._states.get(limit.key)) for limit in limits]
-        ruling = limiting.rule(limits, states, self._slots.pop(job_id, None), now_us)
-        self._states.update(zip((limit.key for limit in limits), states, strict=True))
+        states = [limiting.fitting(limit, self._states.get(limit.key)) for limit in start.limits]
+        slot = self._slots.pop(start.id, None)
+        ruling = limiting.rule(start.limits, states, slot, now_us, ahead=start.ahead)
+        self._states.update(zip((limit.key for limit in start.limits), states, strict=True))
         if ruling.slot is not None:
-            self._slots[job_id] = ruling.slot
+            self._slots[start.id] = ruling.slot
         return ruling
 
     def page(self, cursor: str | None, limit: int, now_us: int) -> LimitPage:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from qcore.clock import Clock
     from qcore.config import ConnectionSettings
-    from qcore.envelope import Envelope
-    from qcore.limits import Limit, Ruling
+    from qcore.envelope import Envelope, Start
+    from qcore.limits import Ruling
 
 _REQUESTS_KEPT = 1024
 
@@ -149,10 +149,10 @@ class Shelf:
         if len(self.requests) > _REQUESTS_KEPT:
             self.requests.popitem(last=False)
 
-    def start_by(self, job_id: str, limits: Sequence[Limit], now_us: int) -> Ruling:
+    def start_by(self, start: Start, now_us: int) -> Ruling:
         """Let a job start by its limits or send it away; a queue whose own limit is shut gives nothing meanwhile."""
-        ruling = self.limits.start(job_id, limits, now_us)
-        for limit in limits if ruling.shut_us else ():
+        ruling = self.limits.start(start, now_us)
+        for limit in start.limits if ruling.shut_us else ():
             if limit.queue:
                 self.lane(limit.queue).shut(now_us + ruling.shut_us, now_us)
         return ruling

@@ -184,9 +184,9 @@ class Working:
             if holder is not None and holder.owner != start.id:
                 return Started(StartVerdict.LATER, ask_again_us(holder.until_us, now_us))
         if start.limits:
-            ruling = self._shelf.start_by(start.id, start.limits, now_us)
-            if ruling.slot is not None:
-                return Started(StartVerdict.LATER, ruling.wait_us, is_slot=True)
+            ruling = self._shelf.start_by(start, now_us)
+            if ruling.is_left or ruling.slot is not None:
+                return Started(StartVerdict.LATER, ruling.wait_us, is_slot=not ruling.is_left)
         if exclusive is not None:
             held = Holder(owner=start.id, first_us=now_us, until_us=end_of(exclusive.expire_us, now_us))
             locks.take(exclusive.key, LockKind.EXCLUSIVE, held, now_us)

@@ -26,7 +26,7 @@ for at = 3, #ARGV, 5 do
   limits[#limits + 1] = { key = ARGV[at], most = tonumber(ARGV[at + 1]), window = tonumber(ARGV[at + 2]),
     strategy = tonumber(ARGV[at + 3]), queue = ARGV[at + 4] }
 end
-local wait = start_by(ARGV[2], limits)
+local wait = start_by(ARGV[2], limits, false)
 local slot = slot_of(ARGV[2])
 local books = {}
 for n, limit in ipairs(limits) do

@@ -2,7 +2,7 @@
 -- Uses: keys clock bulk bell job locks limits
 -- ARGV: microseconds after which to ask again for a key that is held; then for each job: id, token, key of a lock that
 --   ends now or "", key that it holds for the time of its lease or "", microseconds after which that is free, or 0,
---   number of limits; for each of those: key, most, window, strategy, queue whose own it is or "".
+--   "1" if it asks ahead or "0", number of limits; for each of those: key, most, window, strategy, queue whose own it is or "".
 -- Returns: for each: -2 if its lease was lost, -1 if it has started, else microseconds after which to ask again; then
 --   1 if that instant is kept for it by its limits, or 0.
 -- Changes: locks, locknames, lockends, exclusive, limits, limitnames, limitends, slots, slotends, queue, wake.
@@ -51,9 +51,9 @@ local function answer(at, limits)
   if wait then
     return wait, 0
   end
-  wait = #limits > 0 and start_by(id, limits)
+  wait = #limits > 0 and start_by(id, limits, ARGV[at + 5] == '1')
   if wait then
-    return wait, 1
+    return wait, wait > 0 and 1 or 0
   end
   begin(id, ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]))
   return -1, 0
@@ -62,10 +62,10 @@ end
 insist()
 local at = 2
 while at <= #ARGV do
-  local count = tonumber(ARGV[at + 5])
-  local wait, is_slot = answer(at, read_limits(at + 6, count))
+  local count = tonumber(ARGV[at + 6])
+  local wait, is_slot = answer(at, read_limits(at + 7, count))
   answers[#answers + 1] = wait
   answers[#answers + 1] = is_slot
-  at = at + 6 + 5 * count
+  at = at + 7 + 5 * count
 end
 return answers

@@ -142,8 +142,9 @@ local function shut(queue, until_us)
   end
 end
 
--- Let a job start by all its limits, or send it away; returns nil, or how long to wait: then it has a slot.
-local function start_by(id, limits)
+-- Let a job start by all its limits, or send it away; returns nil, or how long to wait: then it has a slot. One that
+-- asks ahead and could start is left, and told 0.
+local function start_by(id, limits, ahead)
   local slot, states, opens, turns, bound, due = slot_of(id), {}, {}, {}, {}, now
   for n, limit in ipairs(limits) do
     local state = state_of(limit)
@@ -152,6 +153,9 @@ local function start_by(id, limits)
     due = math.max(due, turns[n])
   end
   local starts, taken = due <= now, 0
+  if starts and ahead then
+    return 0
+  end
   for n, state in ipairs(states) do
     if starts then
       state.starts = noted(state, state.starts, now)
