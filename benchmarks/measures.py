@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.bench_jobs import Hit, hit
 from benchmarks.lab import QUEUE, Lab
@@ -63,16 +63,28 @@ def drain(lab: Lab, count: int, processes: int, flags: Sequence[str] = (), kind:
         return count / (ended - lab.hits()[0][1])
 
 
-def pickups(lab: Lab, count: int) -> tuple[list[float], float]:
-    """Milliseconds from just before a dispatch to the start of its job, worker idle; and the idle worker's memory."""
+class Pickups(NamedTuple):
+    """How soon an idle worker starts what comes, a job at a time, in milliseconds."""
+
+    asked: list[float]
+    """From just before each dispatch."""
+    stored: list[float]
+    """From its return: what waits for the disk does so before. Below 0 where the job started sooner."""
+    memory: float
+    """Of the idle worker, in MB."""
+
+
+def pickups(lab: Lab, count: int) -> Pickups:
+    """Dispatch so many jobs to an idle worker, a moment apart."""
     with lab.workers(1) as supervisor:
         time.sleep(_IDLE_S)
         memory = pss_mb(supervisor)
-        lab.produce("pickup", count)
+        returned = lab.produce("pickup", count)
         lab.await_hits(count + 1)
         lab.await_empty(QUEUE)
-        waits = [1_000 * (started - sent) for sent, started in lab.hits()]
-    return waits[1:], memory  # the first one opened the producer's connection
+        hits = lab.hits()[1:]  # the first one opened the producer's connection
+    asked = [1_000 * (started - sent) for sent, started in hits]
+    return Pickups(asked, [1_000 * (started - returned[repr(sent)]) for sent, started in hits], memory)
 
 
 def pss_mb(supervisor: Process) -> float:

@@ -52,10 +52,14 @@ def many(count: float) -> dict[str, float]:
 
 
 def pickup(count: float) -> dict[str, float]:
+    """When each dispatch returned, by when it was made."""
+    returned = {}
     for _ in range(int(count)):
         time.sleep(random.uniform(0.010, 0.020))
-        Hit.dispatch(repr(time.time()), USER, TEMPLATE)
-    return {}
+        sent = repr(time.time())
+        Hit.dispatch(sent, USER, TEMPLATE)
+        returned[sent] = time.time()
+    return returned
 
 
 def load(rate: float, seconds: float) -> dict[str, float]:

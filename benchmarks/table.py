@@ -82,7 +82,7 @@ def _round(
             for measure, which, value in _dispatches(site, pinned, counts, signed=signed)
         ]
     with Lab(site, pinned) as lab:
-        waited, memory = pickups(lab, counts[2])
+        waited, _, memory = pickups(lab, counts[2])
     found.append(((MEMORY, site.name, "signed"), memory))
     return found, waited
 

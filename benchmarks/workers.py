@@ -44,9 +44,11 @@ def _rows(site: Site, pinned: Pins, args: argparse.Namespace) -> Iterator[list[s
     with Lab(site, pinned) as lab:
         yield _row("idle", _idle_percent(lab, args.idle), IDLE)
     with Lab(site, pinned) as lab:
-        waits, _ = pickups(lab, args.pickups)
+        waits = pickups(lab, args.pickups)
     for share, goal in SPACED_PICKUP[kind_of(site.name)].items():
-        yield _row(f"pickup p{100 * share:g}", percentile(waits, share), goal)
+        yield _row(f"pickup p{100 * share:g}", percentile(waits.stored, share), goal)
+    for share in SPACED_PICKUP[kind_of(site.name)]:
+        yield [f"p{100 * share:g} with its dispatch", shown(percentile(waits.asked, share), " ms"), "", ""]
     for title, (kind, flags, places) in _SHAPES.items():
         ideal = places / kind.seconds
         with Lab(site, pinned) as lab:
