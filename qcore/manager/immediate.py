@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from traceback import format_exception
 from typing import Any, NamedTuple, Protocol
 
@@ -68,10 +69,11 @@ def run_here(job: Job, queue: str, connection: str = "", grants: tuple[str, ...]
     """
     if required := required_of(job):
         authorize(required, grants=grants, identity=current_identity(), what=type(job).__qualname__)
-    return _run_here(job, queue, connection, grants)
+    return _run_here(job, queue, connection, grants, lambda result: result)
 
 
-def _run_here(job: Job, queue: str, connection: str, grants: tuple[str, ...]) -> Any:
+def _run_here(job: Job, queue: str, connection: str, grants: tuple[str, ...], keep: Callable[[Any], Any]) -> Any:
+    """Run a job and keep its result; an error of either is the job's."""
     desk: Desk = Nobody(grants)
     if is_guarded(type(job)):
         desk = Discreet(desk, lambda: _hidden)  # nobody says here which part of a text is to be hidden
@@ -81,7 +83,7 @@ def _run_here(job: Job, queue: str, connection: str, grants: tuple[str, ...]) ->
     if events.listeners:
         events.tell(events.JobProcessing(**which))
     try:
-        result = _result(job, context)
+        result = keep(_result(job, context))
     except Exception as error:
         if events.listeners:
             _tell_raised(which, error, began)
@@ -151,8 +153,8 @@ def _run_lease(store: Store, lease: Lease, here: Here) -> Exception | None:
         options = payload.options or NONE
         job = here.opener.admit(payload, lease)
         _start(store, lease, options, here.free_elsewhere)
-        result = _run_here(job, lease.queue, here.connection, here.grants)
-        end = _completed(lease, result, options.result_ttl_s, here.opener)
+        keep = partial(_completed, lease, options.result_ttl_s, here.opener)
+        end = _run_here(job, lease.queue, here.connection, here.grants, keep)
     except BaseException as raised:  # noqa: BLE001  a job may raise anything; the caller gets it
         error, end = raised, _failed(lease, raised, here.opener.mask(lease) or str)
     key = options.overlap.key if options.overlap is not None else None
@@ -188,7 +190,7 @@ def _start(store: Store, lease: Lease, options: JobOptions, free_elsewhere: Free
         free_elsewhere(options.elsewhere, lease.id)
 
 
-def _completed(lease: Lease, result: Any, ttl_s: float, opener: Opener) -> Settlement:
+def _completed(lease: Lease, ttl_s: float, opener: Opener, result: Any) -> Settlement:
     if result is None or not ttl_s:
         return _ended(lease, Outcome.COMPLETED)
     encoded = opener.seal_result(lease, encode_value(result, what=f"the result of {lease.job}"))

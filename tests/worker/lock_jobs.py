@@ -94,6 +94,11 @@ class Elsewhere(Job, ShouldBeUnique):
             raise ValueError(self.end)
 
 
+class AsyncElsewhere(Elsewhere):
+    async def handle(self) -> None:  # type: ignore[override]  # a worker takes either
+        super().handle()
+
+
 class ElsewhereUntilStart(Elsewhere, ShouldBeUniqueUntilProcessing):
     pass
 

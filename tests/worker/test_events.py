@@ -33,6 +33,7 @@ from qcore import (
     on,
 )
 from qcore.config import load_settings
+from qcore.errors import PayloadError
 from qcore.monitor.actions import Actions
 from qcore.states import Outcome
 from qcore.worker import StopReason, WorkerOptions
@@ -199,6 +200,13 @@ def test_on_a_sync_connection(told: list[Any]) -> None:
     assert names(told) == ["JobQueued", "JobProcessing", "JobProcessed"]
     assert {event.job_id for event in told} == {job_id}
     assert {event.connection for event in told} == {"default"}
+
+
+def test_a_result_that_cannot_be_kept_is_an_error_on_a_sync_connection_too(told: list[Any]) -> None:
+    manager = QueueManager(load_settings({"url": "sync://"}, environ={}))
+    with manager.using(), pytest.raises(PayloadError):
+        jobs.Unkeepable.dispatch()
+    assert names(told) == ["JobQueued", "JobProcessing", "JobExceptionOccurred", "JobFailed"]
 
 
 def test_many_are_told_one_by_one(real_manager: QueueManager, told: list[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from qcore import ConfigurationError, JobRecord, JobState, QueueFullError, QueueManager, define_queue, dispatch_many
 from qcore.config import load_settings
 from qcore.jobs.keys import LONGEST_KEY, key_of
-from qcore.worker import StopReason
+from qcore.worker import StopReason, Worker, WorkerOptions
 
 Work = Callable[..., StopReason]
 Heard = list[tuple[Any, ...]]
@@ -226,6 +227,25 @@ def test_another_connection_keeps_it(
     assert heard == [("elsewhere", ["lock_jobs:Elsewhere:"])]
     assert jobs.held("keeper") == []
     assert dispatch_many([jobs.Elsewhere(), jobs.Elsewhere(), jobs.Plain()])[1] is None
+
+
+def test_a_stop_while_another_connection_frees_it_leaves_the_job_ended(
+    two_stores: QueueManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = jobs.AsyncElsewhere.dispatch()
+    worker = Worker(options=WorkerOptions(async_jobs=2))
+    free = two_stores.free_elsewhere
+
+    def free_slowly(lock: Any, owner: str) -> None:
+        worker._on_stop()
+        worker._on_stop()
+        threading.Event().wait(0.3)
+        free(lock, owner)
+
+    monkeypatch.setattr(two_stores, "free_elsewhere", free_slowly)
+    worker.run()
+    assert JobRecord.find(str(job_id)).state is JobState.COMPLETED
+    assert jobs.held("keeper") == []
 
 
 def test_another_connection_keeps_it_until_the_start(two_stores: QueueManager, work: Work, heard: Heard) -> None:

@@ -149,7 +149,7 @@ class AioExecutor:
         if iscoroutine(result):  # else a middleware left the job out
             result = await within(result, limit_s)
         if attempt.held.options.elsewhere is not None:
-            return await asyncio.to_thread(runner.finish, attempt, result)
+            return await _to_its_end(partial(runner.finish, attempt, result))
         return runner.finish(attempt, result)
 
     def _reason(self, entry: Entry) -> Interrupted | None:
@@ -205,3 +205,12 @@ def _new_loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
+
+
+async def _to_its_end(call: Callable[[], Settlement]) -> Settlement:
+    """Await a call in a thread, though its task be cancelled meanwhile: the job has ended, and is not given back."""
+    work = asyncio.ensure_future(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        return await work
