@@ -70,6 +70,9 @@ quick: $(READY) ## The fast tests alone
 faults: $(READY) ## Break stores, hosts and networks on purpose (SCALE=0.1 SEED=1 ONLY=t1), and print what became of it
 	@SCALE=$(SCALE) SEED=$(SEED) $(BIN)/python -m pytest -n 4 --dist loadgroup --timeout 1800 tests/faults $(if $(ONLY),-k "$(ONLY)")
 
+faults-again: $(READY) ## Try the faults that were not stood once more, one at a time (after `make faults`)
+	@SCALE=$(SCALE) SEED=$(SEED) $(BIN)/python -m pytest -n 1 --last-failed --last-failed-no-failures none --timeout 1800 tests/faults
+
 chaos: $(READY) ## All faults at random, on all stores side by side (SECONDS=60 SEED=1)
 	@SECONDS=$(SECONDS) SEED=$(SEED) SCALE=$(SCALE) $(BIN)/python -m pytest -n 4 --dist loadgroup --timeout $$(($(SECONDS) + 300)) tests/faults/chaos.py
 
@@ -82,6 +85,9 @@ bench: $(READY) ## Jobs a second, pickup and memory on every store, beside our g
 
 bench-workers: $(READY) ## What an idle worker costs, its pickups, how full its threads and tasks are, beside our goals
 	@$(BIN)/python -m benchmarks workers $(BENCH)
+
+bench-prices: $(READY) ## What signing, encryption, a rate limit and middleware cost a job, beside our goals
+	@$(BIN)/python -m benchmarks prices $(BENCH)
 
 bench-growth: $(READY) ## Cost per job up to 10^7 pending, with 10^6 delayed or failed; draws docs/images/growth.svg
 	@$(BIN)/python -m benchmarks growth --levels 1e3,1e4,1e5,1e6,1e7 --beside 1e6 --plot docs/images/growth.svg $(BENCH)
@@ -151,6 +157,6 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 	@$(DEMO)/bin/python $(PIP) install .
 	@touch $@
 
-.PHONY: help setup demo test check lint types imports quick faults chaos mutants fmt snapshots picture build clean \
+.PHONY: help setup demo test check lint types imports quick faults faults-again chaos mutants fmt snapshots picture build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
-  bench bench-workers bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top
+  bench bench-workers bench-prices bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top

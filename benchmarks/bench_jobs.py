@@ -9,9 +9,12 @@ import asyncio
 import os
 import struct
 import time
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
-from qcore import Job
+from qcore import Job, RateLimit, RateLimited, ShouldBeEncrypted
+from qcore.middleware import LoggingMiddleware, TimingMiddleware
 
 RECORD = struct.Struct("dd")
 LOG = "BENCH_LOG"
@@ -98,6 +101,32 @@ class Fail(Hit):
     def handle(self) -> None:
         note(self.sent)
         raise ValueError(self.user)
+
+
+class Sealed(Hit, ShouldBeEncrypted):
+    """Its arguments are ciphertext."""
+
+
+class Limited(Hit, RateLimited):
+    """May start as often as it likes, but has to ask."""
+
+    def get_rate_limits(self) -> list[RateLimit]:
+        return [RateLimit(1_000_000, 1)]
+
+
+class Passes:
+    """Middleware that does nothing."""
+
+    def handle(self, job: Job, call: Callable[[Job], Any]) -> Any:
+        return call(job)
+
+
+class Wrapped(Hit):
+    middleware = (Passes(), Passes(), Passes())
+
+
+class Told(Hit):
+    middleware = (LoggingMiddleware(), TimingMiddleware())
 
 
 class Ready(Job):

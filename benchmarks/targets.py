@@ -71,6 +71,13 @@ SPACED_PICKUP = {
 }
 """Store → share of the dispatches → bound: what a worker promises on any machine, where `TARGETS` is ambition."""
 
+PRICES = {
+    "signed": Target(0.9, TIMES),
+    "encrypted": Target(0.7, TIMES),
+    "three middleware that call next": Target(0.9, TIMES),
+}
+"""What a job asks for → share of the jobs a second that it must leave, beside those that do not ask for it."""
+
 FULL = 0.9
 """Of what the waiting alone allows, where several jobs wait at a time."""
 

@@ -18,6 +18,7 @@ PARTS = {
     "latency": "--rounds 1 --jobs 20 --seconds 0.2",
     "concurrency": "--rounds 1 --jobs 50 --seconds 0.1 --threads 2 --async 2",
     "workers": "--idle 0.2 --pickups 5 --seconds 0.1",
+    "prices": "--rounds 1 --jobs 50 --seconds 0.1",
     "peers": "--rounds 1 --jobs 50 --samples 5 --only none",
 }
 HEADS = {
@@ -28,6 +29,7 @@ HEADS = {
     "latency": "| SQLite | ",
     "concurrency": "| 2 threads, waiting 5 ms | ",
     "workers": "| SQLite | 4 threads | ",
+    "prices": "| SQLite | encrypted | ",
     "peers": "| qcore sqlite | ",
 }
 
