@@ -26,6 +26,8 @@ EXACT = 256
 MARGIN, LONGEST_MARGIN_US = 33, 30_000
 """Slots of times to come lie a 33rd of a window further apart, 30 ms at the most: jobs begin a little late."""
 
+LATE_US = 60_000_000
+"""How late a job may come to its slot, or a window if that is longer: workers may be busy."""
 SLOT_KEPT_US = 86_400_000_000
 """How long a slot is remembered that nobody has come for."""
 
@@ -70,8 +72,8 @@ class Slot(NamedTuple):
     """Bit by bit the limits, in their order, in which the slot was taken."""
 
     def holds(self, number: int, limit: Limit, now_us: int) -> bool:
-        """Whether it still counts in that limit: who comes a window too late asks anew."""
-        return bool(self.bound >> number & 1) and now_us <= self.at_us + limit.window_us
+        """Whether it still counts in that limit: who comes much too late asks anew."""
+        return bool(self.bound >> number & 1) and now_us <= self.at_us + max(limit.window_us, LATE_US)
 
     def is_over(self, now_us: int) -> bool:
         """Whether its job has not come for it, and hardly will."""

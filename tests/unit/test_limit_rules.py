@@ -140,11 +140,12 @@ def test_a_slot_in_one_limit_takes_nothing_of_another_that_was_open() -> None:
     assert limits.rule([wide], [states[1]], None, T0).slot is None, "the wide one has one left"
 
 
-def test_who_comes_a_window_too_late_asks_anew() -> None:
-    limit = Limit("k", 1, SECOND)
-    slot = Slot(T0, 1)
-    assert slot.holds(0, limit, T0 + SECOND)
-    assert not slot.holds(0, limit, T0 + SECOND + 1)
+@pytest.mark.parametrize("window_us", [SECOND, 3600 * SECOND])
+def test_who_comes_much_too_late_asks_anew(window_us: int) -> None:
+    limit = Limit("k", 1, window_us)
+    slot, late_us = Slot(T0, 1), max(window_us, limits.LATE_US)
+    assert slot.holds(0, limit, T0 + late_us)
+    assert not slot.holds(0, limit, T0 + late_us + 1)
     assert not slot.holds(1, limit, T0)
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S
-from qcore.limits import EXACT, LONGEST_MARGIN_US, MARGIN, SHUT_REASON, SLOT_KEPT_US
+from qcore.limits import EXACT, LATE_US, LONGEST_MARGIN_US, MARGIN, SHUT_REASON, SLOT_KEPT_US
 
 _GIVEN = {
     "$KEPT_S": COMPLETED_KEPT_S,
@@ -18,6 +18,7 @@ _GIVEN = {
     "$EXACT": EXACT,
     "$MARGIN": MARGIN,
     "$LONGEST_MARGIN_US": LONGEST_MARGIN_US,
+    "$LATE_US": LATE_US,
     "$SLOT_KEPT_US": SLOT_KEPT_US,
     "$SHUT_REASON": SHUT_REASON,
 }

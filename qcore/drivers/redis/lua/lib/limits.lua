@@ -3,6 +3,7 @@
 --   instant (16) · bits of the limits in which the job has its slot
 local SLIDING, FIXED, TOKENS = 0, 1, 2
 local EXACT, MARGIN, LONGEST_MARGIN_US = $EXACT, $MARGIN, $LONGEST_MARGIN_US
+local LATE_US = $LATE_US
 local SLOT_KEPT_US, SHUT_REASON = $SLOT_KEPT_US, '$SHUT_REASON'
 
 local function step_of(state)
@@ -116,7 +117,7 @@ end
 
 -- Whether a job was promised a slot in the limit of that number, and comes for it in time.
 local function holds(slot, number, limit)
-  return slot ~= nil and has(slot.bound, 2 ^ (number - 1)) and now <= slot.at + limit.window
+  return slot ~= nil and has(slot.bound, 2 ^ (number - 1)) and now <= slot.at + math.max(limit.window, LATE_US)
 end
 
 local function slot_of(id)
