@@ -115,7 +115,7 @@ def test_t3_own_transaction(rig: Rig) -> None:
         connection.execute(text("CREATE TABLE written (job_id VARCHAR(40))"))
     rig.host(**following_it)
     ids = rig.dispatch([Writes() for _ in range(5 * deaths)])
-    rig.settled(within_s=300)
+    rig.settled(within_s=900)
     assert len(plan.deaths) == deaths
     with engine.connect() as connection:
         rows = Counter(connection.execute(text("SELECT job_id FROM written")).scalars())
