@@ -19,6 +19,7 @@ from qcore import ConfigurationError, JobRecord, JobState, QueueFullError, Queue
 from qcore.config import load_settings
 from qcore.jobs.keys import LONGEST_KEY, key_of
 from qcore.worker import StopReason, Worker, WorkerOptions
+from qcore.worker.executors.aio import AioExecutor
 
 Work = Callable[..., StopReason]
 Heard = list[tuple[Any, ...]]
@@ -235,13 +236,20 @@ def test_a_stop_while_another_connection_frees_it_leaves_the_job_ended(
     job_id = jobs.AsyncElsewhere.dispatch()
     worker = Worker(options=WorkerOptions(async_jobs=2))
     free = two_stores.free_elsewhere
+    interrupt = AioExecutor._interrupt_all
+    has_interrupted = threading.Event()
+
+    def interrupt_all(executor: AioExecutor) -> None:
+        interrupt(executor)
+        has_interrupted.set()
 
     def free_slowly(lock: Any, owner: str) -> None:
         worker._on_stop()
         worker._on_stop()
-        threading.Event().wait(0.3)
+        assert has_interrupted.wait(10)
         free(lock, owner)
 
+    monkeypatch.setattr(AioExecutor, "_interrupt_all", interrupt_all)
     monkeypatch.setattr(two_stores, "free_elsewhere", free_slowly)
     worker.run()
     assert JobRecord.find(str(job_id)).state is JobState.COMPLETED

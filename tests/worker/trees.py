@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,23 @@ def until(condition: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
         assert time.monotonic() < ends_at, "it did not come"
         time.sleep(0.01)
     return found
+
+
+def all_end(processes: Sequence[psutil.Process], within_s: float = PATIENCE_S) -> bool:
+    """Whether processes end in time; what nobody has reaped yet has ended, too."""
+    ends_at = time.monotonic() + within_s
+    while any(_lives(one) for one in processes):
+        if time.monotonic() > ends_at:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _name(process: psutil.Process) -> str:

@@ -263,7 +263,7 @@ class DatabaseDriver:
         return self._link.run(
             lambda connection: (
                 (not wanted.is_new and bool(moves.leases(connection, wanted.token, wanted.queues)))
-                or (bool(wanted.queues) and moves.has_work(connection, wanted.queues))
+                or (bool(wanted.queues) and self._waiting.finds(connection, wanted.queues))
             ),
             begin=(),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, union_all
 
 from qcore.drivers.database.schema import DELAYED, READY
 from qcore.drivers.database.statements import Statements, literally
@@ -39,3 +39,12 @@ class Looks(Statements):
         """Whether a job of one of `queues` is ready: one row, or none."""
         chosen = select(literally(1)).where(self.is_in(READY), self.dialect.among(self.jobs.c.queue, "queues"))
         return self.prepared(chosen.limit(literally(1)))
+
+    @cached_property
+    def any_due(self) -> Prepared:
+        """Whether a job of one of `queues` is ready, or is due to become so: one row, or none."""
+        jobs = self.jobs.c
+        due = self.is_in(DELAYED) & (jobs.due_us <= self.dialect.now)
+        named = self.dialect.among(jobs.queue, "queues")
+        found = [select(literally(1).label("one")).where(named, kind) for kind in (self.is_in(READY), due)]
+        return self.prepared(union_all(*found).limit(literally(1)))

@@ -37,7 +37,7 @@ class Moves:
     """What may happen to the jobs of one store; the caller owns the transaction."""
 
     looks_first: ClassVar[bool] = False
-    """Whether a reserve is better preceded by `has_work`."""
+    """Whether a reserve that may find nothing is better preceded by a look."""
 
     takes_at_once: ClassVar[bool] = False
     """Whether a reserve by itself is better made of single statements, outside of any transaction."""
@@ -132,11 +132,6 @@ class Moves:
         return set(statement.run(connection, ids=self.dialect.pack(ids)).scalars())
 
     # --- out --------------------------------------------------------------------------------------------------
-
-    def has_work(self, connection: Connection, queues: Sequence[str]) -> bool:
-        """Whether it is worth trying to reserve."""
-        del connection, queues
-        return True
 
     def promote(self, connection: Connection, queues: Sequence[str]) -> bool:
         """Make delayed jobs ready that have become due; whether more of them may be."""

@@ -68,6 +68,10 @@ class Waiting:
                 return True
             alarms = alarms + 1 if rest.stirred else 0
 
+    def finds(self, connection: Connection, queues: Sequence[str]) -> bool:
+        """Whether a job of one of the queues is ready, or due to become so."""
+        return self._looks.any_due.run(connection, queues=self._link.dialect.pack(queues)).first() is not None
+
     def prove(self, *, rightly: bool) -> None:
         """Learn whether the last wait ended rightly: after a wrong word of the watch, look, until one is right."""
         if self._is_unproven:

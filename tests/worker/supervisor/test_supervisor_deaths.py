@@ -6,11 +6,10 @@ import signal
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 import tree_jobs as jobs
 from gates import Start, began, held, let_go
-from trees import Store, until
+from trees import Store, all_end, until
 
 from qcore import dispatch_many
 
@@ -93,8 +92,7 @@ def test_children_die_with_their_supervisor(store: Store, start: Start, tmp_path
     children = tree.children()
     assert len(children) == 3
     tree.process.kill()
-    _, alive = psutil.wait_procs(children, timeout=2)
-    assert alive == []
+    assert all_end(children, within_s=2)
 
 
 def test_a_child_that_dies_at_once_again_and_again_is_restarted_with_growing_pauses(
@@ -193,7 +191,7 @@ def test_where_threads_run_since_the_import_children_are_started_afresh(
     held(tmp_path, "another")
     began(tmp_path, "another")
     tree.process.kill()
-    assert psutil.wait_procs(children, timeout=2)[1] == []
+    assert all_end(children, within_s=2)
 
 
 @pytest.mark.parametrize("threads", ["", TICKER], ids=["forked", "started"])
@@ -211,4 +209,4 @@ def test_where_the_kernel_tells_no_death_a_pipe_does(threads: str, store: Store,
     held(tmp_path, "another")
     began(tmp_path, "another")
     tree.process.kill()
-    assert psutil.wait_procs(children, timeout=2)[1] == []
+    assert all_end(children, within_s=2)

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty
 
-import psutil
 import pytest
 import tree_jobs as jobs
 from gates import Start, began, held, let_go
-from trees import Store, Tree, until
+from trees import Store, Tree, all_end, until
 
 pytestmark = pytest.mark.slow
 
@@ -156,7 +155,7 @@ def test_changed_code_is_reloaded_by_itself(store: Store, start: Start, tmp_path
     below = tree.children()
     tree.send(signal.SIGTERM)
     assert tree.end() == 0
-    assert psutil.wait_procs(below, timeout=5)[1] == []
+    assert all_end(below, within_s=5)
 
 
 def test_the_watcher_ends_with_its_supervisor(store: Store, start: Start, fresh: Path) -> None:
@@ -164,7 +163,7 @@ def test_the_watcher_ends_with_its_supervisor(store: Store, start: Start, fresh:
     tree = start(store, "--app", "fresh", "--reload")
     below = until(lambda: children if len(children := tree.children()) == 2 else None)
     tree.process.kill()
-    assert psutil.wait_procs(below, timeout=5)[1] == []
+    assert all_end(below, within_s=5)
 
 
 def test_a_watcher_that_dies_has_a_successor(store: Store, start: Start, fresh: Path) -> None:

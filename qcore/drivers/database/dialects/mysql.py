@@ -201,6 +201,7 @@ class MySQLMoves(Moves):
     """No update answers here."""
 
     say: MySQLStatements
+    looks_first = True
     works_in_parallel = True
 
     def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:

@@ -21,13 +21,12 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
-    union_all,
     update,
 )
 
 from qcore.drivers.database.moves import Moves
 from qcore.drivers.database.prepared import Prepared
-from qcore.drivers.database.schema import DELAYED, LEASED, READY
+from qcore.drivers.database.schema import LEASED
 from qcore.drivers.database.statements import KEPT_AT_THE_END, LEASE_COLUMNS, Statements, literally
 from qcore.envelope import Lease
 
@@ -137,15 +136,6 @@ class SqliteStatements(Statements):
     def _held_under_token(self) -> list[ColumnElement[bool]]:
         return [self.jobs.c.token == bindparam("token", type_=Text), self.is_in(LEASED)]
 
-    @cached_property
-    def any_due(self) -> Prepared:
-        """Whether a job of one of `queues` is ready, or is due to become so: one row, or none."""
-        jobs = self.jobs.c
-        due = self.is_in(DELAYED) & (jobs.due_us <= self.dialect.now)
-        named = self.dialect.among(jobs.queue, "queues")
-        found = [select(literally(1).label("one")).where(named, kind) for kind in (self.is_in(READY), due)]
-        return self.prepared(union_all(*found).limit(literally(1)))
-
 
 class SqliteMoves(Moves):
     """The writer is alone: nothing needs to be locked before it is changed."""
@@ -153,10 +143,6 @@ class SqliteMoves(Moves):
     say: SqliteStatements
     looks_first = True
     drops_at_once = True
-
-    def has_work(self, connection: Connection, queues: Sequence[str]) -> bool:
-        """Whether a job may be reserved: who finds none need not wait until he may write."""
-        return self.say.any_due.run(connection, queues=self.dialect.pack(queues)).first() is not None
 
     def take(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
         """Lease the first ready jobs of a queue."""
