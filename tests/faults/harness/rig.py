@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -62,6 +63,7 @@ class Rig:
         self._test = test
         self._record = record
         self._manager: QueueManager | None = None
+        self._making = threading.Lock()
         self.configure(lease_s=LEASE_S, timeout_s=_TIMEOUT_S)
 
     # -- settings ------------------------------------------------------------------------------------------------
@@ -89,10 +91,11 @@ class Rig:
     @property
     def manager(self) -> QueueManager:
         """The test's own way to the store, without any hook."""
-        if self._manager is None:
-            environ = {"QCTL_URL": self.store.url}
-            self._manager = QueueManager(load_settings({}, environ=environ, config_file=self.folder / "qctl.toml"))
-        return self._manager
+        with self._making:  # a test may dispatch from many threads at once
+            if self._manager is None:
+                environ = {"QCTL_URL": self.store.url}
+                self._manager = QueueManager(load_settings({}, environ=environ, config_file=self.folder / "qctl.toml"))
+            return self._manager
 
     @property
     def connection(self) -> Store:
