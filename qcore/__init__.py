@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         ConnectionFailed,
         DecryptionError,
+        JobFailedError,
         JobNotFound,
         JobTimeout,
         LeaseLost,
@@ -43,12 +44,17 @@ if TYPE_CHECKING:
     from qcore.jobs.dispatch import dispatch_many
     from qcore.jobs.function import JobFunction, job
     from qcore.jobs.job import Job
+    from qcore.jobs.members import BatchableJob, ChainableJob
     from qcore.jobs.rate_limits import RateLimit, RateLimited
     from qcore.manager import QueueManager, define_queue
     from qcore.monitor.records import JobRecord
     from qcore.security import SecureJob
     from qcore.states import JobState
     from qcore.worker import Worker
+    from qcore.workflows.batch import JobBatch, batch
+    from qcore.workflows.chain import chain
+    from qcore.workflows.following import ChainMonitor
+    from qcore.workflows.graph import workflow
 
 __version__ = "0.1.0"
 
@@ -59,6 +65,7 @@ _HOMES = {
         "ConfigurationError",
         "ConnectionFailed",
         "DecryptionError",
+        "JobFailedError",
         "JobNotFound",
         "JobTimeout",
         "LeaseLost",
@@ -88,22 +95,32 @@ _HOMES = {
     "qcore.jobs.dispatch": ("dispatch_many",),
     "qcore.jobs.function": ("JobFunction", "job"),
     "qcore.jobs.job": ("Job",),
+    "qcore.jobs.members": ("BatchableJob", "ChainableJob"),
     "qcore.jobs.rate_limits": ("RateLimit", "RateLimited"),
     "qcore.manager": ("QueueManager", "define_queue"),
     "qcore.monitor.records": ("JobRecord",),
     "qcore.security": ("SecureJob",),
     "qcore.states": ("JobState",),
     "qcore.worker": ("Worker",),
+    "qcore.workflows.batch": ("JobBatch", "batch"),
+    "qcore.workflows.chain": ("chain",),
+    "qcore.workflows.following": ("ChainMonitor",),
+    "qcore.workflows.graph": ("workflow",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BatchableJob",
+    "ChainMonitor",
+    "ChainableJob",
     "ConfigurationError",
     "ConnectionFailed",
     "DecryptionError",
     "Job",
+    "JobBatch",
     "JobExceptionOccurred",
     "JobFailed",
+    "JobFailedError",
     "JobFunction",
     "JobNotFound",
     "JobProcessed",
@@ -134,12 +151,15 @@ __all__ = [
     "WorkerCrashed",
     "WorkerLooping",
     "WorkerStopping",
+    "batch",
+    "chain",
     "deferring",
     "define_queue",
     "dispatch_many",
     "exponential",
     "job",
     "on",
+    "workflow",
 ]
 
 

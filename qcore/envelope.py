@@ -50,6 +50,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Next steps, callbacks and an operator's retries always enter a full queue."""
     unique: Unique | None = None
     """The lock it needs to be stored."""
+    flow: str | None = None
+    """The batch, chain or graph it belongs to, and what it is to it (`flows.membership`)."""
 
 
 class Lease(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -78,6 +80,8 @@ class Lease(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Why the worker that ran it last died under it, where its supervisor saw that (see `Driver.forfeit`)."""
     lock: str | None = None
     """Key of the unique lock that the job took; its `Settlement` carries it back."""
+    flow: str | None = None
+    """As its `Envelope` said; its `Settlement` carries it back."""
 
 
 class Exclusive(msgspec.Struct, frozen=True, gc=False, array_like=True):

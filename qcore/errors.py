@@ -13,6 +13,7 @@ QueueError
 ├── JobNotFound
 ├── PermissionDenied
 ├── LeaseLost               somebody else owns the job now
+├── JobFailedError          a job of a batch or chain failed elsewhere: what `catch` is given
 └── AttemptEnded            why an attempt ended
     ├── MaxAttemptsExceeded
     ├── JobTimeout
@@ -118,6 +119,27 @@ class PermissionDenied(QueueError):  # noqa: N818  the public name is fixed
     """The worker or the dispatcher lacks a permission that the job requires."""
 
     code = "permission_denied"
+
+
+class JobFailedError(QueueError):
+    """A job of a batch, chain or graph failed; its text is that of the job's own error.
+
+    Args:
+        message: of the job's error.
+        job_id: of the job.
+        job: its class path.
+        kind: the class of its error, with its module unless builtin.
+        traceback: as text.
+    """
+
+    code = "job_failed"
+
+    def __init__(self, message: str, *, job_id: str, job: str = "", kind: str = "", traceback: str = "") -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.job = job
+        self.kind = kind
+        self.traceback = traceback
 
 
 class LeaseLost(QueueError):  # noqa: N818  the public name is fixed

@@ -73,6 +73,8 @@ class StoredJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Percent, 0 to 100, as the job reported it."""
     progress_note: str | None = None
     cancel_requested: bool = False
+    flow: str | None = None
+    """The batch, chain or graph it belongs to, and what it is to it (`flows.membership`)."""
 
 
 class QueueDefinition(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from qcore.envelope import Envelope
+from qcore.flows import Growth
 from qcore.states import Outcome
 
 
@@ -42,3 +43,9 @@ class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Key of the unique lock of the lease, freed in the same step unless RELEASED."""
     exclusive: str | None = None
     """Key that `start` took for this attempt, freed in the same step whatever the outcome."""
+    flow: str | None = None
+    """As the lease said: the flow in which the end counts, in the same step."""
+    growth: Growth | None = None
+    """COMPLETED: what is added to the flow."""
+    is_excused: bool = False
+    """FAILED: it does not count against the failures that the flow allows."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qcore.manager import QueueManager
     from qcore.monitor import Monitor
     from qcore.monitor.actions import Actions
+    from qcore.monitor.flows import FlowMonitor
 
 FORMATS = ("table", "json", "ndjson", "csv", "plain", "name")
 COLORS = ("auto", "always", "never")
@@ -146,6 +147,13 @@ class Invocation:
         from qcore.monitor.actions import Actions
 
         return Actions(self.manager, self.flags.connection)
+
+    @cached_property
+    def flows(self) -> FlowMonitor:
+        """Batches, chains and graphs."""
+        from qcore.monitor.flows import FlowMonitor
+
+        return FlowMonitor(self.manager, self.flags.connection)
 
     def actions_on(self, connection: str) -> Actions:
         """What an operator may do on one connection."""

@@ -76,7 +76,19 @@ def _settings(found: Layer, cwd: Path, profile: str, config_file: str | None) ->
     )
 
 
-_PLAIN = frozenset({"app", "key", "previous_keys", "signing_key", "verify_keys", "allowed_modules", "env", "read_only"})
+_PLAIN = frozenset(
+    {
+        "app",
+        "key",
+        "previous_keys",
+        "signing_key",
+        "verify_keys",
+        "allowed_modules",
+        "allow_closures",
+        "env",
+        "read_only",
+    }
+)
 
 
 def _section(found: Layer, name: str) -> dict[str, Any]:

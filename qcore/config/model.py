@@ -153,6 +153,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Public halves of those whose jobs may run here."""
     allowed_modules: tuple[str, ...] | None = None
     """Whose jobs may run; None: the app's."""
+    allow_closures: bool = True
+    """Whether callbacks may be closures, whose code travels signed; else only functions by name."""
     env: str | None = None
     protected: tuple[str, ...] = ()
     """Queues that are cleared only by one who types their name."""

@@ -59,6 +59,7 @@ OPTIONS = (
     Option(("signing_key",), kinds.TEXT, "signing_key", is_secret=True),
     Option(("verify_keys",), kinds.WORDS, "verify_keys"),
     Option(("allowed_modules",), kinds.WORDS, "allowed_modules"),
+    Option(("allow_closures",), kinds.SWITCH, "allow_closures"),
     Option(("env",), kinds.TEXT, "env"),
     Option(("read_only",), kinds.SWITCH, "read_only"),
     *(Option(("worker", name), kind, name) for name, kind in _WORKER.items()),

@@ -34,6 +34,7 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
     yield "signing_key", MASK if settings.signing_key else None
     yield "verify_keys", list(settings.verify_keys)
     yield "allowed_modules", None if settings.allowed_modules is None else list(settings.allowed_modules)
+    yield "allow_closures", settings.allow_closures
     for connection in settings.connections.values():
         yield from _connection(connection)
     for name, url in settings.stores.items():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from qcore.drivers.base import Driver, Operator
+from qcore.drivers.base import Driver
+from qcore.drivers.operator import Operator
 from qcore.drivers.reader import Reader
 from qcore.errors import ConfigurationError
 

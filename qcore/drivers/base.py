@@ -16,17 +16,14 @@ A released job gets a new due time, one that was handed back or reclaimed keeps 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from qcore.envelope import Envelope, Lease, Start, Started
+from qcore.flows import Weave
 from qcore.limits import Limit
-from qcore.records import QueueDefinition, WorkerRecord
 from qcore.settlement import Settlement
 
 MAX_RESERVE = 1000
@@ -84,6 +81,28 @@ class Driver(Protocol):
         Raises:
             QueueFullError: a queue would hold more than its `max_jobs`; nothing was stored.
             ConnectionFailed: the store did not answer; the push may or may not have been stored.
+        """
+        ...
+
+    def weave(self, weave: Weave, *, within: Any = None) -> int:
+        """Store flows, their steps and their first members in one step, or add to a flow that is there.
+
+        May be repeated: a flow is made once, and a step or member is added once, as far as its end is remembered.
+        Members take no unique locks. To a flow that was cancelled nothing is added that would run: it counts as
+        cancelled.
+
+        Args:
+            weave: at most 1,000 members; any number of steps.
+            within: the caller's own open transaction, as in `push`.
+
+        Returns:
+            How many members are new.
+
+        Raises:
+            QueueFullError: a queue would hold more than its `max_jobs`; nothing was stored.
+            JobNotFound: the flow to be extended is not there.
+            QueueError: it has finished.
+            ConnectionFailed: the store did not answer; repeat the same.
         """
         ...
 
@@ -235,162 +254,3 @@ class Driver(Protocol):
     def close(self) -> None:
         """Let go of every connection; the driver opens them anew when used again."""
         ...
-
-
-class Change(NamedTuple):
-    """One payload that another is to take the place of."""
-
-    id: str
-    old: bytes
-    new: bytes
-
-
-class Operator(Protocol):
-    """What a person, or code on their behalf, does to a store. In bounded steps that return counts."""
-
-    def define(self, definitions: Sequence[QueueDefinition]) -> None:
-        """Publish what `define_queue` says, for every process; fields an operator set (see `limit`) stay."""
-        ...
-
-    def limit(self, queue: str, limit: Limit | None) -> None:
-        """Let so many jobs of the queue start in a window, whatever its definition says; None: as many as can."""
-        ...
-
-    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
-        """Let the queue give no jobs, for ever or for `for_s` seconds; whether that changed anything."""
-        ...
-
-    def resume(self, queue: str) -> bool:
-        """Let the queue give jobs again; whether it had been paused."""
-        ...
-
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
-        """Drop up to `limit` waiting jobs of the queue (pending, delayed, retrying; none that is leased).
-
-        Returns:
-            Jobs dropped; call again until it is 0.
-        """
-        ...
-
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
-        """Put failed jobs back as pending: no tries charged, due now, their errors kept; past any capacity.
-
-        A unique job takes its lock again if that is free, and else comes back without one.
-
-        Returns:
-            Ids put back; those that are not in the failed store are left out.
-        """
-        ...
-
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop failed jobs for good; returns the ids dropped."""
-        ...
-
-    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
-        """Drop up to `limit` failed jobs, of a queue or all, that failed before an instant; returns how many."""
-        ...
-
-    def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
-        """Cancel jobs: one that waits ends as cancelled, a leased one is marked and its worker told.
-
-        Args:
-            ids: of the jobs.
-            hard: the worker interrupts those that run. Asked once, this holds, whoever asks again without it.
-
-        Returns:
-            Ids that ended here and now, so that no worker will run them.
-        """
-        ...
-
-    def reseal(self, changes: Sequence[Change]) -> Sequence[str]:
-        """Put new payloads in the place of old ones, for jobs that wait or have failed and still have the old one.
-
-        Args:
-            changes: at most 1,000, each of another job.
-
-        Returns:
-            Ids changed; those that run, have ended or have another payload by now are left out.
-        """
-        ...
-
-    def take_lock(self, key: str, owner: str, for_us: int) -> bool:
-        """Take a unique lock here for a job that lives elsewhere; whether it was free, or that job's already.
-
-        Args:
-            key: 190 characters at the most.
-            owner: id of the job.
-            for_us: from now, after which it is free whatever became of the job; not 0.
-        """
-        ...
-
-    def release_lock(self, key: str, owner: str | None = None) -> bool:
-        """Free a lock of any kind, whosever it is or only that job's; whether it was held."""
-        ...
-
-    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
-        """Register workers, or renew what is known of them (`beat_us` is the store's now).
-
-        One that has not reported for three lease terms is forgotten.
-
-        Returns:
-            Commands addressed to these workers, or to their supervisors, since their last report: by the id they
-            were addressed to. Each is given once.
-        """
-        ...
-
-    def dismiss(self, workers: Sequence[str]) -> None:
-        """Forget workers that have ended."""
-        ...
-
-    def command(self, address: str, command: str) -> int:
-        """Leave a command for workers.
-
-        Args:
-            address: a worker's id, a supervisor's, or `*` for all supervisors.
-            command: `pause`, `continue`, `restart` or `terminate`.
-
-        Returns:
-            How many known workers it concerns; 0 leaves none.
-        """
-        ...
-
-    def progress(self, job_id: str, percent: int, note: str | None) -> None:
-        """Note how far a running job has come; nothing happens if it runs no more."""
-        ...
-
-
-class Bell:
-    """A pipe that ends a blocking wait from elsewhere in the process, even from a signal handler."""
-
-    def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
-
-    def fileno(self) -> int:
-        """The descriptor to select on, beside the store's own."""
-        return self._read
-
-    def ring(self) -> None:
-        """End the wait under way, or the next one."""
-        with contextlib.suppress(BlockingIOError):  # full: it rings already
-            os.write(self._write, b"!")
-
-    def silence(self) -> None:
-        """Forget that it rang."""
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._read, 512):
-                pass
-
-    def wait(self, timeout_s: float, *others: Any) -> bool:
-        """Wait for the bell, or one of `others` (descriptors), to be readable; whether an other one was."""
-        ready, _, _ = select.select([self._read, *others], [], [], max(0.0, timeout_s))
-        if self._read in ready:
-            self.silence()
-            ready.remove(self._read)
-        return bool(ready)
-
-    def close(self) -> None:
-        """Give the descriptors back."""
-        os.close(self._read)
-        os.close(self._write)

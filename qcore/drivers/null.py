@@ -6,14 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from qcore.drivers.base import Capabilities, Change
+from qcore.drivers.base import Capabilities
+from qcore.drivers.operator import Change
 from qcore.envelope import Started, StartVerdict
 from qcore.errors import ConfigurationError
+from qcore.flows import FlowPage
 from qcore.records import LimitPage, LockPage, Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
 
 if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
     from qcore.envelope import Envelope, Lease, Start
+    from qcore.flows import FlowKind, FlowRecord, Step, Weave
     from qcore.limits import Limit
     from qcore.settlement import Settlement
 
@@ -44,6 +47,11 @@ class NullDriver:
         """Know of no limit."""
         del queues
         return {}
+
+    def weave(self, weave: Weave, *, within: Any = None) -> int:
+        """Store nothing."""
+        del within
+        return len(weave.members)
 
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Refuse all: no lease was ever given."""
@@ -203,6 +211,43 @@ class NullDriver:
         """List nothing."""
         del cursor, limit
         return LimitPage((), 0)
+
+    def close_flow(self, flow: str) -> bool:
+        """Know of none."""
+        del flow
+        return False
+
+    cancel_flow = delete_flow = close_flow
+
+    def retry_flow(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
+        """Know of none."""
+        del flow, limit
+        return ()
+
+    def flow(self, flow: str) -> FlowRecord | None:
+        """Know of none."""
+        del flow
+        return None
+
+    def flows(self, kinds: Sequence[FlowKind], *, cursor: str | None = None, limit: int = 50) -> FlowPage:
+        """Know of none."""
+        del kinds, cursor, limit
+        return FlowPage(())
+
+    def steps(self, flow: str) -> Sequence[Step]:
+        """Know of none."""
+        del flow
+        return ()
+
+    def steps_among(self, flow: str, ids: Sequence[str]) -> Sequence[Step]:
+        """Know of none."""
+        del flow, ids
+        return ()
+
+    def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
+        """Know of none."""
+        del flow, limit
+        return ()
 
     def ping(self) -> float:
         """Answer at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from qcore.flows import FlowKind, FlowPage, FlowRecord, Step
 from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, WorkerRecord
 
 
@@ -62,6 +63,32 @@ class Reader(Protocol):
             cursor: `next_cursor` of the page before.
             limit: limits, 1 to 1,000.
         """
+        ...
+
+    def flow(self, flow: str) -> FlowRecord | None:
+        """Read one flow."""
+        ...
+
+    def flows(self, kinds: Sequence[FlowKind], *, cursor: str | None = None, limit: int = 50) -> FlowPage:
+        """List flows, newest first.
+
+        Args:
+            kinds: which ones, one at least.
+            cursor: `next_cursor` of the page before.
+            limit: flows, 1 to 1,000.
+        """
+        ...
+
+    def steps(self, flow: str) -> Sequence[Step]:
+        """Read the steps of a flow, in the order of its strands and places."""
+        ...
+
+    def steps_among(self, flow: str, ids: Sequence[str]) -> Sequence[Step]:
+        """Read those of the ids that are steps of a flow, in no order."""
+        ...
+
+    def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
+        """Name failed members of a flow, by id."""
         ...
 
     def ping(self) -> float:

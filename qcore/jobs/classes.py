@@ -36,7 +36,7 @@ class JobClasses:
         """
         cls = self._found.get(path)
         if cls is None:
-            self._check(path)
+            self.check(path)
             cls = self._found[path] = _found(path)
         return cls
 
@@ -44,7 +44,8 @@ class JobClasses:
         """Look for each class anew."""
         self._found.clear()
 
-    def _check(self, path: str) -> None:
+    def check(self, path: str) -> None:
+        """See that what a path leads to may be imported and run here; raises as `find` does."""
         module = path.partition(":")[0]
         if self._modules is None or ANY in self._modules or module in self._known:
             return

@@ -35,6 +35,10 @@ class Desk(Protocol):
         """Open a transaction in which the job ends."""
         ...
 
+    def membership(self, context: JobContext) -> Any:
+        """What the job may ask of its batch, chain or graph (`worker.membership`); None where it is no member."""
+        ...
+
 
 class Nobody:
     """There is nobody to report to, or to be stopped by: the attempt runs outside a worker.
@@ -64,6 +68,10 @@ class Nobody:
             f"transaction() of job {context.job_id}: no worker runs it, and there is nothing to end",
             hint="dispatch it to a queue on a database that a worker serves",
         )
+
+    def membership(self, context: JobContext) -> Any:
+        """What runs outside a worker is a member of nothing."""
+        del context
 
 
 NOBODY: Desk = Nobody()
@@ -105,6 +113,10 @@ class Discreet:
         """As of the desk behind."""
         return self._desk.transaction(context)
 
+    def membership(self, context: JobContext) -> Any:
+        """As of the desk behind."""
+        return self._desk.membership(context)
+
     def is_cancelled(self, job_id: str) -> bool:
         """Ask the desk behind."""
         return self._desk.is_cancelled(job_id)
@@ -117,6 +129,15 @@ class Wish(msgspec.Struct, frozen=True):
     """`release`, `snooze`, `fail` or `delete`."""
     delay_us: int = 0
     error: BaseException | None = None
+
+
+class Wanted:
+    """Jobs that a member wants to be added to its flow once it has completed."""
+
+    def __init__(self) -> None:
+        self.next: list[Any] = []
+        self.last: list[Any] = []
+        self.members: list[Any] = []
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -143,7 +164,7 @@ class JobContext:
         began: when it began, by `time.perf_counter`.
     """
 
-    __slots__ = ("attempt", "began", "desk", "has_ended", "job_id", "queue", "ruling", "wish")
+    __slots__ = ("attempt", "began", "desk", "flow", "has_ended", "job_id", "queue", "ruling", "wanted", "wish")
 
     def __init__(self, job_id: str, attempt: int, queue: str, desk: Desk = NOBODY, began: float = 0.0) -> None:
         self.job_id = job_id
@@ -153,5 +174,9 @@ class JobContext:
         self.began = began
         self.has_ended = False
         """Its own transaction has ended the job."""
+        self.flow: str | None = None
+        """What the job is to a batch, chain or graph (`flows.membership`)."""
+        self.wanted: Wanted | None = None
+        """Jobs that it wants to be added there."""
         self.wish: Wish | None = None
         self.ruling: Ruling | None = None

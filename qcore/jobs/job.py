@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from inspect import Signature
 
     from qcore.logs import Log
+    from qcore.workflows.batch import JobBatch
 
 
 class _Dispatch:
@@ -312,6 +313,12 @@ class Job:
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel this job while it runs."""
         return self._context is not None and self._context.desk.is_cancelled(self._context.job_id)
+
+    @property
+    def batch(self) -> JobBatch | None:
+        """The batch whose member this is, as it is now, inside `handle`; else None."""
+        member = self._context.desk.membership(self._context) if self._context is not None else None
+        return None if member is None else member.batch
 
     def _wish(self, wish: Wish) -> None:
         if self._context is None:

@@ -38,7 +38,13 @@ _ALTERED = "somebody altered or moved it in the store"
 
 
 def pack(
-    job: Job, *, queue: str, keyring: Keyring | None, encrypts: bool = False, limit: int = PAYLOAD_LIMIT
+    job: Job,
+    *,
+    queue: str,
+    keyring: Keyring | None,
+    encrypts: bool = False,
+    limit: int = PAYLOAD_LIMIT,
+    flow: str | None = None,
 ) -> Envelope:
     """Seal a job for its way.
 
@@ -48,6 +54,7 @@ def pack(
         keyring: signs the payload; None leaves it unsigned.
         encrypts: the queue encrypts every job.
         limit: bytes the sealed payload may have.
+        flow: what it is to a batch, chain or graph (`flows.membership`); such a job takes no unique lock.
 
     Raises:
         PayloadError: an argument, or the class itself, cannot travel.
@@ -66,7 +73,8 @@ def pack(
     if given and given & contracts.NAMES:
         secret = keyring.sub_key(LOCKS) if keyring is not None and (encrypts or traits.is_guarded) else None
         unique, carried = contracts.asked_of_store(job, given, path, arguments, carried, secret)
-    payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried)
+    unique = unique if flow is None else None
+    payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried, flow=flow)
     identity = current_identity()
     if encrypts or traits.is_guarded or identity is not None:
         payload = guard(payload, job, keyring, identity, encrypts=encrypts)
@@ -74,7 +82,7 @@ def pack(
     if len(sealed) > limit:
         raise _too_large(cls, len(sealed), limit)
     if not given & options.PLACED and unique is None:
-        return Envelope(id=job_id, job=path, queue=queue, payload=sealed)
+        return Envelope(id=job_id, job=path, queue=queue, payload=sealed, flow=flow)
     delay_us, due_us = _due(job, cls)
     return Envelope(
         id=job_id,
@@ -86,10 +94,11 @@ def pack(
         due_us=due_us,
         tags=options.tags_of(job.tags, f"{cls.__qualname__}.tags"),
         unique=unique,
+        flow=flow,
     )
 
 
-def unpack(sealed: bytes, keyring: Keyring | None, *, job_id: str, queue: str) -> Payload:
+def unpack(sealed: bytes, keyring: Keyring | None, *, job_id: str, queue: str, flow: str | None = None) -> Payload:
     """Open a payload that came out of a store, before anything of it is imported.
 
     Args:
@@ -97,12 +106,18 @@ def unpack(sealed: bytes, keyring: Keyring | None, *, job_id: str, queue: str) -
         keyring: verifies the signature; with one, an unsigned payload is refused.
         job_id: under which the store gave it.
         queue: from which the store gave it.
+        flow: what the store says that it is to a flow.
 
     Raises:
         SignatureError: the signature is missing or wrong, or the envelope was altered or moved.
         PayloadError: it cannot be read.
     """
-    return decode_payload(unseal(sealed, keyring), job_id=job_id, queue=queue)
+    payload = decode_payload(unseal(sealed, keyring), job_id=job_id, queue=queue)
+    if payload.flow != flow:
+        raise SignatureError(
+            f"job {job_id} on {queue!r}: it is said to be of flow {flow}, and is of {payload.flow}", hint=_ALTERED
+        )
+    return payload
 
 
 def decode_payload(body: bytes, *, job_id: str, queue: str) -> Payload:

@@ -37,3 +37,5 @@ class Payload(msgspec.Struct, frozen=True, gc=False, array_like=True):
     arguments: bytes
     options: JobOptions | None = None
     guard: Guard | None = None
+    flow: str | None = None
+    """What its envelope says of it (`flows.membership`), so that nobody can let it count elsewhere."""

@@ -14,6 +14,7 @@ from qcore.identity import Identity, on_behalf_of
 from qcore.jobs import wrapping
 from qcore.jobs.context import Desk, Discreet, JobContext, Nobody, Ruling
 from qcore.jobs.job import Job
+from qcore.jobs.members import Member
 
 if TYPE_CHECKING:
     import asyncio
@@ -134,8 +135,13 @@ def is_async(job: Job) -> bool:
     cls = type(job)
     known = _is_async.get(cls)
     if known is None:
-        known = _is_async[cls] = iscoroutinefunction(getattr(cls, "function", None) or cls.handle)
+        known = _is_async[cls] = iscoroutinefunction(getattr(cls, "function", None) or _inner(cls))
     return known
+
+
+def _inner(cls: type[Job]) -> Any:
+    """What a job's author wrote: of a `BatchableJob` that may be `_handle`."""
+    return cls._handle if issubclass(cls, Member) and cls.handle is Member.handle else cls.handle
 
 
 _is_async: dict[type[Job], bool] = {}

@@ -206,6 +206,7 @@ def _ended(lease: Lease, outcome: Outcome, **more: Any) -> Settlement:
         outcome=outcome,
         attempts=1,
         lock=lease.lock,
+        flow=lease.flow,
         **more,
     )
 

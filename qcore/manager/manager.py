@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -16,6 +16,7 @@ from qcore.crypto.keyring import Keyring
 from qcore.drivers import Store, open_store
 from qcore.envelope import Envelope
 from qcore.errors import ConfigurationError
+from qcore.flows import Weave
 from qcore.identity import acting_as
 from qcore.jobs.classes import JobClasses
 from qcore.jobs.job import Job
@@ -29,7 +30,7 @@ from qcore.manager.hooks import Hooks, tell_queued
 from qcore.manager.immediate import Here, run_here, run_pushed
 from qcore.manager.keys import keyring_of
 from qcore.manager.opening import Opener
-from qcore.manager.pushing import name_stored, push_all
+from qcore.manager.pushing import due_now, jobs_in, name_stored, push_all, weave_surely
 from qcore.manager.queues import Queues
 from qcore.transactions import after_commit, load_entity
 
@@ -235,11 +236,30 @@ class QueueManager(Hooks, Queues):
         """Run one job here and now, middleware included; returns what `handle` returns."""
         return run_here(job, job.queue or self._connection_of_job(job).queue, grants=self._grants)
 
-    def seal(self, job: Job, connection: ConnectionSettings) -> Envelope:
-        """Pack a job for a connection: its queue, signed with the connection's keys, encrypted where that is asked."""
-        queue = job.queue or connection.queue
+    def seal(
+        self, job: Job, connection: ConnectionSettings, *, flow: str | None = None, queue: str | None = None
+    ) -> Envelope:
+        """Pack a job for a connection: its queue, signed with the connection's keys, encrypted where that is asked.
+
+        Args:
+            job: to pack.
+            connection: where it goes.
+            flow: what it is to a batch, chain or graph (`flows.membership`).
+            queue: where it goes if it names none itself.
+        """
+        queue = job.queue or queue or connection.queue
         encrypts = queue in defined.encrypted
-        return pack(job, queue=queue, keyring=self.keyring(connection.name), encrypts=encrypts)
+        return pack(job, queue=queue, keyring=self.keyring(connection.name), encrypts=encrypts, flow=flow)
+
+    def weave(self, connection: ConnectionSettings, weave: Weave, *, session: Any = None) -> int:
+        """Store flows, steps and members on a connection; returns how many members are new, see `Driver.weave`."""
+        store = self.connection(connection.name)
+        if store.capabilities.immediate:
+            weave = due_now(weave)
+        stored = weave_surely(store, weave, within=session)
+        if store.capabilities.immediate:
+            self._run_here(store, connection, weave)
+        return stored
 
     def opener(self, connection: str, grants: tuple[str, ...]) -> Opener:
         """Return what opens the payloads of a connection, for one who holds these permissions."""
@@ -298,10 +318,17 @@ class QueueManager(Hooks, Queues):
         now = [msgspec.structs.replace(envelope, delay_us=0, due_us=None) for envelope in envelopes]
         ids = self._push_all(store, connection, now)
         tell_queued(connection.name, now, ids)
-        here = Here(self.opener(connection.name, self._grants), self.free_elsewhere, connection.name, self._grants)
-        for queue in dict.fromkeys(envelope.queue for envelope in now):
-            run_pushed(store, queue, here)
+        self._run_queues(store, connection, dict.fromkeys(envelope.queue for envelope in now))
         return ids
+
+    def _run_here(self, store: Store, connection: ConnectionSettings, weave: Weave) -> None:
+        """Run what a weave stored, and what follows from it."""
+        self._run_queues(store, connection, dict.fromkeys(envelope.queue for envelope in jobs_in(weave)))
+
+    def _run_queues(self, store: Store, connection: ConnectionSettings, queues: Iterable[str]) -> None:
+        here = Here(self.opener(connection.name, self._grants), self.free_elsewhere, connection.name, self._grants)
+        for queue in queues:
+            run_pushed(store, queue, here)
 
     def _push_all(
         self, store: Store, connection: ConnectionSettings, envelopes: Sequence[Envelope], *, within: Any = None

@@ -7,10 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from qcore.drivers import Store
 from qcore.drivers.base import MAX_PUSH, MAX_PUSH_BYTES
 from qcore.envelope import Envelope
 from qcore.errors import ConnectionFailed, QueueError
+from qcore.flows import Weave
 
 REPEAT_FOR_S = 5.0
 """An ambiguous push is repeated for so long; below the time for which ended jobs are surely remembered."""
@@ -110,3 +113,48 @@ def _say_may_be_stored(error: ConnectionFailed, envelopes: Sequence[Envelope]) -
     more = f" and {len(envelopes) - 3:,} more" if len(envelopes) > 3 else ""  # noqa: PLR2004  three are shown
     error.message = f"{error.message}; the push may have been stored: {ids}{more}"
     error.args = (error.message,)
+
+
+# -- flows -----------------------------------------------------------------------------------------------------------
+
+
+def weave_surely(store: Store, weave: Weave, *, within: Any = None) -> int:
+    """Weave; where the answer is lost, repeat it for 5 s (each flow, step and member is stored once).
+
+    Raises:
+        ConnectionFailed: no answer for so long; what was to be stored may have been.
+    """
+    until = time.monotonic() + REPEAT_FOR_S
+    pause_s = 0.02
+    while True:
+        try:
+            return store.weave(weave, within=within)
+        except ConnectionFailed as error:
+            is_over = time.monotonic() + pause_s > until
+            if within is not None or error.is_refusal or is_over:
+                raise
+        time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  jitter is no secret
+        pause_s = min(pause_s * 2, 1.0)
+
+
+def jobs_in(weave: Weave) -> Iterator[Envelope]:
+    """Every job that a weave brings: members, steps and callbacks."""
+    yield from weave.members
+    yield from (step.envelope for step in weave.steps if step.envelope is not None)
+    yield from (envelope for opening in weave.openings for _, envelope in opening.callbacks)
+
+
+def due_now(weave: Weave) -> Weave:
+    """The same with nothing delayed, for a connection that runs it at once."""
+    steps = tuple(
+        replace(step, envelope=None if step.envelope is None else _due_now(step.envelope)) for step in weave.steps
+    )
+    openings = tuple(
+        replace(opening, callbacks=tuple((hook, _due_now(envelope)) for hook, envelope in opening.callbacks))
+        for opening in weave.openings
+    )
+    return replace(weave, members=tuple(map(_due_now, weave.members)), steps=steps, openings=openings)
+
+
+def _due_now(envelope: Envelope) -> Envelope:
+    return replace(envelope, delay_us=0, due_us=None)

@@ -4,7 +4,7 @@ from qcore.middleware.authorize import AuthorizationMiddleware
 from qcore.middleware.observe import LoggingMiddleware, Timing, TimingMiddleware
 from qcore.middleware.overlap import WithoutOverlapping
 from qcore.middleware.retry import FailOnException, RetryMiddleware
-from qcore.middleware.skip import Skip
+from qcore.middleware.skip import Skip, SkipIfBatchCancelled
 from qcore.middleware.stack import Around, Middleware, MiddlewareStack, Next
 from qcore.middleware.throttle import ThrottleMiddleware, ThrottlesExceptions
 
@@ -18,6 +18,7 @@ __all__ = [
     "Next",
     "RetryMiddleware",
     "Skip",
+    "SkipIfBatchCancelled",
     "ThrottleMiddleware",
     "ThrottlesExceptions",
     "Timing",

@@ -33,3 +33,15 @@ class Skip:
         """Run the job, or leave it out."""
         said = self._condition(job) if callable(self._condition) else self._condition
         return None if answered(said, "Skip") == self._wanted else next(job)
+
+
+class SkipIfBatchCancelled:
+    """Lets a member of a batch count as done without running it, where the batch was cancelled meanwhile.
+
+    What a worker has not reserved by then is cancelled anyway; this is for what it had in hand.
+    """
+
+    def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
+        """Run the job, or leave it out."""
+        batch = job.batch
+        return None if batch is not None and batch.cancelled() else next(job)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qcore.crypto.keyring import Keyring
-from qcore.drivers.base import Change
+from qcore.drivers.operator import Change
 from qcore.errors import ConfigurationError, PayloadError
 from qcore.jobs.resealing import reseal
 

@@ -199,3 +199,57 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     uptime_s: float
     heartbeat_age_s: float
+
+
+class StepSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a chain or graph, or a member of a batch that waits for others."""
+
+    id: str
+    """Of its job; of a nested batch or chain the id of that."""
+    name: str | None
+    job: str
+    state: str
+    runtime_s: float | None
+    error: str | None
+    after: tuple[str, ...]
+    """Ids of the steps it waits for."""
+    is_flow: bool
+    progress: int | None
+    """Percent, of a nested batch or chain."""
+
+
+class FlowSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch, chain or graph."""
+
+    id: str
+    kind: str
+    """`batch`, `chain` or `graph`."""
+    name: str
+    connection: str
+    state: str
+    total: int
+    """Jobs stored so far."""
+    pending: int
+    processed: int
+    failed: int
+    cancelled: int
+    progress: int
+    """Percent that ended."""
+    open: bool
+    """Its producer has not said that it is complete."""
+    created_at: datetime
+    finished_at: datetime | None
+    cancelled_at: datetime | None
+    parent: str | None
+    """The flow of which it is a step."""
+    options: dict[str, Any] = {}
+    steps: tuple[StepSnapshot, ...] = ()
+    failed_ids: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class FlowsPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some batches, chains or graphs, newest first."""
+
+    flows: tuple[FlowSnapshot, ...]
+    next_cursor: str | None = None

@@ -46,6 +46,7 @@ def unstorable(settlement: Settlement, error: QueueError) -> Settlement:
         runtime_s=settlement.runtime_s,
         lock=settlement.lock,
         exclusive=settlement.exclusive,
+        flow=settlement.flow,
     )
 
 

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,10 +24,14 @@ from qcore.limits import Limit
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker.ends import handed_back, unstorable
+from qcore.worker.membership import Membership, growth_of
 from qcore.worker.progress import Progress
 from qcore.worker.queue_limits import QueueLimits
 from qcore.worker.slots import Holding
 from qcore.worker.transacting import transaction
+
+if TYPE_CHECKING:
+    from qcore.manager import QueueManager
 
 SEND_WITHIN_S = 0.005
 """A settlement leaves the process within so many seconds."""
@@ -62,6 +66,8 @@ class Lane:
         self.queues = list(queues)
         self.worker = worker
         self.grants = grants
+        self.manager: QueueManager | None = None
+        """Whose jobs run here, once they do: it seals what they add to their flows."""
         self._limits = QueueLimits(store, self.queues)
         self.limited: Mapping[str, Limit] = {}
         """The limits of those queues that have one."""
@@ -204,6 +210,8 @@ class Lane:
             runtime_s=time.perf_counter() - context.began,
             lock=lease.lock,
             exclusive=self._exclusive.get(lease.id),
+            flow=lease.flow,
+            growth=growth_of(self, context),
         )
 
     def report(self, job_id: str, percent: int, note: str | None) -> None:
@@ -217,6 +225,10 @@ class Lane:
     def is_cancelled(self, job_id: str) -> bool:
         """Whether somebody wants a job to stop."""
         return job_id in self.cancelled
+
+    def membership(self, context: JobContext) -> Membership | None:
+        """What a job may ask of its flow; None where it is no member of one."""
+        return None if context.flow is None or self.manager is None else Membership(self, self.manager, context)
 
     def masked(self, text: str) -> str:
         """Nothing is hidden of a job that reports here itself."""
@@ -344,9 +356,7 @@ class Lane:
         self.lost.extend(refused)
         if want:
             self._request += 1
-            self._begun_at = (
-                asked_at  # first: leases that came with a sleep of this process must look as old as they are
-            )
+            self._begun_at = asked_at  # first: what came with a sleep of this process must look as old as it is
             self.leases.extend(leases)
 
     def _settle_and_reserve(

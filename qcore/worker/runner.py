@@ -8,6 +8,8 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from qcore.codec import encode_value
 from qcore.config import ConnectionSettings
 from qcore.envelope import Lease
@@ -23,7 +25,6 @@ from qcore.errors import (
 )
 from qcore.events import listeners
 from qcore.jobs.context import Desk, Discreet, JobContext
-from qcore.jobs.job import Job
 from qcore.jobs.options import NONE, JobOptions
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
 from qcore.jobs.running import run
@@ -32,9 +33,11 @@ from qcore.records import Failure, pack_history, unpack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker import telling
+from qcore.worker.attempt import Attempt
 from qcore.worker.deadline import Cancelled, Interrupted
 from qcore.worker.ends import cut, handed_back, words_of
 from qcore.worker.lane import Lane
+from qcore.worker.membership import excuses, growth_of
 from qcore.worker.options import WorkerOptions
 from qcore.worker.place import Place
 from qcore.worker.starting import Starter
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("qcore.worker")
 _COMPLETED = Verdict(Outcome.COMPLETED)
-_DEFAULT = Rules()
 _KINDS = {one.__name__: f"{one.__module__}.{one.__qualname__}" for one in (WorkerCrashed, JobTimeout)}
 """The errors that a supervisor charges a dead worker's jobs with, by the name that it gives."""
 _CRASHES = frozenset(_KINDS.values())
@@ -64,27 +66,6 @@ class AnyDeadline(Protocol):
         ...
 
 
-class Attempt:
-    """One attempt under way: what it was built from, and since when it runs."""
-
-    __slots__ = ("began", "context", "has_begun", "held", "job", "lease", "payload")
-
-    def __init__(self, lease: Lease) -> None:
-        self.lease = lease
-        self.began = time.perf_counter()
-        self.payload: Payload | None = None
-        self.held = _DEFAULT
-        self.job: Job | None = None
-        self.context: JobContext | None = None
-        self.has_begun = False
-        """Whether those who listen were told that it runs."""
-
-    @property
-    def runtime_s(self) -> float:
-        """Seconds since it began."""
-        return time.perf_counter() - self.began
-
-
 class Runner:
     """Runs attempts of one lane.
 
@@ -99,6 +80,7 @@ class Runner:
     def __init__(self, manager: QueueManager, lane: Lane, options: WorkerOptions) -> None:
         self._manager = manager
         self._lane = lane
+        lane.manager = manager
         self._connection: ConnectionSettings = lane.settings
         self._options = options
         self._keyring = manager.keyring(lane.settings.name)
@@ -143,7 +125,7 @@ class Runner:
     def prepare(self, attempt: Attempt) -> Settlement | None:
         """Verify, judge and build; returns the attempt's end where its job must not run."""
         lease = attempt.lease
-        payload = unpack(lease.payload, self._keyring, job_id=lease.id, queue=lease.queue)
+        payload = unpack(lease.payload, self._keyring, job_id=lease.id, queue=lease.queue, flow=lease.flow)
         attempt.payload = payload
         attempt.held = held = self._rules(lease.queue, payload)
         if lease.cancel_requested or lease.id in self._lane.cancelled:
@@ -158,6 +140,7 @@ class Runner:
             payload, manager.load_entity, classes=manager.classes, keyring=self._keyring, listed_as=lease.job
         )
         attempt.context = JobContext(lease.id, lease.attempts + 1, lease.queue, desk, attempt.began)
+        attempt.context.flow = lease.flow
         return None
 
     def _guarded(self, attempt: Attempt, payload: Payload) -> Desk:
@@ -185,7 +168,7 @@ class Runner:
     def _options_of(self, lease: Lease) -> JobOptions | None:
         """The options of a lease in hand, whose job has not been looked at yet; None if it cannot be read."""
         try:
-            payload = unpack(lease.payload, self._keyring, job_id=lease.id, queue=lease.queue)
+            payload = unpack(lease.payload, self._keyring, job_id=lease.id, queue=lease.queue, flow=lease.flow)
         except QueueError:
             return None  # its own attempt will say so
         return payload.options or NONE
@@ -259,8 +242,8 @@ class Runner:
 
     def _done(self, attempt: Attempt, result: Any) -> Settlement:
         kept = attempt.held.options.result_ttl_s
-        if result is None or not kept:
-            lease = attempt.lease
+        lease = attempt.lease
+        if result is None or not (kept or lease.flow is not None):
             if lease.crashes or attempt.held.options.elsewhere is not None:
                 return self._end(attempt, _COMPLETED)
             return Settlement(
@@ -273,6 +256,8 @@ class Runner:
                 exceptions=lease.exceptions,
                 runtime_s=time.perf_counter() - attempt.began,
                 lock=lease.lock,
+                flow=lease.flow,
+                growth=None if lease.flow is None else growth_of(self._lane, attempt.context),
             )
         encoded = encode_value(result, what=f"the result of {attempt.lease.job}")
         encoded = self._opener.seal(attempt.payload, encoded)
@@ -287,7 +272,8 @@ class Runner:
         lease = attempt.lease
         failures = [*self._failures(lease), self._failure(attempt, error)]
         self._tell_job(attempt.payload, error)
-        return self._end(attempt, Verdict(Outcome.FAILED), failures=failures, exceptions=lease.exceptions + 1)
+        end = self._end(attempt, Verdict(Outcome.FAILED), failures=failures, exceptions=lease.exceptions + 1)
+        return end if lease.flow is None else self._excused(attempt, error, end)
 
     def _refuse(self, attempt: Attempt, reason: AttemptEnded) -> Settlement:
         """Fail a job that must not run again; the record and `failed()` carry its last real error."""
@@ -302,7 +288,18 @@ class Runner:
             self._tell_job(attempt.payload, reason)
         if listeners:
             telling.refused(attempt, self._lane, reason)
-        return self._end(attempt, Verdict(Outcome.FAILED, charged=False), failures=failures)
+        end = self._end(attempt, Verdict(Outcome.FAILED, charged=False), failures=failures)
+        return end if lease.flow is None else self._excused(attempt, reason, end)
+
+    def _excused(self, attempt: Attempt, error: BaseException, end: Settlement) -> Settlement:
+        """Ask the flow whether a failure counts against what it allows."""
+        try:
+            job = attempt.job or (self._opener.build(attempt.payload) if attempt.payload is not None else None)
+            is_excused = excuses(self._lane, self._manager, attempt.lease.flow or "", error, job)
+        except Exception:  # noqa: BLE001  what judges is the user's, and may raise anything
+            self._log_error(attempt.payload, f"{end.job} {end.id}: allow_failures() raised, and the failure counts")
+            return end
+        return msgspec.structs.replace(end, is_excused=True) if is_excused else end
 
     def _end(
         self,
@@ -334,6 +331,8 @@ class Runner:
             result=result,
             result_ttl_s=result_ttl_s,
             lock=lease.lock,
+            flow=lease.flow,
+            growth=growth_of(self._lane, attempt.context) if verdict is _COMPLETED and lease.flow is not None else None,
         )
 
     # -- errors --------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from qcore.states import Outcome
 if TYPE_CHECKING:
     from qcore.envelope import Lease
     from qcore.settlement import Settlement
+    from qcore.worker.attempt import Attempt
     from qcore.worker.lane import Lane
-    from qcore.worker.runner import Attempt
 
 
 def begins(lease: Lease, lane: Lane) -> None:

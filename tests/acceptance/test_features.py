@@ -49,6 +49,51 @@ of a queue:
   News to user1@example.com
   done 2, waiting 2
 """,
+    "job_batching": """
+Progress: 0%
+Pending: 3
+Failed: 0
+Processed: 0
+  processed a
+  processed b
+  processed c
+  Batch completed successfully
+  Batch finished
+Progress: 100%
+Pending: 0
+Failed: 1
+Processed: 2
+Batch completed
+  Batch failed: nothing to process
+  Batch finished
+Progress: 100%
+Pending: 0
+Failed: 2
+Processed: 0
+Batch was cancelled
+""",
+    "job_chaining": """
+Current step: 1
+Progress: 0%
+ETL Pipeline: pending
+  loaded [2, 4, 6]
+  told everybody
+Current step: 4
+Progress: 100%
+ETL Pipeline: completed
+Current step: 1
+Progress: 0%
+ETL Pipeline: pending
+  Chain failed: the warehouse is closed
+Current step: 3
+Progress: 100%
+ETL Pipeline: failed
+  loaded [2, 4, 6]
+  told everybody
+Current step: 4
+Progress: 100%
+ETL Pipeline: completed
+""",
     "job_middleware": """
 a worker ran:
   processed data
@@ -90,6 +135,6 @@ def test_the_middleware_tells_of_the_job(tmp_path: Path) -> None:
 
 
 def test_every_script_is_shown() -> None:
-    scripts = {path.stem for path in FOLDER.glob("*.py")} - {"shop", "running"}
+    scripts = {path.stem for path in FOLDER.glob("*.py")} - {"shop", "running", "pipeline"}
     assert scripts == set(SAID)
     assert all(f"python {script}.py" in (FOLDER / "README.md").read_text() for script in scripts)

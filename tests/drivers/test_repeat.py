@@ -13,7 +13,7 @@ from fakes.store import StoreUnderTest
 from fakes.values import HOUR_S, cancelled, completed, envelope, envelopes, failed, handed_back, released
 from fakes.worker import FakeWorker
 
-from qcore.drivers.base import Change
+from qcore.drivers.operator import Change
 from qcore.envelope import Exclusive, Lease, Start, Unique
 from qcore.errors import ConnectionFailed
 from qcore.records import QueueDefinition

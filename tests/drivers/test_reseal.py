@@ -8,7 +8,7 @@ import pytest
 from fakes.values import HOUR_S, completed, envelope, envelopes, failed, history, released
 from fakes.worker import FakeWorker
 
-from qcore.drivers.base import Change
+from qcore.drivers.operator import Change
 
 
 @pytest.mark.parametrize(

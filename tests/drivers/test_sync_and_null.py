@@ -13,7 +13,7 @@ from fakes.worker import FakeWorker
 
 from qcore.config import ConnectionSettings
 from qcore.drivers import Store, open_store
-from qcore.drivers.base import Change
+from qcore.drivers.operator import Change
 from qcore.records import QueueDefinition
 
 

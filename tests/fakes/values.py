@@ -77,7 +77,7 @@ def cancelled(lease: Lease, **fields: Any) -> Settlement:
 
 def settlement(lease: Lease, outcome: Outcome, **fields: Any) -> Settlement:
     """Any end of an attempt."""
-    fields.setdefault("lock", lease.lock)
+    fields = {"lock": lease.lock, "flow": lease.flow, **fields}
     return Settlement(id=lease.id, queue=lease.queue, job=lease.job, token=lease.token, outcome=outcome, **fields)
 
 

@@ -13,6 +13,7 @@ from qcore.drivers.database.settling import Settling
 from qcore.drivers.database.upkeep import Upkeep
 from qcore.drivers.database.waiting import Waiting
 from qcore.errors import ConnectionFailed
+from qcore.flows import Role, role_in
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.link import Link
     from qcore.envelope import Envelope, Lease, Start, Started
+    from qcore.flows import Weave
     from qcore.limits import Limit
     from qcore.settlement import Settlement
 
@@ -86,6 +88,13 @@ class DatabaseDriver:
             return {}
         return self._link.run(lambda connection: self._link.limiting.of_queues(connection, queues), begin=())
 
+    def weave(self, weave: Weave, *, within: Any = None) -> int:
+        """Store flows, their steps and members in one step; see `Driver.weave`."""
+        flowing = self._link.flowing
+        if within is not None:
+            return self._link.inside(lambda connection: flowing.weave(connection, weave), within)
+        return self._link.run(lambda connection: flowing.weave(connection, weave))
+
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Apply the ends of many attempts in one step; see `Driver.settle`."""
         if not settlements:
@@ -140,7 +149,7 @@ class DatabaseDriver:
 
     def reclaim(self) -> Sequence[str]:
         """Give back jobs whose lease ran out; see `Driver.reclaim`."""
-        reclaimed = self._link.run(lambda connection: self._link.moves.reclaim(connection, _RECLAIMED_AT_ONCE))
+        reclaimed = self._link.run(self._reclaim)
         self._upkeep.sweep()
         return list(reclaimed)
 
@@ -167,6 +176,11 @@ class DatabaseDriver:
             self._aside[1].shutdown()
         self._aside = None
         self._link.close()
+
+    def _reclaim(self, connection: Connection) -> Mapping[str, str]:
+        reclaimed = self._link.moves.reclaim(connection, _RECLAIMED_AT_ONCE)
+        self._link.flowing.sweep(connection)
+        return reclaimed
 
     def _push(
         self, connection: Connection, envelopes: Sequence[Envelope], repeat: bool, *, is_own: bool = True
@@ -228,7 +242,7 @@ class DatabaseDriver:
         return (
             len(settlements) >= _MANY
             and self._link.moves.works_in_parallel
-            and not any(s.pushes or s.outcome is Outcome.RELEASED for s in settlements)
+            and not any(s.pushes or s.outcome is Outcome.RELEASED or _is_step(s) for s in settlements)
         )
 
     def _both(self, settlements: Sequence[Settlement], wanted: _Wanted) -> tuple[Sequence[Settlement], Sequence[Lease]]:
@@ -293,8 +307,13 @@ class DatabaseDriver:
             for queue in wanted.queues:
                 if len(leases) < wanted.limit:
                     leases += take(connection, queue, wanted.limit - len(leases), wanted.token)
-        return leases
+        return self._link.flowing.mark_stopped(connection, leases)
 
     def _settled(self, settlements: Sequence[Settlement]) -> None:
         self._link.moves.known.update(envelope.queue for s in settlements for envelope in s.pushes)
         self._upkeep.note(settlement.queue for settlement in settlements)
+
+
+def _is_step(settlement: Settlement) -> bool:
+    """Whether what it ends may be awaited by a step."""
+    return settlement.flow is not None and role_in(settlement.flow) == Role.STEP

@@ -83,6 +83,7 @@ class Moves:
             rank=-e.priority,
             due_us=e.due_us,
             delay_us=e.delay_us,
+            flow=e.flow,
             tags=encode_tags(e.tags).decode() if e.tags else None,
             payload=e.payload,
             **self.dialect.voice,
@@ -104,7 +105,7 @@ class Moves:
             due_us = now_us + e.delay_us if e.due_us is None else e.due_us
             tags = encode_tags(e.tags).decode() if e.tags else None
             state = DELAYED if due_us > now_us else READY
-            rows.append((e.id, e.job, e.queue, -e.priority, now_us, due_us, state, tags, e.payload))
+            rows.append((e.id, e.job, e.queue, -e.priority, now_us, due_us, e.flow, state, tags, e.payload))
         self.say.push.tuples(connection, rows)
 
     def check_room(self, connection: Connection, envelopes: Sequence[Envelope]) -> None:
@@ -277,6 +278,7 @@ def _lease(row: Sequence[Any], token: str) -> Lease:
         cancel_requested=bool(row[11]),
         crash_reason=row[12],
         lock=row[13],
+        flow=row[15],
         reserved_us=row[_INSTANT],
     )
 

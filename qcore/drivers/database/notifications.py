@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from qcore.drivers.base import Bell
+    from qcore.drivers.bell import Bell
     from qcore.drivers.database.dialects.postgresql import PostgreSQL
     from qcore.drivers.database.link import Link
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.prepared import Prepared
 
-_RESTORED = ("id", "job", "queue", "rank", "tags", "payload", "history", *LOCKING)
+_RESTORED = ("id", "job", "queue", "rank", "flow", "tags", "payload", "history", *LOCKING)
 
 
 class Operations(Statements):

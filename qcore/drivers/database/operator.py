@@ -9,15 +9,18 @@ import msgspec
 
 from qcore.drivers.database.operations import Operations
 from qcore.drivers.database.schema import CANCEL_HARD, CANCEL_SOFT, FOREVER_US, LEASED
+from qcore.drivers.notes import Note, Word, retried_notes
+from qcore.flows import Role, StepState, membership
 from qcore.limits import pack_own
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
-    from qcore.drivers.base import Change
     from qcore.drivers.database.link import Link
+    from qcore.drivers.operator import Change
+    from qcore.flows import Flow
     from qcore.limits import Limit
     from qcore.records import QueueDefinition
 
@@ -76,8 +79,10 @@ class DatabaseOperator:
             for statement in (self._operations.ready, self._operations.delayed):
                 ids = statement.run(connection, queue=queue, most=limit - dropped).scalars()
                 if ids:
+                    told = self._flows_of(connection, ids)
                     self._link.statements.drop.run(connection, ids=self._link.dialect.pack(ids))
                     self._link.locking.free(connection, ids)
+                    self._link.flowing.ended(connection, told, StepState.CANCELLED)
                     dropped += len(ids)
             return dropped
 
@@ -92,9 +97,12 @@ class DatabaseOperator:
             failed = self._failed(connection, ids)
             if failed:
                 names = self._link.dialect.pack(list(failed))
+                told = self._link.flowing.say.flows_of_failed.run(connection, ids=names).all()
                 self._operations.restore.run(connection, ids=names)
                 self._operations.forget.run(connection, ids=names)
                 self._link.locking.take_again(connection, list(failed))
+                if told:
+                    self._link.flowing.move(connection, retried_notes((row[0], row[1]) for row in told))
                 self._link.moves.announce(connection, failed.values())
             return [job_id for job_id in dict.fromkeys(ids) if job_id in failed]
 
@@ -166,6 +174,46 @@ class DatabaseOperator:
         values = {"job_id": job_id, "percent": percent, "note": note}
         self._link.run_lightly(lambda connection: self._operations.progress.run(connection, **values))
 
+    def close_flow(self, flow: str) -> bool:
+        """Let an open flow finish; whether it was open."""
+        return self._note(Note(flow, Word.CLOSE), lambda known: known.is_open)
+
+    def cancel_flow(self, flow: str) -> bool:
+        """Stop a flow; whether it was under way."""
+        is_under_way = self._note(
+            Note(flow, Word.CANCEL), lambda known: known.finished_us is None and known.cancelled_us is None
+        )
+        if is_under_way:
+            while self._link.run(lambda connection: self._link.flowing.sweep_on(connection, flow)):
+                pass
+        return is_under_way
+
+    def retry_flow(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
+        """Put failed members of a flow back; returns their ids."""
+        say = self._link.flowing.say
+        names = {"member": membership(flow), "step": membership(flow, Role.STEP)}
+        ids = self._link.run(lambda connection: say.failed_members.run(connection, most=limit, **names).scalars())
+        return self.retry(ids)
+
+    def delete_flow(self, flow: str) -> bool:
+        """Forget a flow and its steps; whether it was there."""
+        return self._link.run(lambda connection: self._link.flowing.delete(connection, flow))
+
+    def _note(self, note: Note, concerns: Callable[[Flow], bool]) -> bool:
+        def tell(connection: Connection) -> bool:
+            known = self._link.flowing.held(connection, note.flow)
+            if known is None or not concerns(known):
+                return False
+            self._link.flowing.move(connection, [note])
+            return True
+
+        return self._link.run(tell)
+
+    def _flows_of(self, connection: Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
+        """Id and flow of those of the live jobs that have one."""
+        rows = self._link.flowing.say.flows_of.run(connection, ids=self._link.dialect.pack(ids))
+        return [(row[0], row[1]) for row in rows]
+
     def _pause(self, connection: Connection, queue: str, for_s: float | None, reason: str | None) -> bool:
         self._link.statements.know_queue.run(connection, name=queue)  # then there is a row to hold
         now_us, before_us, before = self._operations.pause_of.run(connection, name=queue).one()
@@ -186,5 +234,7 @@ class DatabaseOperator:
         if leased:
             operations.mark.run(connection, ids=pack(leased), mark=mark)
         if waiting:
+            told = self._flows_of(connection, list(waiting))
             self._link.locking.end_waiting(connection, waiting)
+            self._link.flowing.ended(connection, told, StepState.CANCELLED)
         return [job_id for job_id in dict.fromkeys(ids) if job_id in waiting]

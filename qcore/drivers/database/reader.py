@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qcore.drivers.database.flowing import flow_of, steps_in
 from qcore.drivers.database.moves import worker_of
 from qcore.drivers.database.readings import Readings
 from qcore.drivers.database.schema import EXCLUSIVE, FOREVER_US, UNIQUE, UNTIL_START
 from qcore.errors import ConfigurationError
+from qcore.flows import FlowPage, FlowRecord, Role, membership
 from qcore.limits import unpack
 from qcore.records import LimitPage, LimitRecord, LockPage, LockRecord, Page, QueueCounts, QueueDefinition, StoredJob
 from qcore.states import JobState, LockKind
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from qcore.drivers.database.link import Link
+    from qcore.flows import FlowKind, Step
 
+_AFTER_ALL = "g"
+"""Behind every id."""
 _MOST_RANKS = 64
 """Priorities of one queue that are read apart, each by its index; where there are more, they are sorted."""
 _FIRST_RANK = -(2**63)
@@ -105,6 +110,38 @@ class DatabaseReader:
         shown = tuple(LimitRecord.of(name, unpack(bytes(state)), now_us) for name, state in rows[:limit])
         return LimitPage(shown, now_us, shown[-1].key if len(rows) > limit else None)
 
+    def flow(self, flow: str) -> FlowRecord | None:
+        """Read one flow."""
+        say, ids = self._link.flowing.say, self._link.dialect.pack([flow])
+        row = self._link.read(lambda connection: say.read_flows.run(connection, ids=ids).first())
+        return None if row is None else _flow(row)
+
+    def flows(self, kinds: Sequence[FlowKind], *, cursor: str | None = None, limit: int = 50) -> FlowPage:
+        """List flows, newest first; see `Reader.flows`."""
+        say = self._link.flowing.say
+        values = {"before": cursor or _AFTER_ALL, "most": limit + 1}
+        names = self._link.dialect.pack([kind.value for kind in kinds])
+        rows = self._link.read(lambda connection: say.page.run(connection, kinds=names, **values).all())
+        shown = [_flow(row) for row in rows[:limit]]
+        return FlowPage(tuple(shown), shown[-1].flow.id if len(rows) > len(shown) else None)
+
+    def steps(self, flow: str) -> Sequence[Step]:
+        """Read the steps of a flow, in order."""
+        say = self._link.flowing.say
+        return self._link.read(lambda connection: steps_in(say.steps_of.run(connection, flow_id=flow)))
+
+    def steps_among(self, flow: str, ids: Sequence[str]) -> Sequence[Step]:
+        """Read those of the ids that are steps of a flow."""
+        del flow
+        say, packed = self._link.flowing.say, self._link.dialect.pack(list(ids)) if ids else None
+        return self._link.read(lambda connection: steps_in(say.steps.run(connection, ids=packed))) if ids else []
+
+    def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
+        """Name failed members of a flow, by id."""
+        say = self._link.flowing.say
+        names = {"member": membership(flow), "step": membership(flow, Role.STEP)}
+        return self._link.read(lambda connection: say.failed_members.run(connection, most=limit, **names).scalars())
+
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took."""
         began = time.perf_counter()
@@ -184,10 +221,11 @@ def _stored(row: _Row) -> StoredJob:
         cancel_requested=bool(row[13]),
         progress=row[14],
         progress_note=row[15],
-        tags=_decode_tags(row[16]) if row[16] else (),
-        payload=row[17] or b"",
-        history=row[18],
-        result=row[19],
+        flow=row[16],
+        tags=_decode_tags(row[17]) if row[17] else (),
+        payload=row[18] or b"",
+        history=row[19],
+        result=row[20],
     )
 
 
@@ -213,3 +251,7 @@ def _counted(queue: _Row, numbers: dict[str, _Row], at_us: int) -> QueueCounts:
         pause_reason=reason if is_paused else None,
         definition=_decode_definition(definition) if definition else None,
     )
+
+
+def _flow(row: _Row) -> FlowRecord:
+    return FlowRecord(flow=flow_of(row), options=row[-1] or b"")

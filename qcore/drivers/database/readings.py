@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 AT = bindparam("at_us", type_=BigInteger)
 _BRIEF = ("id", "job", "queue", "rank", "attempts", "crashes", "created_us", "due_us", "reserved_us", "token")
-_BRIEF_END = ("progress", "progress_note", "tags")
+_BRIEF_END = ("progress", "progress_note", "flow", "tags")
 ENDED_STATES = {COMPLETED: JobState.COMPLETED.value, CANCELLED: JobState.CANCELLED.value}
 
 

@@ -6,6 +6,8 @@ jobs_failed     what ended badly, until somebody retries or forgets it
 jobs_locks      keys that a job holds: while it lives, until it starts, or while it runs
 jobs_limits     how far limits are used up, by which jobs start
 jobs_slots      when a job may start that a limit sent away
+jobs_flows      batches, chains and graphs, with their counters and callbacks
+jobs_steps      members of them that wait for others, or for which others wait
 jobs_queues     what is known of a queue: its definition, its pause
 jobs_workers    workers as they last reported themselves
 jobs_commands   what is to be told to workers when they next report
@@ -77,6 +79,8 @@ class Tables:
         self.locks = self._table("_locks", *_lock(dialect))
         self.limits = self._table("_limits", *_limit(dialect))
         self.slots = self._table("_slots", *_slot(dialect))
+        self.flows = self._table("_flows", *_flow(dialect))
+        self.steps = self._table("_steps", *_step(dialect))
         self.queues = self._table("_queues", *_queue(dialect))
         self.counters = self._table("_counters", *_counter(dialect))
         self.workers = self._table("_workers", *_worker(dialect))
@@ -101,14 +105,25 @@ class Tables:
             over=("attempts",),
             also=("state",),
         )
+        index(self.jobs, "flow", ("flow", "id"), only="flow IS NOT NULL")
         index(self.finished, "window", ("queue", "state", "kept", "ended_us"))
         index(self.finished, "results", ("result_until_us",), only="kept = 1", over=("kept",))
         index(self.failed, "ended_queue", ("queue", "ended_us", "id"))
         index(self.failed, "ended", ("ended_us",))
+        index(self.failed, "flow", ("flow", "id"), only="flow IS NOT NULL")
         index(self.locks, "owner", ("owner",))
         index(self.locks, "until", ("until_us",))
         index(self.limits, "until", ("until_us",))
         index(self.slots, "at", ("at_us",))
+        index(self.flows, "kind", ("kind", "id"))
+        index(
+            self.flows,
+            "stopping",
+            ("cancelled_us",),
+            only="finished_us IS NULL AND cancelled_us IS NOT NULL",
+            over=("finished_us",),
+        )
+        index(self.steps, "flow", ("flow", "strand", "place"))
         index(self.commands, "address", ("address", "left_us"))
 
 
@@ -138,6 +153,7 @@ def _described(dialect: Dialect) -> list[SchemaItem]:
         Column("last_outcome", dialect.name_type),  # so that a repeated settlement is known again
         Column("progress", SmallInteger),
         Column("progress_note", dialect.text_type),
+        Column("flow", dialect.name_type),  # to which it belongs, and what it is to it
     ]
 
 
@@ -212,6 +228,56 @@ def _slot(dialect: Dialect) -> list[SchemaItem]:
         Column("owner", dialect.id_type, primary_key=True),
         Column("at_us", BigInteger, nullable=False),
         Column("bound", Integer, nullable=False),  # bit by bit the limits of the job in which it has it
+    ]
+
+
+def _flow(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("id", dialect.id_type, primary_key=True),
+        Column("kind", dialect.name_type, nullable=False),
+        Column("name", dialect.name_type, nullable=False),
+        Column("parent", dialect.id_type),
+        _count("total"),
+        _count("processed"),
+        _count("failed"),
+        _count("cancelled"),
+        _count("excused"),
+        _count("allowed"),
+        Column("allowed_ppm", BigInteger),
+        _flag("is_open"),
+        _flag("has_begun"),
+        _flag("hooks"),
+        _flag("hooked"),
+        _count("live"),
+        _flag("progress"),
+        Column("created_us", BigInteger, nullable=False),
+        Column("failed_us", BigInteger),
+        Column("failed_by", dialect.id_type),
+        Column("cancelled_us", BigInteger),
+        Column("finished_us", BigInteger),
+        Column("options", dialect.blob_type),
+        Column("callbacks", dialect.blob_type),
+    ]
+
+
+def _step(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("id", dialect.id_type, primary_key=True),
+        Column("flow", dialect.id_type, nullable=False),
+        Column("strand", BigInteger, nullable=False),
+        Column("place", BigInteger, nullable=False),
+        Column("name", dialect.name_type),
+        Column("job", dialect.name_type, nullable=False),
+        _flag("is_flow"),
+        Column("state", SmallInteger, nullable=False),
+        _count("waits"),
+        Column("runtime_us", BigInteger),
+        Column("ended_us", BigInteger),
+        Column("parents", dialect.text_type),
+        Column("children", dialect.text_type),
+        Column("error", dialect.text_type),
+        Column("envelope", dialect.blob_type),
+        Column("result", dialect.blob_type),
     ]
 
 

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from qcore.drivers.database.schema import CANCELLED, COMPLETED
+from qcore.drivers.notes import notes_of
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Settling:
             self._link.locking.hold(connection, locked)
         applied = self._end(connection, first)
         self._push(connection, applied)
+        if notes := notes_of(applied):
+            self._link.flowing.move(connection, notes)
         self._count(connection, applied, self._link.writer if is_own else uuid.uuid4().hex)
         known = {id(settlement) for settlement in applied}
         if locked:

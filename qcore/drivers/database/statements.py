@@ -49,6 +49,7 @@ LEASE_COLUMNS = (
     "crash_reason",
     "lock_name",
     "rank",
+    "flow",
 )
 """What a lease is made of, in the order the selects give it; then come the token and the instant."""
 
@@ -66,10 +67,11 @@ KEPT_AT_THE_END = (
     "last_outcome",
     "progress",
     "progress_note",
+    "flow",
     "tags",
     "payload",
 )
-PUSHED = ("id", "job", "queue", "rank", "created_us", "due_us", "state", "tags", "payload")
+PUSHED = ("id", "job", "queue", "rank", "created_us", "due_us", "flow", "state", "tags", "payload")
 """What a push says of a job, in this order."""
 
 
@@ -380,10 +382,8 @@ class Statements:
     @cached_property
     def count_ends(self) -> Prepared:
         """Add to the counters of one queue."""
-        names = ("writer", "queue", "completed", "cancelled")
-        values: dict[str, Any] = {name: bindparam(name) for name in names}
-        counters = self.tables.counters
-        return self.prepared(self.dialect.upsert(counters, values, adding=("completed", "cancelled")))
+        values: dict[str, Any] = {name: bindparam(name) for name in ("writer", "queue", "completed", "cancelled")}
+        return self.prepared(self.dialect.upsert(self.tables.counters, values, adding=("completed", "cancelled")))
 
     @cached_property
     def known_ends(self) -> Prepared:

@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from qcore.drivers.base import Bell
+from qcore.drivers.bell import Bell
 from qcore.drivers.database.looks import Looks
 from qcore.drivers.database.watch import rest_on
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from qcore.drivers.base import Bell
+    from qcore.drivers.bell import Bell
     from qcore.drivers.database.link import Link
 
 _IN_MODIFY = 0x00000002

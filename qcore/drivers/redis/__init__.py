@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qcore.drivers.redis.driver import RedisDriver
+from qcore.drivers.redis.flows import RedisFlows
 from qcore.drivers.redis.operator import RedisOperator
 from qcore.drivers.redis.reader import RedisReader
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
 
 
-class RedisStore(RedisDriver, RedisOperator, RedisReader):
+class RedisStore(RedisDriver, RedisOperator, RedisReader, RedisFlows):
     """The three faces of a Redis store, joined."""
 
 

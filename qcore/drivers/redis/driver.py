@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qcore.drivers.base import ASK_AGAIN_US, MAX_RESERVE, Capabilities
+from qcore.drivers.redis.reasons import queue_full
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.server import Server
 from qcore.drivers.redis.wakeup import Wakeup
 from qcore.drivers.redis.wire import groups_of, leases_of, settlements_of, unpack_definition
 from qcore.envelope import Exclusive, Started, StartVerdict
-from qcore.errors import ConfigurationError, QueueFullError
+from qcore.errors import ConfigurationError
 from qcore.records import limit_in_force
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class RedisDriver:
             return self._claim(envelopes)
         full = self._server.run(script("push"), groups_of(envelopes)) if envelopes else None
         if full:
-            raise _full(*full)
+            raise queue_full(*full)
         return [envelope.id for envelope in envelopes]
 
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
@@ -138,7 +139,7 @@ class RedisDriver:
         """Push what needs unique locks, and what comes with it."""
         outcome, *told = self._server.run(script("claim"), groups_of(envelopes))
         if outcome == b"full":
-            raise _full(*told)
+            raise queue_full(*told)
         refused = set(_ids(told))
         return [None if envelope.id in refused else envelope.id for envelope in envelopes]
 
@@ -156,13 +157,6 @@ class RedisDriver:
 
 def _token(worker: str, request: int) -> str:
     return f"{worker}/{request}"
-
-
-def _full(queue: bytes, most: bytes, held: int) -> QueueFullError:
-    return QueueFullError(
-        f'queue "{queue.decode()}" is full: it holds {int(held)} of at most {int(most)} jobs; nothing was stored',
-        hint="dispatch later, or raise the queue's max_jobs",
-    )
 
 
 def _started(answer: int, is_slot: bool) -> Started:

@@ -2,8 +2,8 @@
 
 All names begin with `{prefix}:`. The braces are the hash tag of Redis Cluster: one settlement touches several queues
 and lists in one step, so all keys of a connection live on one shard. `<q>` is a queue, `<p>` a priority, `<w>` a
-worker, `<a>` an address. The scripts build the names by themselves (`lua/lib/keys.lua`); a test compares what a full
-life leaves behind with this table.
+worker, `<a>` an address, `<f>` a flow, `<k>` its kind. The scripts build the names by themselves (`lua/lib/keys.lua`);
+a test compares what a full life leaves behind with this table.
 """
 
 from __future__ import annotations
@@ -55,6 +55,12 @@ KEYS = (
     Key("slots", "hash", "id → when it may start, in which limits", "job", "its start, or a day later"),
     Key("slotends", "zset", "ids by that instant", "job", "with the slot"),
     Key("exclusive", "hash", "id → key that the job holds while it is leased", "lease", "settle, reclaim, forfeit"),
+    Key("flows:<k>", "zset", "ids of batches, chains or graphs, all at 0: sorted by age", "flow", "with the flow"),
+    Key("flow:<f>", "hash", "counters, instants, options and callbacks of a flow", "flow", "its maker deletes it"),
+    Key("steps:<f>", "hash", "id → where a step is, what it waits for, its job", "flow", "with the flow"),
+    Key("stepresults:<f>", "hash", "id → what a step returned", "flow", "with the flow"),
+    Key("members:<f>", "set", "ids of jobs of a flow that live", "flow", "its last member, or with the flow"),
+    Key("failedof:<f>", "set", "ids of jobs of a flow that failed", "flow", "their retries, or with the flow"),
     Key("request:<w>", "string", "number and ids of a worker's last reserve", "worker", "60 s, or an empty reserve"),
     Key("workers", "hash", "worker → last report, record", "worker", "dismiss, or three lease terms of silence"),
     Key("supervisors", "hash", "worker → its supervisor", "worker", "with the worker's record"),

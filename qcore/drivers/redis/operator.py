@@ -11,7 +11,7 @@ from qcore.drivers.redis.wire import pack
 from qcore.limits import pack_own
 
 if TYPE_CHECKING:
-    from qcore.drivers.base import Change
+    from qcore.drivers.operator import Change
     from qcore.drivers.redis.server import Argument, Server
     from qcore.limits import Limit
     from qcore.records import QueueDefinition, WorkerRecord

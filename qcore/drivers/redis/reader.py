@@ -142,6 +142,7 @@ def _stored(row: Sequence[Any], now_us: int, *, is_whole: bool) -> StoredJob:
         created_us=created_us,
         crashes=marks.crashes,
         tags=header.tags,
+        flow=header.flow,
         payload=(apart or value[len(packed) :]) if is_whole else b"",
         history=history,
         result=result[_DIGITS:] if result and int(result[:_DIGITS]) > now_us else None,

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
+from qcore.errors import QueueFullError
+
 
 class Reason(NamedTuple):
     """Why the server did not do what it was asked for."""
@@ -46,6 +48,14 @@ def reason_of(error: Exception) -> Reason:
     is_refusal = isinstance(error, ResponseError)
     hint = "" if is_refusal else "is it running? check --url, or QCTL_URL"
     return Reason(said or type(error).__name__, hint, is_refusal=is_refusal)
+
+
+def queue_full(queue: bytes, most: bytes, held: int) -> QueueFullError:
+    """Say that a queue has no room."""
+    return QueueFullError(
+        f'queue "{queue.decode()}" is full: it holds {int(held)} of at most {int(most)} jobs; nothing was stored',
+        hint="dispatch later, or raise the queue's max_jobs",
+    )
 
 
 def _code_in(error: Exception, said: str) -> str | None:

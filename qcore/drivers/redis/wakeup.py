@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qcore.drivers.base import Bell
+from qcore.drivers.bell import Bell
 from qcore.drivers.redis import keys
 from qcore.drivers.redis.scripts import script
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qcore.drivers.notes import COUNTED, notes_of
 from qcore.envelope import Lease
+from qcore.flows import Role, flow_in, role_in
 from qcore.records import QueueDefinition
 from qcore.states import Outcome
 
@@ -34,6 +36,8 @@ class Header(msgspec.Struct, frozen=True, gc=False, array_like=True):
     tags: tuple[str, ...] = ()
     lock: tuple[str, int, int] | None = None
     """Of a unique job: key, kind, microseconds it lasts or 0."""
+    flow: str | None = None
+    """Of a member: its flow, and what it is to it."""
 
 
 class Marks(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -85,6 +89,7 @@ def groups_of(envelopes: Iterable[Envelope]) -> list[Argument]:
             envelope.due_us,
             envelope.delay_us,
             envelope.bypass_capacity,
+            envelope.flow,
             None if envelope.unique is None else envelope.id,  # each by itself, in its turn
         )
         group = groups.get(kind)
@@ -133,6 +138,7 @@ def leases_of(reply: Sequence[Any], token: str) -> list[Lease]:
             payload=value[len(packed) :],
             token=token,
             lock=header.lock[0] if header.lock else None,
+            flow=header.flow,
             created_us=created_us,
             due_us=int(due),
             reserved_us=reserved_us,
@@ -154,11 +160,15 @@ def unpack_definition(packed: bytes | None) -> QueueDefinition | None:
 
 def _group(envelope: Envelope) -> tuple[Argument, ...]:
     unique = envelope.unique
-    lock = () if unique is None else ((unique.key, int(unique.until_start), unique.for_us),)
-    header = (envelope.job, envelope.queue, str(envelope.priority), envelope.tags, *lock)
+    bound: tuple[object, ...] = () if unique is None else ((unique.key, int(unique.until_start), unique.for_us),)
+    if envelope.flow is not None:
+        bound = (None, envelope.flow)
+    header = (envelope.job, envelope.queue, str(envelope.priority), envelope.tags, *bound)
     sign, us = ("+", envelope.delay_us) if envelope.due_us is None else ("@", envelope.due_us)
     entering = b"1" if envelope.bypass_capacity else b"0"
-    if unique is not None:
+    if envelope.flow is not None and role_in(envelope.flow) in COUNTED:
+        entering += b"f" + flow_in(envelope.flow).encode()
+    elif unique is not None:
         asked = (unique.key, int(unique.until_start), unique.for_us, unique.replaces, unique.max_wait_us)
         entering += pack(asked)
     return pack(header), envelope.queue, envelope.priority, sign, min(max(us, 0), LAST_US), entering
@@ -207,7 +217,45 @@ def _companions(settlements: Sequence[Settlement]) -> list[Argument]:
             locks += (settlement.id, settlement.lock, "0")
         if settlement.exclusive is not None:
             locks += (settlement.id, settlement.exclusive, "1")
-    return [numbers[0], *histories, numbers[1], *results, numbers[2], *pushes, len(locks) // 3, *locks]
+    ends = _flow_ends(settlements)
+    return [numbers[0], *histories, numbers[1], *results, numbers[2], *pushes, len(locks) // 3, *locks, *ends]
+
+
+def group_of(envelope: Envelope) -> list[msgspec.Raw]:
+    """A job that waits inside a value, as `lua/lib/enter.lua` takes it when its time has come."""
+    head = [one if isinstance(one, bytes) else str(one).encode() for one in _group(envelope)]
+    return [raw(one) for one in (*head, b"1", envelope.id.encode(), envelope.payload)]
+
+
+def raw(data: bytes) -> msgspec.Raw:
+    """Bytes as a string of msgpack: the server's library knows no other kind."""
+    size = len(data)
+    if size < 1 << 5:
+        return msgspec.Raw(bytes([0xA0 | size]) + data)
+    if size < 1 << 8:
+        return msgspec.Raw(b"\xd9" + size.to_bytes(1, "big") + data)
+    if size < 1 << 16:
+        return msgspec.Raw(b"\xda" + size.to_bytes(2, "big") + data)
+    return msgspec.Raw(b"\xdb" + size.to_bytes(4, "big") + data)
+
+
+def _flow_ends(settlements: Sequence[Settlement]) -> list[Argument]:
+    """What the ends mean to flows: members that end alike go together."""
+    groups: dict[tuple[object, ...], list[Argument]] = {}
+    for note in notes_of(settlements):
+        is_step = note.role == Role.STEP
+        growth = note.growth
+        added = growth and [[group_of(one) for one in some] for some in (growth.next, growth.last, growth.members)]
+        result = raw(note.result) if note.result is not None else None
+        rest = (result, note.error, note.runtime_us) if is_step else (None, None, None)
+        kind = (note.flow, note.role, int(note.state), note.is_excused)
+        key = (*kind, note.id) if is_step or added else kind
+        groups.setdefault(key, [pack((*kind, *rest, added)), 0]).append(note.id)
+    arguments: list[Argument] = [len(groups)]
+    for group in groups.values():
+        group[1] = len(group) - 2
+        arguments += group
+    return arguments
 
 
 @functools.lru_cache(maxsize=256)

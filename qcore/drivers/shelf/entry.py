@@ -73,6 +73,7 @@ class Entry:
             cancel_requested=self.cancel_requested,
             crash_reason=self.crash_reason,
             lock=self.envelope.unique.key if self.envelope.unique is not None else None,
+            flow=self.envelope.flow,
         )
 
     def stored(self, now_us: int, *, whole: bool = True) -> StoredJob:
@@ -99,4 +100,5 @@ class Entry:
             progress=self.progress,
             progress_note=self.progress_note,
             cancel_requested=self.cancel_requested,
+            flow=self.envelope.flow,
         )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from qcore.drivers.claims import Holder
+from qcore.drivers.notes import Note, Word, ended_note, retried_notes
 from qcore.drivers.shelf.lane import FOR_EVER
+from qcore.flows import StepState
 from qcore.limits import pack_own
 from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
-    from qcore.drivers.base import Change
+    from qcore.drivers.operator import Change
+    from qcore.drivers.shelf.entry import Entry
     from qcore.drivers.shelf.shelf import Shelf
+    from qcore.flows import Flow
     from qcore.limits import Limit
     from qcore.records import QueueDefinition, WorkerRecord
 
@@ -66,8 +70,10 @@ class Operating:
             now_us = self._shelf.now()
             lane = self._shelf.lanes.get(queue)
             waiting = lane.by_due.smallest(limit) if lane is not None else []
-            for _, _, job_id in waiting:
-                self._shelf.drop(self._shelf.entries[job_id], now_us)
+            entries = [self._shelf.entries[job_id] for _, _, job_id in waiting]
+            for entry in entries:
+                self._shelf.drop(entry, now_us)
+            self._tell_flows(entries, now_us)
             return len(waiting)
 
     def retry(self, ids: Sequence[str]) -> Sequence[str]:
@@ -77,6 +83,8 @@ class Operating:
             failed = self._failed(ids)
             for job_id in failed:
                 self._shelf.restore(self._shelf.entries[job_id], now_us)
+            told = [(job_id, self._shelf.entries[job_id].envelope.flow) for job_id in failed]
+            self._shelf.flows.move(retried_notes((job_id, flow) for job_id, flow in told if flow is not None), now_us)
             self._shelf.ring()
             return failed
 
@@ -113,7 +121,40 @@ class Operating:
                 elif entry is not None and entry.state is JobState.PROCESSING:
                     entry.cancel_requested = True
                     entry.cancel_hard = entry.cancel_hard or hard
+            self._tell_flows([self._shelf.entries[job_id] for job_id in ended], now_us)
         return ended
+
+    def close_flow(self, flow: str) -> bool:
+        """Let a flow finish that was open; whether it was."""
+        return self._note(flow, Word.CLOSE, lambda known: known.is_open)
+
+    def cancel_flow(self, flow: str) -> bool:
+        """Stop a flow; whether it was under way."""
+        return self._note(flow, Word.CANCEL, lambda known: known.finished_us is None and known.cancelled_us is None)
+
+    def retry_flow(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
+        """Put failed members of a flow back; returns their ids."""
+        with self._shelf.lock:
+            return self.retry([entry.id for entry in self._shelf.flows.failed(flow)][:limit])
+
+    def delete_flow(self, flow: str) -> bool:
+        """Forget a flow and its steps; whether it was there."""
+        with self._shelf.lock:
+            return self._shelf.flows.delete(flow)
+
+    def _note(self, flow: str, word: Word, concerns: Callable[[Flow], bool]) -> bool:
+        with self._shelf.lock:
+            known = self._shelf.flows.flows([flow]).get(flow)
+            if known is None or not concerns(known):
+                return False
+            self._shelf.flows.move([Note(flow, word)], self._shelf.now())
+            self._shelf.ring()
+            return True
+
+    def _tell_flows(self, cancelled: Sequence[Entry], now_us: int) -> None:
+        told = [(entry.id, entry.envelope.flow) for entry in cancelled]
+        notes = [ended_note(job_id, flow, StepState.CANCELLED) for job_id, flow in told if flow is not None]
+        self._shelf.flows.move(notes, now_us)
 
     def reseal(self, changes: Sequence[Change]) -> Sequence[str]:
         """Put new payloads in the place of old ones; returns the ids changed."""

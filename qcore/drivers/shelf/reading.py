@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from qcore.flows import FlowPage, FlowRecord
 from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, WorkerRecord
 
 if TYPE_CHECKING:
     from qcore.drivers.shelf.ordered import Key
     from qcore.drivers.shelf.shelf import Shelf
+    from qcore.flows import FlowKind, Opening, Step
 
 
 class Reading:
@@ -67,11 +71,46 @@ class Reading:
             now_us = self._shelf.now()
             return self._shelf.limits.page(cursor, limit, now_us)
 
+    def flow(self, flow: str) -> FlowRecord | None:
+        """Read one flow."""
+        with self._shelf.lock:
+            opening = self._shelf.flows.all.get(flow)
+            return None if opening is None else _record(opening)
+
+    def flows(self, kinds: Sequence[FlowKind], *, cursor: str | None = None, limit: int = 50) -> FlowPage:
+        """List flows, newest first; see `Reader.flows`."""
+        with self._shelf.lock:
+            known = self._shelf.flows.all.values()
+            chosen = [one for one in known if one.flow.kind in kinds and (cursor is None or one.flow.id < cursor)]
+            shown = sorted(chosen, key=lambda one: one.flow.id, reverse=True)[:limit]
+            more = shown[-1].flow.id if len(chosen) > len(shown) else None
+            return FlowPage(tuple(_record(one) for one in shown), more)
+
+    def steps(self, flow: str) -> Sequence[Step]:
+        """Read the steps of a flow, in order."""
+        with self._shelf.lock:
+            return self._shelf.flows.steps_of(flow)
+
+    def steps_among(self, flow: str, ids: Sequence[str]) -> Sequence[Step]:
+        """Read those of the ids that are steps of a flow."""
+        del flow
+        with self._shelf.lock:
+            return list(self._shelf.flows.steps(ids).values())
+
+    def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
+        """Name failed members of a flow."""
+        with self._shelf.lock:
+            return sorted(entry.id for entry in self._shelf.flows.failed(flow))[:limit]
+
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took."""
         began = time.perf_counter()
         with self._shelf.lock:
             return time.perf_counter() - began
+
+
+def _record(opening: Opening) -> FlowRecord:
+    return FlowRecord(flow=msgspec.structs.replace(opening.flow), options=opening.options)
 
 
 def _cursor(key: Key) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S
 from qcore.drivers.claims import Holder, end_of, kind_of
 from qcore.drivers.shelf.entry import Entry
+from qcore.drivers.shelf.flows import Flows
 from qcore.drivers.shelf.lane import Lane
 from qcore.drivers.shelf.limits import Limits
 from qcore.drivers.shelf.locks import Locks
@@ -44,6 +45,7 @@ class Shelf:
         self.lanes: dict[str, Lane] = {}
         self.locks = Locks()
         self.limits = Limits()
+        self.flows = Flows(self)
         self.leases = Ordered()
         """All leases: the one that lapses first, first."""
         self.requests: OrderedDict[str, tuple[int, list[tuple[str, str]]]] = OrderedDict()

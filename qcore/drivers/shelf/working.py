@@ -12,6 +12,7 @@ import msgspec
 
 from qcore.drivers.base import MAX_RESERVE
 from qcore.drivers.claims import Holder, ask_again_us, decide, end_of, kind_of
+from qcore.drivers.notes import notes_of
 from qcore.drivers.shelf.shelf import ended_state
 from qcore.envelope import Started, StartVerdict
 from qcore.errors import ConfigurationError, QueueFullError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from qcore.drivers.shelf.entry import Entry
     from qcore.drivers.shelf.shelf import Shelf
     from qcore.envelope import Envelope, Lease, Start
+    from qcore.flows import Weave
     from qcore.limits import Limit
     from qcore.settlement import Settlement
 
@@ -47,6 +49,16 @@ class Working:
                 self._shelf.enter(envelopes, now_us)
             self._shelf.ring()
         return [None if envelope.id in refused else envelope.id for envelope in envelopes]
+
+    def weave(self, weave: Weave, *, within: Any = None) -> int:
+        """Store flows, their steps and members in one step; see `Driver.weave`."""
+        self._refuse_transaction(within)
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            self._check_room(weave.members)
+            stored = self._shelf.flows.weave(weave, now_us)
+            self._shelf.ring()
+            return stored
 
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
         """Lease up to `limit` due jobs; see `Driver.reserve`."""
@@ -75,7 +87,14 @@ class Working:
         self._refuse_transaction(within)
         with self._shelf.lock:
             now_us = self._shelf.now()
-            refused = [settlement for settlement in settlements if not self._settle(settlement, now_us)]
+            refused, applied = [], []
+            for settlement in settlements:
+                is_held = self._leased(settlement.id, settlement.token) is not None
+                if not self._settle(settlement, now_us):
+                    refused.append(settlement)
+                elif is_held:
+                    applied.append(settlement)
+            self._shelf.flows.move(notes_of(applied), now_us)
             self._shelf.ring()
         return refused
 

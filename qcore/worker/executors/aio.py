@@ -18,6 +18,7 @@ from qcore import events
 from qcore.envelope import Lease
 from qcore.jobs.running import is_async, start, within
 from qcore.settlement import Settlement
+from qcore.worker.attempt import Attempt
 from qcore.worker.deadline import Interrupted
 from qcore.worker.ends import handed_back
 from qcore.worker.executors.attempts import Entry, UnderWay
@@ -25,7 +26,7 @@ from qcore.worker.executors.base import Ended
 from qcore.worker.executors.threads import JobThreads, ThreadDeadline, ThreadDeadlines
 from qcore.worker.lane import Lane
 from qcore.worker.options import WorkerOptions
-from qcore.worker.runner import Attempt, Runner
+from qcore.worker.runner import Runner
 from qcore.worker.slots import ChildSlots
 from qcore.worker.verdict import rules
 

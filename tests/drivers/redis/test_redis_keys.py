@@ -12,6 +12,8 @@ from fakes.worker import FakeWorker
 from qcore.drivers.base import COMPLETED_KEPT_S
 from qcore.drivers.redis import keys
 from qcore.envelope import Exclusive, Start, Unique
+from qcore.flows import Flow, FlowKind, Opening, Role, Step, Weave, membership
+from qcore.ids import new_id
 from qcore.limits import Limit
 from qcore.records import QueueDefinition
 
@@ -57,6 +59,25 @@ def live(driver: Any, queue: str) -> None:
     worker.reserve(1)
     driver.report([worker_record(id=worker.name)])
     driver.command(worker.name, "pause")
+    flow(driver, queue)
+
+
+def flow(driver: Any, queue: str) -> None:
+    """A batch of which a member lives and one has failed, and a chain with a step that has a result."""
+    worker = FakeWorker(driver, queue)
+    batch_id, chain_id = new_id(), new_id()
+    told, steps = membership(batch_id), [envelope(queue, flow=membership(chain_id, Role.STEP)) for _ in range(2)]
+    parts = [
+        Step(id=steps[0].id, flow=chain_id, place=0, children=(steps[1].id,), envelope=steps[0]),
+        Step(id=steps[1].id, flow=chain_id, place=1, waits=1, parents=(steps[0].id,), envelope=steps[1]),
+    ]
+    begun = Flow(id=batch_id, kind=FlowKind.BATCH, total=2, allowed=-1, has_begun=True)
+    members = tuple(envelope(queue, priority=10, flow=told) for _ in range(2))
+    driver.weave(Weave(openings=(Opening(flow=begun),), members=members))
+    driver.settle([failed(lease) for lease in worker.reserve(1)])
+    driver.weave(Weave(openings=(Opening(flow=Flow(id=chain_id, kind=FlowKind.BATCH, total=2)),), steps=tuple(parts)))
+    first = next(lease for lease in worker.reserve(9) if lease.id == steps[0].id)
+    driver.settle([completed(first, result=b"1")])
 
 
 def age(client: Any, seconds: float) -> None:
@@ -87,6 +108,8 @@ def test_after_the_end_of_all_only_what_stays_for_good_is_left(driver: Any, clie
     while driver.clear("default"):
         pass
     driver.dismiss([worker.id for worker in driver.workers()])
+    for record in driver.flows([FlowKind.BATCH]).flows:
+        driver.delete_flow(record.flow.id)
     client.delete(*client.keys("*:request:*"), *client.keys("*:commands:*"))  # they end by their own time
     assert set(kinds(client)) == FOR_GOOD
 

@@ -275,6 +275,7 @@ class PostgreSQLMoves(Moves):
             ranks=arrays.bigs([-e.priority for e in envelopes]),
             due_uss=arrays.bigs([e.due_us for e in envelopes]),
             delay_uss=arrays.bigs([e.delay_us for e in envelopes]),
+            flows=arrays.texts([e.flow for e in envelopes]),
             tagss=arrays.texts([encode_tags(e.tags).decode() if e.tags else None for e in envelopes]),
             payloads=arrays.blobs([e.payload for e in envelopes]),
             entering=arrays.texts(entering),

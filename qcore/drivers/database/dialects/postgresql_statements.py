@@ -51,6 +51,7 @@ _GIVEN_TYPES: dict[str, TypeEngine[Any]] = {
     "rank": BigInteger(),
     "due_us": BigInteger(),
     "delay_us": BigInteger(),
+    "flow": Text(),
     "tags": Text(),
     "payload": LargeBinary(),
 }
@@ -102,7 +103,7 @@ class PostgreSQLStatements(Statements):
         now = select(self.dialect.now.label("now_us")).cte("moment")
         due_us = func.coalesce(given.c.due_us, now.c.now_us + given.c.delay_us)
         return select(
-            *(given.c[name] for name in ("id", "job", "queue", "rank", "tags", "payload")),
+            *(given.c[name] for name in ("id", "job", "queue", "rank", "flow", "tags", "payload")),
             now.c.now_us.label("created_us"),
             due_us.label("due_us"),
             case((due_us > now.c.now_us, literally(DELAYED)), else_=literally(READY)).label("state"),

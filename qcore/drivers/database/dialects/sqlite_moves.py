@@ -63,6 +63,7 @@ class _Ready(msgspec.Struct, frozen=True, gc=False, array_like=True):
     crash_reason: str | None
     lock: str | None
     rank: int
+    flow: str | None
 
 
 _decode = msgspec.json.Decoder(list[_Ready]).decode
@@ -199,5 +200,6 @@ class SqliteMoves(Moves):
             cancel_requested=bool(one.cancel_requested),
             crash_reason=one.crash_reason,
             lock=one.lock,
+            flow=one.flow,
             reserved_us=now_us,
         )

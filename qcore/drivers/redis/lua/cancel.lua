@@ -1,10 +1,10 @@
 -- Cancel jobs: one that waits ends here and now, a leased one is marked and its worker told by its heartbeat.
--- Uses: keys clock bulk job locks bell waiting window cancel
+-- Uses: keys clock bulk job locks bell waiting window enter cancel flow flows
 -- ARGV: "1" to interrupt those that run, then ids.
 -- Returns: ids of those that ended.
 -- Changes: leases (the mark); waiting, priorities, retrying, ends, cancelled, queue, wake; locks; what the window
---   forgets.
-local ended, by_queue = {}, {}
+--   forgets; what follows in flows.
+local ended, by_queue, members = {}, {}, {}
 local wanted = table.remove(ARGV, 1) == '1' and { CANCELLING, HARD } or { CANCELLING }
 
 local function mark(id, value)
@@ -26,7 +26,11 @@ for n, id in ipairs(ARGV) do
     finish_cancelled(id, facts, due)
     by_queue[facts.queue] = (by_queue[facts.queue] or 0) + 1
     ended[#ended + 1] = id
+    if facts.told then
+      members[#members + 1] = { id = id, told = facts.told }
+    end
   end
 end
 after_cancelling(by_queue)
+tell_flows(members)
 return ended

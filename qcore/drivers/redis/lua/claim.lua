@@ -50,7 +50,7 @@ local groups = read_groups(2, tonumber(ARGV[1]))
 mark_new(groups)
 for _, group in ipairs(groups) do
   local asked = ARGV[group.first - 2]
-  if #asked > 1 and #group.new > 0 then
+  if #asked > 1 and #group.new > 0 and not group.flow then
     decide(group, cmsgpack.unpack(string.sub(asked, 2)))
   end
 end

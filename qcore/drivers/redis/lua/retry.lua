@@ -1,10 +1,11 @@
 -- Put failed jobs back as pending: created and due now, nothing charged, their errors kept, past any capacity. A unique
 -- one takes its lock again if that is free, and else comes back without one.
--- Uses: keys clock bulk job locks bell waiting entries
+-- Uses: keys clock bulk job locks bell waiting entries window enter cancel flow flows
 -- ARGV: ids.
 -- Returns: the ids put back.
--- Changes: jobs (created), failed, ends, marks, progress, waiting, priorities, wake, locks.
-local entries, ids, jobs = {}, {}, {}
+-- Changes: jobs (created), failed, ends, marks, progress, waiting, priorities, wake, locks; what follows in flows.
+local entries, ids, jobs, notes = {}, {}, {}, {}
+insist()
 for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
   local id = ARGV[n]
   local facts = header and describe(header)
@@ -13,6 +14,11 @@ for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
     jobs[#jobs + 1] = id
     jobs[#jobs + 1] = NOW .. string.sub(header, 17)
     entries[#entries + 1] = { id = id, queue = facts.queue, priority = facts.priority, due = now }
+    if facts.told then
+      local flow, role = told_of(facts.told)
+      notes[#notes + 1] = { flow = flow, word = 'retried', id = id, role = role, state = 3 }
+      call('SADD', root .. 'members:' .. flow, id)
+    end
     if facts.lock and not holder_of(facts.lock[1]) then
       take_lock(facts.lock[1], id, facts.lock[2], facts.lock[3])
     end
@@ -23,4 +29,7 @@ bulk('HDEL', MARKS, ids)
 bulk('HDEL', PROGRESS, ids)
 bulk('HSET', JOBS, jobs)
 wait_all(entries)
+if #notes > 0 then
+  weaver()(notes)
+end
 return ids

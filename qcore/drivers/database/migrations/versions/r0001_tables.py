@@ -31,6 +31,8 @@ def upgrade() -> None:
     locks = _table(dialect, f"{prefix}_locks", *_lock(dialect))
     limits = _table(dialect, f"{prefix}_limits", *_limit(dialect))
     slots = _table(dialect, f"{prefix}_slots", *_slot(dialect))
+    flows = _table(dialect, f"{prefix}_flows", *_flow(dialect))
+    steps = _table(dialect, f"{prefix}_steps", *_step(dialect))
     _table(dialect, f"{prefix}_queues", *_queue(dialect))
     _table(dialect, f"{prefix}_counters", *_counter(dialect))
     _table(dialect, f"{prefix}_workers", *_worker(dialect))
@@ -47,14 +49,25 @@ def upgrade() -> None:
             over=("attempts",),
             also=("state",),
         ),
+        dialect.index(jobs, "flow", ("flow", "id"), only="flow IS NOT NULL"),
         dialect.index(finished, "window", ("queue", "state", "kept", "ended_us")),
         dialect.index(finished, "results", ("result_until_us",), only="kept = 1", over=("kept",)),
         dialect.index(failed, "ended_queue", ("queue", "ended_us", "id")),
         dialect.index(failed, "ended", ("ended_us",)),
+        dialect.index(failed, "flow", ("flow", "id"), only="flow IS NOT NULL"),
         dialect.index(locks, "owner", ("owner",)),
         dialect.index(locks, "until", ("until_us",)),
         dialect.index(limits, "until", ("until_us",)),
         dialect.index(slots, "at", ("at_us",)),
+        dialect.index(flows, "kind", ("kind", "id")),
+        dialect.index(
+            flows,
+            "stopping",
+            ("cancelled_us",),
+            only="finished_us IS NULL AND cancelled_us IS NOT NULL",
+            over=("finished_us",),
+        ),
+        dialect.index(steps, "flow", ("flow", "strand", "place")),
         dialect.index(commands, "address", ("address", "left_us")),
     ):
         index.create(op.get_bind())
@@ -89,6 +102,7 @@ def _described(dialect: Dialect) -> list[Column[Any]]:
         Column("last_outcome", dialect.name_type),
         Column("progress", SmallInteger),
         Column("progress_note", dialect.text_type),
+        Column("flow", dialect.name_type),
     ]
 
 
@@ -162,6 +176,56 @@ def _slot(dialect: Dialect) -> list[Column[Any]]:
         Column("owner", dialect.id_type, primary_key=True),
         Column("at_us", BigInteger, nullable=False),
         Column("bound", Integer, nullable=False),
+    ]
+
+
+def _flow(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("id", dialect.id_type, primary_key=True),
+        Column("kind", dialect.name_type, nullable=False),
+        Column("name", dialect.name_type, nullable=False),
+        Column("parent", dialect.id_type),
+        _number("total"),
+        _number("processed"),
+        _number("failed"),
+        _number("cancelled"),
+        _number("excused"),
+        _number("allowed"),
+        Column("allowed_ppm", BigInteger),
+        _flag("is_open"),
+        _flag("has_begun"),
+        _flag("hooks"),
+        _flag("hooked"),
+        _number("live"),
+        _flag("progress"),
+        Column("created_us", BigInteger, nullable=False),
+        Column("failed_us", BigInteger),
+        Column("failed_by", dialect.id_type),
+        Column("cancelled_us", BigInteger),
+        Column("finished_us", BigInteger),
+        Column("options", dialect.blob_type),
+        Column("callbacks", dialect.blob_type),
+    ]
+
+
+def _step(dialect: Dialect) -> list[Column[Any]]:
+    return [
+        Column("id", dialect.id_type, primary_key=True),
+        Column("flow", dialect.id_type, nullable=False),
+        Column("strand", BigInteger, nullable=False),
+        Column("place", BigInteger, nullable=False),
+        Column("name", dialect.name_type),
+        Column("job", dialect.name_type, nullable=False),
+        _flag("is_flow"),
+        Column("state", SmallInteger, nullable=False),
+        _number("waits"),
+        Column("runtime_us", BigInteger),
+        Column("ended_us", BigInteger),
+        Column("parents", dialect.text_type),
+        Column("children", dialect.text_type),
+        Column("error", dialect.text_type),
+        Column("envelope", dialect.blob_type),
+        Column("result", dialect.blob_type),
     ]
 
 

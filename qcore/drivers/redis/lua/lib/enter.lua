@@ -1,6 +1,7 @@
 -- Storing new jobs. A group of them is ARGV: class facts (header), queue, priority, "+" or "@", microseconds from
 -- now ("+") or since the epoch ("@"), "1" if no capacity binds it or "0", followed by what a unique job asks for (see
--- claim.lua), number of jobs; then for each its id and payload.
+-- claim.lua) or by "f" and the flow whose members they are, number of jobs; then for each its id and payload.
+local OF_FLOW = 102 -- "f"
 
 -- Read `count` groups that begin at ARGV[at]; returns them and where the next thing begins.
 local function read_groups(at, count)
@@ -13,6 +14,7 @@ local function read_groups(at, count)
       facts = string.format('%04d', #ARGV[at]) .. ARGV[at], queue = ARGV[at + 1], priority = ARGV[at + 2],
       due = ARGV[at + 3] == '+' and now + us or us,
       is_bound = string.byte(ARGV[at + 5]) ~= 49, first = first, last = after - 2,
+      flow = string.byte(ARGV[at + 5], 2) == OF_FLOW and string.sub(ARGV[at + 5], 3),
     }
     at = after
   end
@@ -59,6 +61,15 @@ local function full_queue(groups)
   return nil
 end
 
+-- Note which jobs of a flow live.
+local function note_members(group)
+  local ids = {}
+  for n, at in ipairs(group.new) do
+    ids[n] = ARGV[at]
+  end
+  bulk('SADD', root .. 'members:' .. group.flow, ids)
+end
+
 -- Store the new jobs of groups that `mark_new` has seen.
 local function enter(groups)
   local jobs, payloads, places, n = {}, {}, {}, 0
@@ -78,6 +89,9 @@ local function enter(groups)
       end
       place[m + 1], place[m + 2] = due, id
       n, m = n + 2, m + 2
+    end
+    if group.flow and #group.new > 0 then
+      note_members(group)
     end
     if m > 0 then
       place.first = math.min(place.first, group.due)

@@ -1,6 +1,7 @@
 -- How a job's values are laid out.
 --   jobs    created (16 digits) · place (1) · size (4) · msgpack [class, queue, priority as text, tags] · payload
 --           of a unique job [class, queue, priority as text, tags, [key, kind, microseconds or 0]]
+--           of a member [class, queue, priority as text, tags, nil, flow and what it is to it]
 --           place is "i" where the payload follows, "x" where it is apart, in `payloads`; size is of the msgpack
 --   leases  due (16) · reserved (16) · flags (1) · token
 --   ends    ended (16) · due (16) · reserved (16) · flags (1) · msgpack [token, outcome, attempts, exceptions, …]
@@ -15,7 +16,7 @@ local FACTS, APART = 21, 120 -- bytes before the msgpack; "x"
 
 local function describe(header)
   local _, facts = cmsgpack.unpack_one(header, FACTS)
-  return { queue = facts[2], priority = facts[3], lock = facts[5] }
+  return { queue = facts[2], priority = facts[3], lock = facts[5], told = facts[6] }
 end
 
 -- Payloads by position, of those jobs alone that keep theirs apart.

@@ -77,8 +77,9 @@ local function release(ids, leases, bodies)
 end
 
 -- What comes with some of the settlements, after the groups: histories (id, bytes), results (id, microseconds to
--- keep, bytes), pushes (id, number of groups, groups) and locks to be freed (id, key, "1" if it was held for the lease
--- alone); each list begins with its length.
+-- keep, bytes), pushes (id, number of groups, groups), locks to be freed (id, key, "1" if it was held for the lease
+-- alone) and what they mean to flows (msgpack [flow, role, state, excused, result, error, microseconds, growth], number
+-- of ids, ids); each list begins with its length.
 local function keep_histories(at, applied)
   local kept = {}
   for k = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
@@ -137,6 +138,27 @@ local function free_locks(at, applied)
   return after
 end
 
+local function count_in_flows(at, applied)
+  local notes, groups = {}, tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, groups do
+    local kind, after = cmsgpack.unpack(ARGV[at]), at + 2 + tonumber(ARGV[at + 1])
+    for k = at + 2, after - 1 do
+      if applied[ARGV[k]] then
+        notes[#notes + 1] = {
+          flow = kind[1], word = 'ended', id = ARGV[k], role = kind[2], state = kind[3], excused = kind[4],
+          result = kind[5], error = kind[6], runtime = kind[7], growth = kind[8],
+        }
+      end
+    end
+    at = after
+  end
+  if #notes > 0 then
+    weaver()(notes)
+  end
+  return at
+end
+
 -- Apply the settlements that begin at ARGV[at]; returns the positions (from 1) of the refused, and what follows.
 local function settle(at)
   local reply, offset, total = { refused = {}, applied = {} }, 0, tonumber(ARGV[at])
@@ -156,6 +178,7 @@ local function settle(at)
   at = keep_results(at, reply.applied)
   at = push_what_follows(at, reply.applied)
   at = free_locks(at, reply.applied)
+  at = count_in_flows(at, reply.applied)
   expire_results(share(offset))
   return reply.refused, at
 end

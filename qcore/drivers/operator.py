@@ -1,0 +1,157 @@
+"""What a person, or code on their behalf, does to a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from qcore.limits import Limit
+from qcore.records import QueueDefinition, WorkerRecord
+
+
+class Change(NamedTuple):
+    """One payload that another is to take the place of."""
+
+    id: str
+    old: bytes
+    new: bytes
+
+
+class Operator(Protocol):
+    """What a person, or code on their behalf, does to a store. In bounded steps that return counts."""
+
+    def define(self, definitions: Sequence[QueueDefinition]) -> None:
+        """Publish what `define_queue` says, for every process; fields an operator set (see `limit`) stay."""
+        ...
+
+    def limit(self, queue: str, limit: Limit | None) -> None:
+        """Let so many jobs of the queue start in a window, whatever its definition says; None: as many as can."""
+        ...
+
+    def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
+        """Let the queue give no jobs, for ever or for `for_s` seconds; whether that changed anything."""
+        ...
+
+    def resume(self, queue: str) -> bool:
+        """Let the queue give jobs again; whether it had been paused."""
+        ...
+
+    def clear(self, queue: str, *, limit: int = 1000) -> int:
+        """Drop up to `limit` waiting jobs of the queue (pending, delayed, retrying; none that is leased).
+
+        Returns:
+            Jobs dropped; call again until it is 0.
+        """
+        ...
+
+    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+        """Put failed jobs back as pending: no tries charged, due now, their errors kept; past any capacity.
+
+        A unique job takes its lock again if that is free, and else comes back without one.
+
+        Returns:
+            Ids put back; those that are not in the failed store are left out.
+        """
+        ...
+
+    def forget(self, ids: Sequence[str]) -> Sequence[str]:
+        """Drop failed jobs for good; returns the ids dropped."""
+        ...
+
+    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
+        """Drop up to `limit` failed jobs, of a queue or all, that failed before an instant; returns how many."""
+        ...
+
+    def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
+        """Cancel jobs: one that waits ends as cancelled, a leased one is marked and its worker told.
+
+        Args:
+            ids: of the jobs.
+            hard: the worker interrupts those that run. Asked once, this holds, whoever asks again without it.
+
+        Returns:
+            Ids that ended here and now, so that no worker will run them.
+        """
+        ...
+
+    def reseal(self, changes: Sequence[Change]) -> Sequence[str]:
+        """Put new payloads in the place of old ones, for jobs that wait or have failed and still have the old one.
+
+        Args:
+            changes: at most 1,000, each of another job.
+
+        Returns:
+            Ids changed; those that run, have ended or have another payload by now are left out.
+        """
+        ...
+
+    def take_lock(self, key: str, owner: str, for_us: int) -> bool:
+        """Take a unique lock here for a job that lives elsewhere; whether it was free, or that job's already.
+
+        Args:
+            key: 190 characters at the most.
+            owner: id of the job.
+            for_us: from now, after which it is free whatever became of the job; not 0.
+        """
+        ...
+
+    def release_lock(self, key: str, owner: str | None = None) -> bool:
+        """Free a lock of any kind, whosever it is or only that job's; whether it was held."""
+        ...
+
+    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
+        """Register workers, or renew what is known of them (`beat_us` is the store's now).
+
+        One that has not reported for three lease terms is forgotten.
+
+        Returns:
+            Commands addressed to these workers, or to their supervisors, since their last report: by the id they
+            were addressed to. Each is given once.
+        """
+        ...
+
+    def dismiss(self, workers: Sequence[str]) -> None:
+        """Forget workers that have ended."""
+        ...
+
+    def command(self, address: str, command: str) -> int:
+        """Leave a command for workers.
+
+        Args:
+            address: a worker's id, a supervisor's, or `*` for all supervisors.
+            command: `pause`, `continue`, `restart` or `terminate`.
+
+        Returns:
+            How many known workers it concerns; 0 leaves none.
+        """
+        ...
+
+    def close_flow(self, flow: str) -> bool:
+        """Let an open flow finish once all its members have ended; whether it was open."""
+        ...
+
+    def cancel_flow(self, flow: str) -> bool:
+        """Stop a flow: none of its members is reserved from here on. Whether it was under way.
+
+        Those that wait end as cancelled, many of them at once and the rest soon after; those in a worker's hands are
+        marked as `cancel` does, and count as they end.
+        """
+        ...
+
+    def retry_flow(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
+        """Put up to `limit` failed members of a flow back, as `retry` does: it is under way again. Returns their ids.
+
+        A step that was skipped because one of them failed waits for it again.
+        """
+        ...
+
+    def delete_flow(self, flow: str) -> bool:
+        """Forget a flow, its steps and the flows among them; whether it was there.
+
+        Its jobs live on, and count nowhere.
+        """
+        ...
+
+    def progress(self, job_id: str, percent: int, note: str | None) -> None:
+        """Note how far a running job has come; nothing happens if it runs no more."""
+        ...

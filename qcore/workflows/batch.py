@@ -1,0 +1,400 @@
+"""Batches: many jobs that are counted together, with callbacks when they have come so far."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain as joined
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
+
+from qcore.clock import instant
+from qcore.drivers.base import MAX_PUSH
+from qcore.errors import ConfigurationError, JobNotFound, QueueError
+from qcore.flows import FlowKind, FlowRecord, Hook, Weave
+from qcore.ids import is_id, new_id
+from qcore.jobs.context import JobContext, Wanted
+from qcore.manager import QueueManager
+from qcore.workflows.options import options_in
+from qcore.workflows.pending import Pending, allowance_of, strand_of
+from qcore.workflows.plan import Call, Node, Planner, Spec, Whole, connection_for, jobs_in
+
+if TYPE_CHECKING:
+    from qcore.config import ConnectionSettings
+    from qcore.drivers import Store
+
+_STRAND_BITS = 42  # times a thousand, what a double holds exactly
+Told = Callable[[int], object]
+"""Is told how many members are stored so far."""
+
+
+def batch(jobs: Iterable[Any]) -> PendingBatch:
+    """Count jobs together: `batch([A(), B(), [C(), D()]]).then(f).dispatch()`.
+
+    Args:
+        jobs: jobs, lists of jobs that follow each other, chains, graphs and other batches. Any iterable: it is read
+            once, as the batch is dispatched, a thousand at a time.
+    """
+    return PendingBatch(jobs)
+
+
+class PendingBatch(Pending):
+    """A batch that is being described."""
+
+    def __init__(self, jobs: Iterable[Any]) -> None:
+        super().__init__(FlowKind.BATCH)
+        self._jobs = jobs
+
+    def before(self, call: Call) -> Self:
+        """Call this before the first job runs; the jobs wait for it."""
+        return self._call(Hook.BEFORE, call)
+
+    def progress(self, call: Call) -> Self:
+        """Call this when jobs have ended; one call at a time, however many they were."""
+        return self._call(Hook.PROGRESS, call)
+
+    def allow_failures(self, allowed: int | str | Call | None = None) -> Self:
+        """Let so many jobs fail; one more fails the batch and cancels the rest.
+
+        Args:
+            allowed: a number, a share of all jobs ("5%"), or a function of exception and job that says whether that
+                failure does not count; without it any number may fail.
+        """
+        self._spec.allowance = allowance_of(allowed)
+        return self
+
+    def whole(self) -> Whole:
+        """Itself as a part of other work."""
+        return Whole(self._spec, list(_strands(self._jobs)))
+
+    def dispatch(self, *, session: Any = None, told: Told | None = None) -> str:
+        """Store the batch; returns its id.
+
+        Up to a thousand jobs are one atomic step. More are stored a thousand at a time, and the batch is open until
+        the last of them: it does not finish before, and what was stored runs meanwhile.
+
+        Args:
+            session: an SQLAlchemy session on the batch's own database: it is stored in its transaction.
+            told: is told how many jobs are stored so far.
+
+        Raises:
+            QueueError: as `Job.dispatch` raises. Of a batch that was begun the message says its id: it is open, and
+                may be closed or cancelled (`JobBatch`, `qctl batch`).
+        """
+        manager = QueueManager.current()
+        strands = _strands(self._jobs)
+        first = _piece(strands)
+        connection = connection_for(manager, self._spec, jobs_in(first))
+        sender = _Sender(manager, connection, self._spec, session)
+        rest = _piece(strands)
+        flow_id = sender.begin(first, is_open=bool(rest))
+        if rest:
+            _stream(sender, rest, strands, told or _teller())
+        return flow_id
+
+    def dispatch_if(self, condition: object) -> str | None:
+        """Dispatch it if the condition holds; returns its id or None."""
+        return self.dispatch() if condition else None
+
+    def dispatch_unless(self, condition: object) -> str | None:
+        """Dispatch it unless the condition holds; returns its id or None."""
+        return None if condition else self.dispatch()
+
+
+class JobBatch:
+    """A batch as the store knew it when it was read; `fresh()` reads it again."""
+
+    def __init__(
+        self, record: FlowRecord, manager: QueueManager, connection: str, context: JobContext | None = None
+    ) -> None:
+        self._record = record
+        self._flow = record.flow
+        self._manager = manager
+        self._connection = connection
+        self._context = context
+        """Of the member that asks, where one does."""
+
+    @classmethod
+    def find(cls, batch_id: str, connection: str | None = None) -> Self:
+        """Find a batch by its id.
+
+        Args:
+            batch_id: as `dispatch` returned it.
+            connection: where to look; on every connection in use if None.
+
+        Raises:
+            JobNotFound: no store knows it (any more).
+        """
+        manager = QueueManager.current()
+        record, name = find_flow(manager, batch_id, connection)
+        return cls(record, manager, name)
+
+    def __repr__(self) -> str:
+        return f"<JobBatch {self.id} {self.name or 'without a name'} {self.progress()}%>"
+
+    @property
+    def id(self) -> str:
+        """Its id, a UUIDv7."""
+        return self._flow.id
+
+    @property
+    def name(self) -> str:
+        """As its maker called it; empty if he did not."""
+        return self._flow.name
+
+    @property
+    def total_jobs(self) -> int:
+        """Jobs stored so far."""
+        return self._flow.total
+
+    @property
+    def processed_jobs(self) -> int:
+        """Jobs that ended well."""
+        return self._flow.processed
+
+    @property
+    def failed_jobs(self) -> int:
+        """Jobs that failed for good."""
+        return self._flow.failed
+
+    @property
+    def cancelled_jobs(self) -> int:
+        """Jobs that were cancelled, or never began because of what failed before them."""
+        return self._flow.cancelled
+
+    @property
+    def pending_jobs(self) -> int:
+        """Jobs that have not ended."""
+        return max(0, self._flow.total - self._flow.ended)
+
+    @property
+    def failed_job_ids(self) -> list[str]:
+        """Ids of failed jobs that are still in the failed list, a thousand at the most."""
+        return list(self._store.failed_of(self.id))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `with_option` said."""
+        return dict(options_in(self._record.options).get("options", {}))
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was stored, aware UTC."""
+        return instant(self._flow.created_us)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When its last job ended."""
+        return _instant(self._flow.finished_us)
+
+    @property
+    def cancelled_at(self) -> datetime | None:
+        """When it was stopped, by a person or by failures."""
+        return _instant(self._flow.cancelled_us)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more jobs are to come: its producer has not said that it is complete."""
+        return self._flow.is_open
+
+    def progress(self) -> int:
+        """Percent of its jobs that have ended, however."""
+        return 100 if not self.total_jobs else 100 * self._flow.ended // self.total_jobs
+
+    def finished(self) -> bool:
+        """Whether all of its jobs have ended."""
+        return self._flow.finished_us is not None
+
+    def cancelled(self) -> bool:
+        """Whether it was stopped, by a person or by failures."""
+        return self._flow.cancelled_us is not None
+
+    def failed(self) -> bool:
+        """Whether more jobs failed than may."""
+        return self._flow.failed_us is not None
+
+    def has_failures(self) -> bool:
+        """Whether a job has failed for good."""
+        return self._flow.failed > 0
+
+    def fresh(self) -> JobBatch:
+        """Read it again."""
+        record, name = find_flow(self._manager, self.id, self._connection)
+        return JobBatch(record, self._manager, name, self._context)
+
+    def add(self, jobs: Iterable[Any]) -> int:
+        """Add jobs; returns how many were given.
+
+        From inside a member, up to a thousand are stored in the same step in which that completes: an attempt that
+        fails has added nothing. More, and from elsewhere, are stored at once. To a batch that was cancelled nothing
+        is added that would run.
+
+        Raises:
+            QueueError: it has finished.
+        """
+        given = list(_strands(jobs))
+        wanted = self._wanted(given)
+        if wanted is not None:
+            wanted.members += [node.work for (node,) in given]
+            return len(given)
+        settings = self._manager.settings.connection(self._connection)
+        sender = _Sender(self._manager, settings, self._spec(), None, flow_id=self.id)
+        for piece in _pieces(iter(given)):
+            sender.add(piece)
+        return len(given)
+
+    def close(self) -> bool:
+        """Say that no more jobs are to come: it finishes with what is stored. Whether it was open."""
+        return self._store.close_flow(self.id)
+
+    def cancel(self) -> bool:
+        """Cancel what has not begun; whether it was under way."""
+        return self._store.cancel_flow(self.id)
+
+    def retry(self) -> int:
+        """Put its failed jobs back, and let it go on; returns how many. A callback that ran does not run again."""
+        total = 0
+        while ids := self._store.retry_flow(self.id):
+            total += len(ids)
+        return total
+
+    def delete(self) -> bool:
+        """Forget it; its jobs live on and count nowhere. Whether it was there."""
+        return self._store.delete_flow(self.id)
+
+    @property
+    def _store(self) -> Store:
+        return self._manager.connection(self._connection)
+
+    def _wanted(self, strands: Sequence[Sequence[Node]]) -> Wanted | None:
+        """Where jobs are kept until the member that adds them has completed; None where they are stored at once."""
+        context = self._context
+        if context is None or any(len(strand) > 1 or isinstance(strand[0].work, Whole) for strand in strands):
+            return None
+        if context.wanted is None:
+            context.wanted = Wanted()
+        is_room = len(context.wanted.members) + len(strands) <= MAX_PUSH
+        return context.wanted if is_room else None
+
+    def _spec(self) -> Spec:
+        spec = Spec(self._flow.kind)
+        spec.queue = options_in(self._record.options).get("queue")
+        return spec
+
+
+def batch_of(record: FlowRecord, manager: QueueManager, connection: str, context: JobContext) -> JobBatch | None:
+    """The batch of a member; None where what it belongs to is none."""
+    if record.flow.kind is not FlowKind.BATCH:
+        return None
+    return JobBatch(record, manager, connection, context)
+
+
+def find_flow(manager: QueueManager, flow_id: str, connection: str | None) -> tuple[FlowRecord, str]:
+    """Find a batch, chain or graph, and the name of its connection.
+
+    Raises:
+        JobNotFound: no store knows it (any more).
+    """
+    names = [manager.settings.connection(connection).name] if connection else manager.connections_in_use()
+    for name in names if is_id(flow_id) else ():
+        record = manager.connection(name).flow(flow_id)
+        if record is not None:
+            return record, name
+    raise JobNotFound(f"no batch or chain {flow_id}", hint="it may have been pruned; see: qctl batches, qctl chains")
+
+
+class _Sender:
+    """Stores one batch, piece by piece."""
+
+    def __init__(
+        self,
+        manager: QueueManager,
+        connection: ConnectionSettings,
+        spec: Spec,
+        session: Any,
+        flow_id: str | None = None,
+    ) -> None:
+        self._manager = manager
+        self._connection = connection
+        self._spec = spec
+        self._session = session
+        self._planner = Planner(manager, connection)
+        self.flow_id = flow_id or new_id()
+        self.stored = 0
+
+    def begin(self, strands: Sequence[Sequence[Node]], *, is_open: bool) -> str:
+        whole = Whole(self._spec, strands)
+        self._weave(self._planner.opening(whole, self.flow_id, is_open=is_open))
+        self.stored = len(strands)
+        return self.flow_id
+
+    def add(self, strands: Sequence[Sequence[Node]]) -> None:
+        self._weave(self._planner.more(self.flow_id, self._spec, strands, self._next_strand()))
+        self.stored += len(strands)
+
+    def close(self) -> None:
+        if self._session is not None:
+            raise ConfigurationError(
+                f"a batch of more than {MAX_PUSH:,} jobs cannot be stored in a session's transaction",
+                hint="dispatch it without session=, after the commit",
+            )
+        self._manager.connection(self._connection.name).close_flow(self.flow_id)
+
+    def _next_strand(self) -> int:
+        """A number from which on a piece has numbers of its own, whoever else adds to the batch."""
+        return secrets.randbits(_STRAND_BITS) * MAX_PUSH
+
+    def _weave(self, weave: Weave) -> None:
+        self._manager.weave(self._connection, weave, session=self._session)
+
+
+def _stream(sender: _Sender, piece: Sequence[Sequence[Node]], rest: Iterator[list[Node]], told: Told) -> None:
+    """Store the second piece of a batch and all that follow, and close it."""
+    try:
+        told(sender.stored)
+        for more in joined([piece], _pieces(rest)):
+            sender.add(more)
+            told(sender.stored)
+        sender.close()
+    except Exception as error:
+        note = f"batch {sender.flow_id} is open with the {sender.stored:,} jobs stored before that"
+        if isinstance(error, QueueError):
+            error.message = f"{error.message} ({note})"
+            error.args = (error.message,)
+        else:
+            error.add_note(note)
+        raise
+
+
+def _strands(jobs: Iterable[Any]) -> Iterator[list[Node]]:
+    for place, work in enumerate(jobs):
+        strand = strand_of(work, f"job {place + 1:,} of the batch")
+        if strand:
+            yield strand
+
+
+def _piece(strands: Iterator[list[Node]]) -> list[list[Node]]:
+    return list(islice(strands, MAX_PUSH))
+
+
+def _pieces(strands: Iterator[list[Node]]) -> Iterator[list[list[Node]]]:
+    while piece := _piece(strands):
+        yield piece
+
+
+def _teller() -> Told:
+    """Tell a person how far it is, where one looks on."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+
+    def tell(stored: int) -> None:
+        sys.stderr.write(f"\r{stored:,} jobs stored")
+        sys.stderr.flush()
+
+    return tell
+
+
+def _instant(us: int | None) -> datetime | None:
+    return None if us is None else instant(us)

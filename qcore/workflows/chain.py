@@ -1,0 +1,52 @@
+"""Chains: jobs that follow each other, each with what the one before returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from qcore.flows import FlowKind
+from qcore.workflows.pending import Pending
+from qcore.workflows.plan import Node, Whole
+from qcore.workflows.sending import parts_in_a_row, send
+
+
+def chain(jobs: Iterable[Any]) -> PendingChain:
+    """Let jobs follow each other: `chain([Extract(), Transform(), Load()]).dispatch()`.
+
+    Args:
+        jobs: jobs, batches, which the next step waits for as a whole, and other chains. A list is a batch.
+    """
+    return PendingChain(jobs)
+
+
+class PendingChain(Pending):
+    """A chain that is being described."""
+
+    def __init__(self, jobs: Iterable[Any]) -> None:
+        super().__init__(FlowKind.CHAIN)
+        self._jobs = list(jobs)
+
+    def whole(self) -> Whole:
+        """Itself as a part of other work."""
+        nodes: list[Node] = parts_in_a_row(self._jobs)
+        return Whole(self._spec, [nodes] if nodes else [])
+
+    def dispatch(self, *, session: Any = None) -> str:
+        """Store the chain in one step; returns its id.
+
+        Args:
+            session: an SQLAlchemy session on the chain's own database: it is stored in its transaction.
+
+        Raises:
+            QueueError: as `Job.dispatch` raises; nothing was stored.
+        """
+        return send(self.whole(), session)
+
+    def dispatch_if(self, condition: object) -> str | None:
+        """Dispatch it if the condition holds; returns its id or None."""
+        return self.dispatch() if condition else None
+
+    def dispatch_unless(self, condition: object) -> str | None:
+        """Dispatch it unless the condition holds; returns its id or None."""
+        return None if condition else self.dispatch()

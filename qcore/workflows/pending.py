@@ -1,0 +1,118 @@
+"""What batches, chains and graphs that are not stored yet have in common: names, callbacks, where they go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Self
+
+from qcore.errors import ConfigurationError
+from qcore.flows import FlowKind, Hook
+from qcore.jobs.job import Job
+from qcore.workflows.plan import PPM, Allowance, Call, Node, Spec, Whole, in_a_row
+
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_MOST_PERCENT = 100
+
+
+class Pending:
+    """Work that is being described; every call returns it again."""
+
+    def __init__(self, kind: FlowKind) -> None:
+        self._spec = Spec(kind)
+
+    def name(self, name: str) -> Self:
+        """Call it so on screens."""
+        self._spec.name = name
+        return self
+
+    def then(self, call: Call) -> Self:
+        """Call this when every job has ended and no more failed than may."""
+        return self._call(Hook.THEN, call)
+
+    def catch(self, call: Call) -> Self:
+        """Call this once when more failed than may, with the error of that job."""
+        return self._call(Hook.CATCH, call)
+
+    def finally_(self, call: Call) -> Self:
+        """Call this when every job and every other callback has ended, however."""
+        return self._call(Hook.FINALLY, call)
+
+    def on_queue(self, queue: str) -> Self:
+        """Send jobs here that name no queue of their own, and the callbacks."""
+        self._spec.queue = queue
+        return self
+
+    def on_connection(self, connection: str) -> Self:
+        """Store all of it there."""
+        self._spec.connection = connection
+        return self
+
+    def with_option(self, name: str, value: Any) -> Self:
+        """Keep a value with it, for whoever reads its `options`: anything that JSON has."""
+        self._spec.options[name] = value
+        return self
+
+    def whole(self) -> Whole:
+        """Itself as a part of other work."""
+        raise NotImplementedError
+
+    def _call(self, hook: Hook, call: Call) -> Self:
+        if not callable(call):
+            raise ConfigurationError(
+                f"{hook.name.lower()}() takes a function, not {type(call).__name__}", hint="give a def or a lambda"
+            )
+        self._spec.callbacks[hook] = call
+        return self
+
+
+def allowance_of(allowed: int | str | Call | None) -> Allowance:
+    """What `allow_failures` was told: a number, a percentage as text, a function, or nothing for any number.
+
+    Raises:
+        ConfigurationError: it is none of these.
+    """
+    if allowed is None or allowed is True:
+        return Allowance(most=-1)
+    if isinstance(allowed, int) and allowed >= 0:
+        return Allowance(most=int(allowed))
+    if isinstance(allowed, str) and (found := _PERCENT.fullmatch(allowed.strip())) is not None:
+        percent = float(found[1])
+        if percent <= _MOST_PERCENT:
+            return Allowance(ppm=round(percent * PPM / 100))
+    if isinstance(allowed, Callable):  # type: ignore[arg-type]  # an abstract class of the standard library
+        return Allowance(judge=allowed)  # type: ignore[arg-type]
+    raise ConfigurationError(
+        f"allow_failures({allowed!r}) makes no sense",
+        hint='give a number of jobs, a share such as "5%", a function of exception and job, or nothing for any number',
+    )
+
+
+def strand_of(work: Any, where: str) -> list[Node]:
+    """One member of a batch: a job, a list of jobs that follow each other, or other work.
+
+    Raises:
+        ConfigurationError: it is nothing that can be run.
+    """
+    if isinstance(work, (list, tuple)):
+        return in_a_row([part_of(one, where) for one in work])
+    if isinstance(work, Pending):
+        whole = work.whole()
+        is_plain = whole.spec.kind is FlowKind.CHAIN and not whole.spec.callbacks and not whole.spec.name
+        return list(whole.strands[0]) if is_plain and whole.strands else [Node(whole)]
+    return [Node(part_of(work, where))]
+
+
+def part_of(work: Any, where: str) -> Job | Whole:
+    """A job, or other work as a part of this one.
+
+    Raises:
+        ConfigurationError: it is nothing that can be run.
+    """
+    if isinstance(work, Pending):
+        return work.whole()
+    if isinstance(work, Job):
+        return work
+    raise ConfigurationError(
+        f"{where}: {work!r} is no job", hint="give instances of jobs, lists of them, batches or chains"
+    )

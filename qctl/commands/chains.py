@@ -1,0 +1,28 @@
+"""`qctl chains`."""
+
+from typing import Annotated
+
+import typer
+
+from qctl.commands.flow_items import list_flows
+from qctl.context import Invocation
+from qctl.exits import Exit
+
+EXAMPLES = ("qctl chains", "qctl chains -o name | xargs -n 1 qctl chain show")
+EXITS = (Exit.USAGE, Exit.UNREACHABLE, Exit.CONFIGURATION)
+
+
+def run(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, metavar="N", help="How many at the most.")] = 50,
+    cursor: Annotated[
+        str | None, typer.Option("--cursor", metavar="CURSOR", help="Where the page before ended.")
+    ] = None,
+) -> None:
+    """List chains and graphs, and how far each is.
+
+    The newest come first.
+    """
+    from qcore.flows import FlowKind
+
+    list_flows(Invocation.of(ctx), [FlowKind.CHAIN, FlowKind.GRAPH], "chains", limit, cursor)

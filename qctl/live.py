@@ -1,0 +1,45 @@
+"""Pages that are looked at again and again: drawn in place on a terminal, one after the other elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from qctl import output
+
+if TYPE_CHECKING:
+    from qctl.context import Invocation
+
+SHORTEST_S = 0.1
+Read = Callable[[], tuple[output.Report, bool]]
+"""Gives a report, and whether there is nothing more to come."""
+
+
+def watch(call: Invocation, every_s: float, read: Read) -> None:
+    """Print a report every so many seconds, until there is nothing more to come; Ctrl-C ends it before."""
+    pause_s = max(SHORTEST_S, every_s)
+    if output.format_of(call) == "table" and output.is_terminal():
+        _draw(call, pause_s, read)
+        return
+    while True:
+        report, is_over = read()
+        output.show(call, report)
+        if is_over:
+            return
+        time.sleep(pause_s)
+
+
+def _draw(call: Invocation, pause_s: float, read: Read) -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(no_color=not output.wants_color(call))
+    with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
+        while True:
+            report, is_over = read()
+            live.update(Text(report.text or ""), refresh=True)
+            if is_over:
+                return
+            time.sleep(pause_s)

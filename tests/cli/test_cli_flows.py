@@ -1,0 +1,111 @@
+"""Batches, chains and graphs, as the command line shows them and acts on them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from shop import Schemas, Shop
+
+pytestmark = pytest.mark.slow
+
+FLOWS = """
+from qcore import ChainableJob, batch, chain, workflow
+
+
+class Step(ChainableJob):
+    max_tries = 1
+
+    def __init__(self, word: str, fails: bool = False) -> None:
+        super().__init__()
+        self.word, self.fails = word, fails
+
+    def _handle(self) -> str:
+        if self.fails:
+            raise ValueError(self.word)
+        return self.word
+
+
+def make() -> None:
+    batch([Step("a"), Step("b", fails=True)]).name("letters").with_option("of", "me").allow_failures(1).dispatch()
+    chain([Step("a"), Step("no", fails=True), Step("c")]).name("abc").dispatch()
+    workflow("two").add("x", Step("x")).add("y", Step("y"), after="x").dispatch()
+"""
+
+
+@pytest.fixture
+def flows(shop: Shop) -> Shop:
+    """A batch, a chain and a graph, none of which has begun."""
+    (shop.folder / "flows.py").write_text(FLOWS)
+    shop.python("import flows; flows.make()")
+    return shop
+
+
+def test_they_are_listed_and_shown(flows: Shop, schemas: Schemas) -> None:
+    answer = flows.qctl("batches", "--json").json()
+    schemas.check("batches", answer)
+    (letters,) = answer["data"]["batches"]
+    assert (letters["name"], letters["state"], letters["total"], letters["progress"]) == ("letters", "pending", 2, 0)
+    answer = flows.qctl("chains", "--json").json()
+    schemas.check("chains", answer)
+    assert [one["name"] for one in answer["data"]["chains"]] == ["two", "abc"]
+    two, abc = flows.qctl("queue:chains", "-o", "name").lines()
+    flows.qctl("work", "--app", "flows", "--stop-when-empty", "--quiet")
+    answer = flows.qctl("batch", "show", letters["id"], "--json").json()
+    schemas.check("batch", answer)
+    assert (answer["data"]["state"], answer["data"]["failed"], answer["data"]["options"]) == (
+        "completed",
+        1,
+        {"of": "me"},
+    )
+    assert len(answer["data"]["failed_ids"]) == 1
+    answer = flows.qctl("chain", "show", abc, "--json").json()
+    schemas.check("chain", answer)
+    assert [step["state"] for step in answer["data"]["steps"]] == ["completed", "failed", "cancelled"]
+    assert answer["data"]["error"] == "no"
+    page = flows.qctl("chain", "show", two, "-o", "table", "--ascii").out
+    assert "############################## 100 %" in page
+    assert "+    y  Step" in page
+    assert "after x" in page
+
+
+def test_they_are_acted_on(flows: Shop, schemas: Schemas) -> None:
+    (letters,) = flows.qctl("batches", "-o", "name").lines()
+    _two, abc = flows.qctl("chains", "-o", "name").lines()
+    answer = flows.qctl("batch", "cancel", letters, "--json").json()
+    schemas.check("batch.cancel", answer)
+    assert answer["data"]["changed"] == 1
+    ended = flows.qctl("batch", "cancel", letters, expect=3)
+    assert f"batch {letters}: it is not under way" in ended.err
+    assert "is not open" in flows.qctl("batch", "close", letters, expect=3).err
+    flows.qctl("work", "--app", "flows", "--stop-when-empty", "--quiet")
+    assert flows.qctl("chain", "retry", abc, "-o", "table").out == "retried 1 chain\n"
+    flows.qctl("work", "--app", "flows", "--stop-when-empty", "--quiet")
+    assert (
+        flows.qctl("chain", "prune", "--finished", "0s", "--dry-run", "-o", "table").out == "2 chains would be pruned\n"
+    )
+    answer = flows.qctl("queue:prune-batches", "--cancelled", "0s", "--json").json()
+    schemas.check("batch.prune", answer)
+    assert answer["data"]["changed"] == 1
+    assert flows.qctl("batches").err == "no batches\n"
+
+
+def test_one_is_watched_until_it_ends(flows: Shop) -> None:
+    (letters,) = flows.qctl("batches", "-o", "name").lines()
+    flows.qctl("work", "--app", "flows", "--stop-when-empty", "--quiet")
+    lines = flows.qctl("batch", "show", letters, "--watch", "0.1", "-o", "ndjson").lines()
+    assert [json.loads(line)["progress"] for line in lines] == [100]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["batch", "show"], 2, "takes one id"),
+        (["batch", "retry"], 2, "needs an id"),
+        (["batch", "mend", "x"], 2, "there is no batch 'mend'"),
+        (["chain", "show", "nobody"], 3, "no batch or chain nobody"),
+        (["batch", "prune", "--finished", "soon"], 2, "--finished"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(shop: Shop, words: list[str], code: int, said: str) -> None:
+    assert said in shop.qctl(*words, expect=code).err

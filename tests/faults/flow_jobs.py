@@ -1,0 +1,87 @@
+"""Members, steps and callbacks that keep the books; as a hook, it lets the jobs of callbacks keep them too."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from harness.jobs import Audited
+from harness.ledger import Ledger
+
+from qcore import ChainableJob, JobBatch
+
+
+class Lives(Audited):
+    """Takes its time, and is not to end by the deaths of its workers."""
+
+    max_tries = 0
+    max_crashes = 1000
+    timeout = 0
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+
+    def work(self) -> Any:
+        time.sleep(self.seconds)
+
+
+class Breaks(Lives):
+    """Fails, once and for all."""
+
+    max_tries = 1
+
+    def work(self) -> Any:
+        self.fail(ValueError("as it was told"))
+
+
+class Follows(Lives, ChainableJob):
+    """A step that counts those before it."""
+
+    def work(self) -> int:
+        super().work()
+        return int(self.get_previous_result() or 0) + 1
+
+
+class Adds(Lives):
+    """Adds members to its batch."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def work(self) -> None:
+        assert self.batch is not None
+        self.batch.add([Lives() for _ in range(self.number)])
+
+
+def then(batch: JobBatch) -> None:
+    _note("then", batch.id)
+
+
+def catch(batch: JobBatch, error: Exception) -> None:
+    _note(f"catch {error}", batch.id)
+
+
+def finally_(batch: JobBatch) -> None:
+    _note("finally", batch.id)
+
+
+def _note(what: str, flow: str) -> None:
+    Ledger.here().note(f"flow {flow} {what}")
+
+
+def install() -> None:
+    """Let callbacks note their start and their end."""
+    from qcore.workflows.callbacks import Callback
+
+    handle = Callback.handle
+
+    def noted(self: Callback) -> Any:
+        ledger = Ledger.here()
+        ledger.note("start", self.job_id or "", self.attempts)
+        answer = handle(self)
+        ledger.note("end", self.job_id or "", self.attempts)
+        return answer
+
+    Callback.handle = noted  # type: ignore[method-assign]  # the same from outside
+    Callback.max_tries, Callback.max_crashes, Callback.backoff = 0, 1000, 0.05
