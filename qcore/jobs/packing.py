@@ -72,29 +72,27 @@ def pack(
     unique = None
     if given and given & contracts.NAMES:
         secret = keyring.sub_key(LOCKS) if keyring is not None and (encrypts or traits.is_guarded) else None
-        unique, carried = contracts.asked_of_store(job, given, path, arguments, carried, secret)
-    unique = unique if flow is None else None
+        asked, carried = contracts.asked_of_store(job, given, path, arguments, carried, secret)
+        unique = asked if flow is None else None
     payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried, flow=flow)
     identity = current_identity()
     if encrypts or traits.is_guarded or identity is not None:
         payload = guard(payload, job, keyring, identity, encrypts=encrypts)
-    sealed = seal(encode_payload(payload), keyring)
-    if len(sealed) > limit:
-        raise _too_large(cls, len(sealed), limit)
+    sealed = _within(limit, seal(encode_payload(payload), keyring), cls)
     if not given & options.PLACED and unique is None:
         return Envelope(id=job_id, job=path, queue=queue, payload=sealed, flow=flow)
+    return _placed(job, cls, Envelope(id=job_id, job=path, queue=queue, payload=sealed, unique=unique, flow=flow))
+
+
+def _placed(job: Job, cls: type[Job], envelope: Envelope) -> Envelope:
+    """Say of an envelope what orders it, and what it is found by."""
     delay_us, due_us = _due(job, cls)
-    return Envelope(
-        id=job_id,
-        job=path,
-        queue=queue,
-        payload=sealed,
+    return msgspec.structs.replace(
+        envelope,
         priority=options.count(job.priority, f"{cls.__qualname__}.priority", -(2**31)),
         delay_us=delay_us,
         due_us=due_us,
         tags=options.tags_of(job.tags, f"{cls.__qualname__}.tags"),
-        unique=unique,
-        flow=flow,
     )
 
 
@@ -172,11 +170,13 @@ def build(
     return job
 
 
-def _too_large(cls: type[Job], size: int, limit: int) -> PayloadTooLargeError:
-    return PayloadTooLargeError(
-        f"{cls.__qualname__}: a payload of {size:,} bytes is above the limit of {limit:,}",
-        hint="store the data elsewhere and send its id or path",
-    )
+def _within(limit: int, sealed: bytes, cls: type[Job]) -> bytes:
+    if len(sealed) > limit:
+        raise PayloadTooLargeError(
+            f"{cls.__qualname__}: a payload of {len(sealed):,} bytes is above the limit of {limit:,}",
+            hint="store the data elsewhere and send its id or path",
+        )
+    return sealed
 
 
 class _Traits(msgspec.Struct, frozen=True, gc=False):

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import flow_jobs
 import pytest
-from flow_jobs import Adds, Breaks, Follows, Lives
+import woven_jobs
 from harness.hooks import HOOKS
 from harness.rig import Rig
 from harness.scale import count, seconds
 from harness.waiting import until
+from woven_jobs import Adds, Breaks, Follows, Lives
 
 from qcore import ChainMonitor, Job, JobBatch, batch, chain
 from qcore.flows import Step, StepState
 
 _PAUSE_S = 0.3
+_UNSETTLED = 6
+"""Jobs of a millisecond that ended in the 5 ms before a worker died, and the one after: so many may run again."""
 _ADDED = 5
 _STEPS = 5
 _ALLOWED = 3
@@ -43,7 +45,7 @@ KINDS = (
 
 def test_t22_batches(rig: Rig) -> None:
     """Batches with chains inside, adds from inside and failures, some of them cancelled, under kills and a restart."""
-    host = rig.host("--processes", "4", serving=4, **{HOOKS: "flow_jobs"})
+    host = rig.host("--processes", "4", serving=4, **{HOOKS: "woven_jobs"})
     size = count(1000, least=60)
     kinds = [KINDS[number % len(KINDS)] for number in range(count(50, least=8))]
     with rig.manager.using():
@@ -67,13 +69,13 @@ def test_t22_batches(rig: Rig) -> None:
             _counts_are_exact(rig, kind, flow_id, len(jobs))
             _know(rig, jobs, rig.connection.steps(flow_id))
         _callbacks_came(rig, {flow_id: kind.callbacks for kind, flow_id, _ in batches})
-    kills = len(rig.ledger.faults("kill")) + 4 * len(rig.ledger.faults("crash"))
-    rig.verdict(repeats=kills, forgotten=())
+    deaths, crashes = len(rig.ledger.faults("kill")), len(rig.ledger.faults("crash"))
+    rig.verdict(repeats=_UNSETTLED * (deaths + 4 * crashes))
 
 
 def test_t22_chains(rig: Rig) -> None:
     """Of fifty chains every step runs in its turn, with the result of the one before."""
-    host = rig.host("--processes", "4", serving=4, **{HOOKS: "flow_jobs"})
+    host = rig.host("--processes", "4", serving=4, **{HOOKS: "woven_jobs"})
     length = 10
     with rig.manager.using():
         chains = [_chained(rig, length) for _ in range(count(50, least=10))]
@@ -95,19 +97,19 @@ def test_t22_chains(rig: Rig) -> None:
             _in_turn(rig, steps)
             _know(rig, jobs, steps)
         _callbacks_came(rig, {chain_id: {"then", "finally"} for chain_id, _ in chains})
-    rig.verdict(repeats=len(rig.ledger.faults("kill")))
+    rig.verdict(repeats=_UNSETTLED * len(rig.ledger.faults("kill")))
 
 
 @pytest.mark.parametrize("how", ["batch", "chain"])
 def test_t22_kill_while_the_last_job_settles(rig: Rig, how: str) -> None:
     """Again and again: the flow finishes, and its callbacks come, once each."""
-    host = rig.host("--processes", "1", serving=1, **{HOOKS: "flow_jobs"})
+    host = rig.host("--processes", "1", serving=1, **{HOOKS: "woven_jobs"})
     flows: list[str] = []
     with rig.manager.using():
         for _ in range(count(100, least=10)):
             jobs: list[Job] = [Lives(), Lives()]
             pending: Any = batch(jobs) if how == "batch" else chain(jobs)
-            flow_id = pending.then(flow_jobs.then).finally_(flow_jobs.finally_).dispatch()
+            flow_id = pending.then(woven_jobs.then).finally_(woven_jobs.finally_).dispatch()
             flows.append(flow_id)
             rig.ledger.dispatched([str(job.job_id) for job in jobs])
             until(lambda: {str(one.job_id) for one in jobs} <= rig.ledger.ids("end"), 30, "the last one ends")  # noqa: B023  called at once
@@ -115,7 +117,7 @@ def test_t22_kill_while_the_last_job_settles(rig: Rig, how: str) -> None:
         _all_finish(flows)
         rig.settled(within_s=60)
         _callbacks_came(rig, {flow_id: {"then", "finally"} for flow_id in flows})
-    rig.verdict(repeats=len(rig.ledger.faults("kill")))
+    rig.verdict(repeats=_UNSETTLED * len(rig.ledger.faults("kill")))
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
@@ -131,9 +133,9 @@ def _dispatched(rig: Rig, kind: Kind, size: int) -> tuple[str, list[Job]]:
     flow_id = (
         batch(works)
         .allow_failures(_ALLOWED)
-        .then(flow_jobs.then)
-        .catch(flow_jobs.catch)
-        .finally_(flow_jobs.finally_)
+        .then(woven_jobs.then)
+        .catch(woven_jobs.catch)
+        .finally_(woven_jobs.finally_)
         .dispatch()
     )
     return flow_id, [job for work in works for job in (work if isinstance(work, list) else [work])]
@@ -141,7 +143,7 @@ def _dispatched(rig: Rig, kind: Kind, size: int) -> tuple[str, list[Job]]:
 
 def _chained(rig: Rig, length: int) -> tuple[str, list[Job]]:
     jobs: list[Job] = [Follows(0.002) for _ in range(length)]
-    return chain(jobs).then(flow_jobs.then).finally_(flow_jobs.finally_).dispatch(), jobs
+    return chain(jobs).then(woven_jobs.then).finally_(woven_jobs.finally_).dispatch(), jobs
 
 
 def _restart(rig: Rig) -> None:

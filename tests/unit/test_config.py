@@ -134,7 +134,7 @@ def test_queues_may_be_protected(load: Load) -> None:
         ("[worker", "qctl.toml: not valid TOML:", "mend "),
         ("[worker]\ntreis = 1", 'qctl.toml: unknown setting "worker.treis"', 'did you mean "tries"?'),
         ("tries = 1", 'qctl.toml: unknown setting "tries"', "write tries under [worker]"),
-        ("zzz = 1", 'qctl.toml: unknown setting "zzz"', "there are: allowed_modules, app, "),
+        ("zzz = 1", 'qctl.toml: unknown setting "zzz"', "there are: allow_closures, allowed_modules, app, "),
         ('[worker]\ntries = "3"', "qctl.toml: worker.tries is '3'", "write a whole number, such as 3"),
         ("[worker]\ntries = true", "qctl.toml: worker.tries is True", "write a whole number, such as 3"),
         ("[worker]\ntries = -1", "qctl.toml: worker.tries is -1", "write a whole number, such as 3"),

@@ -11,6 +11,8 @@ from alembic import context, op
 from sqlalchemy import BigInteger, Column, Integer, SmallInteger, Table
 
 if TYPE_CHECKING:
+    from sqlalchemy import Index
+
     from qcore.drivers.database.dialects.base import Dialect
 
 revision = "0001"
@@ -59,18 +61,19 @@ def upgrade() -> None:
         dialect.index(locks, "until", ("until_us",)),
         dialect.index(limits, "until", ("until_us",)),
         dialect.index(slots, "at", ("at_us",)),
-        dialect.index(flows, "kind", ("kind", "id")),
-        dialect.index(
-            flows,
-            "stopping",
-            ("cancelled_us",),
-            only="finished_us IS NULL AND cancelled_us IS NOT NULL",
-            over=("finished_us",),
-        ),
-        dialect.index(steps, "flow", ("flow", "strand", "place")),
+        *_of_flows(dialect, flows, steps),
         dialect.index(commands, "address", ("address", "left_us")),
     ):
         index.create(op.get_bind())
+
+
+def _of_flows(dialect: Dialect, flows: Table, steps: Table) -> list[Index]:
+    stopping = "finished_us IS NULL AND cancelled_us IS NOT NULL"
+    return [
+        dialect.index(flows, "kind", ("kind", "id")),
+        dialect.index(flows, "stopping", ("cancelled_us",), only=stopping, over=("finished_us",)),
+        dialect.index(steps, "flow", ("flow", "strand", "place")),
+    ]
 
 
 def _table(dialect: Dialect, name: str, *columns: Column[Any]) -> Table:

@@ -3,21 +3,12 @@
 -- Makes the function that lets things happen to flows, where something does: no other step pays for it.
 local function weaver()
   local parts = flow_parts()
-  local count_one = parts.count_one
-  local outcome_of = parts.outcome_of
-  local lift = parts.lift
-  local of_flow = parts.of_flow
-  local read_flow = parts.read_flow
-  local save_flow = parts.save_flow
-  local store_jobs = parts.store_jobs
-  local ended_of = parts.ended_of
-  local step_of = parts.step_of
-  local all_steps = parts.all_steps
-  local keep_steps = parts.keep_steps
-  local once = parts.once
-  local tick = parts.tick
-  local is_over = parts.is_over
-  local judge = parts.judge
+  local count_one, outcome_of, lift, of_flow, read_flow =
+    parts.count_one, parts.outcome_of, parts.lift, parts.of_flow, parts.read_flow
+  local save_flow, store_jobs, ended_of, step_of, all_steps =
+    parts.save_flow, parts.store_jobs, parts.ended_of, parts.step_of, parts.all_steps
+  local keep_steps, once, tick, is_over, judge =
+    parts.keep_steps, parts.once, parts.tick, parts.is_over, parts.judge
 
   local function note(flow, list)
     flow.more[#flow.more + 1] = list

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from harness.jobs import Audited
 from harness.ledger import Ledger
 
-from qcore import ChainableJob, JobBatch
+from qcore import ChainableJob, ConnectionFailed, JobBatch
 
 
 class Lives(Audited):
@@ -34,12 +35,21 @@ class Breaks(Lives):
         self.fail(ValueError("as it was told"))
 
 
+def patiently(call: Callable[[], Any]) -> Any:
+    """Call it until the store answers: an attempt that raises has no end in the books."""
+    while True:
+        try:
+            return call()
+        except ConnectionFailed:
+            time.sleep(0.05)
+
+
 class Follows(Lives, ChainableJob):
     """A step that counts those before it."""
 
     def work(self) -> int:
         super().work()
-        return int(self.get_previous_result() or 0) + 1
+        return int(patiently(self.get_previous_result) or 0) + 1
 
 
 class Adds(Lives):
@@ -50,8 +60,11 @@ class Adds(Lives):
         self.number = number
 
     def work(self) -> None:
-        assert self.batch is not None
-        self.batch.add([Lives() for _ in range(self.number)])
+        def add() -> None:
+            assert self.batch is not None
+            self.batch.add([Lives() for _ in range(self.number)])
+
+        patiently(add)
 
 
 def then(batch: JobBatch) -> None:
@@ -79,7 +92,7 @@ def install() -> None:
     def noted(self: Callback) -> Any:
         ledger = Ledger.here()
         ledger.note("start", self.job_id or "", self.attempts)
-        answer = handle(self)
+        answer = patiently(lambda: handle(self))
         ledger.note("end", self.job_id or "", self.attempts)
         return answer
 
