@@ -89,6 +89,9 @@ bench-workers: $(READY) ## What an idle worker costs, its pickups, how full its 
 bench-prices: $(READY) ## What signing, encryption, a rate limit and middleware cost a job, beside our goals
 	@$(BIN)/python -m benchmarks prices $(BENCH)
 
+bench-flows: $(READY) ## What a job of a batch of 100,000 costs beside a plain one, and what its producer holds
+	@$(BIN)/python -m benchmarks flows $(BENCH)
+
 bench-growth: $(READY) ## Cost per job up to 10^7 pending, with 10^6 delayed or failed; draws docs/images/growth.svg
 	@$(BIN)/python -m benchmarks growth --levels 1e3,1e4,1e5,1e6,1e7 --beside 1e6 --plot docs/images/growth.svg $(BENCH)
 
@@ -159,4 +162,4 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 
 .PHONY: help setup demo test check lint types imports quick faults faults-again chaos mutants fmt snapshots picture build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
-  bench bench-workers bench-prices bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top
+  bench bench-workers bench-prices bench-flows bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top

@@ -6,22 +6,28 @@
     load RATE SECONDS  dispatches one by one at random instants, so many a second
     flood SECONDS      dispatches one by one, as fast as it can
     blobs N BYTES      one by one and many, with one large argument
+    bulk N             dispatch_many, 1,000 a call, of jobs that are made as they go
+    batch N            the same jobs as one batch; its memory after a tenth, and at the end
 
 Prints what it measured as JSON: rates are jobs a second.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
+
+import psutil
 
 from benchmarks.bare import open_bare
 from benchmarks.bench_jobs import TEMPLATE, USER, Blob, Hit, Spin, hit
-from qcore import Job, dispatch_many
+from qcore import Job, batch, dispatch_many
 
 THOUSAND = 1_000
 _TURNS = 10
@@ -74,6 +80,27 @@ def load(rate: float, seconds: float) -> dict[str, float]:
     return {"rate": sent / (time.perf_counter() - began), "sent": sent}
 
 
+def bulk(count: float) -> dict[str, float]:
+    began = time.perf_counter()
+    jobs = (hit() for _ in range(int(count)))
+    while chunk := list(itertools.islice(jobs, THOUSAND)):
+        dispatch_many(chunk)
+    return {"seconds": time.perf_counter() - began}
+
+
+def in_batch(count: float) -> dict[str, Any]:
+    process, memory = psutil.Process(), {}
+
+    def told(stored: int) -> None:
+        if stored in (int(count) // _TURNS, int(count)):
+            memory[stored] = process.memory_info().rss / 2**20
+
+    began = time.perf_counter()
+    batch_id = batch(hit() for _ in range(int(count))).name("bench").dispatch(told=told)
+    seconds = time.perf_counter() - began
+    return {"seconds": seconds, "id": batch_id, "memory": [memory[one] for one in sorted(memory)]}
+
+
 def flood(seconds: float) -> dict[str, float]:
     began, sent = time.perf_counter(), 0
     while time.perf_counter() < began + seconds:
@@ -110,8 +137,9 @@ def _seconds(act: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-ACTIONS: dict[str, Callable[..., dict[str, float]]] = {
-    one.__name__: one for one in (pair, many, pickup, load, flood, blobs)
+ACTIONS: dict[str, Callable[..., dict[str, Any]]] = {
+    **{one.__name__: one for one in (pair, many, pickup, load, flood, blobs, bulk)},
+    "batch": in_batch,
 }
 
 

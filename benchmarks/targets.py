@@ -78,6 +78,9 @@ PRICES = {
 }
 """What a job asks for → share of the jobs a second that it must leave, beside those that do not ask for it."""
 
+BATCHED = 1.3
+"""What a job of a batch may cost at the most, beside a plain one: dispatch and drain together."""
+
 FULL = 0.9
 """Of what the waiting alone allows, where several jobs wait at a time."""
 

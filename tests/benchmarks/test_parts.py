@@ -19,6 +19,7 @@ PARTS = {
     "concurrency": "--rounds 1 --jobs 50 --seconds 0.1 --threads 2 --async 2",
     "workers": "--idle 0.2 --pickups 5 --seconds 0.1",
     "prices": "--rounds 1 --jobs 50 --seconds 0.1",
+    "flows": "--rounds 1 --jobs 100",
     "peers": "--rounds 1 --jobs 50 --samples 5 --only none",
 }
 HEADS = {
@@ -30,6 +31,7 @@ HEADS = {
     "concurrency": "| 2 threads, waiting 5 ms | ",
     "workers": "| SQLite | 4 threads | ",
     "prices": "| SQLite | encrypted | ",
+    "flows": "| SQLite | batch | ",
     "peers": "| qcore sqlite | ",
 }
 
