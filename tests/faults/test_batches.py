@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import woven_jobs
+from harness.failpoints import Step as Point
 from harness.hooks import HOOKS
 from harness.rig import Rig
 from harness.scale import count, seconds
@@ -118,6 +119,36 @@ def test_t22_kill_while_the_last_job_settles(rig: Rig, how: str) -> None:
         rig.settled(within_s=60)
         _callbacks_came(rig, {flow_id: {"then", "finally"} for flow_id in flows})
     rig.verdict(repeats=_UNSETTLED * len(rig.ledger.faults("kill")))
+
+
+@pytest.mark.parametrize("how", ["batch", "chain"])
+def test_t4_kill_inside_settle_of_a_member(rig: Rig, how: str) -> None:
+    """At each statement: the member ended, was counted and what follows it is stored; or none of it happened."""
+    plan, following_it = rig.plan([])
+    rig.host(**{**following_it, HOOKS: f"{following_it[HOOKS]},woven_jobs"})
+    with rig.manager.using():
+        _run_flow(rig, how)
+        steps = plan.passed["settle.step"]
+        points = [Point("settle.step", number + 1) for number in range(steps)]
+        died = 0
+        for point in points:
+            plan.write([point])
+            flow_id = _run_flow(rig, how)
+            died += bool(plan.deaths)
+            flow = JobBatch.find(flow_id)
+            assert (flow.total_jobs, flow.processed_jobs) == (2, 2), f"after a death at {point}"
+        assert died >= steps // 2, "most of the points were met"
+        rig.settled(within_s=60)
+    rig.verdict(repeats=len(points), kills=died)
+
+
+def _run_flow(rig: Rig, how: str) -> str:
+    jobs: list[Job] = [Follows(), Follows()]
+    pending: Any = batch(jobs) if how == "batch" else chain(jobs)
+    flow_id = str(pending.then(woven_jobs.then).dispatch())
+    rig.ledger.dispatched([str(job.job_id) for job in jobs])
+    _all_finish([flow_id])
+    return flow_id
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------

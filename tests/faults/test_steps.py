@@ -13,6 +13,7 @@ from harness.rig import Rig
 from harness.scale import SCALE, count
 
 from qcore import Job
+from qcore.flows import FlowKind
 from qcore.states import JobState
 
 _MANY = max(100, round(1000 * SCALE))
@@ -56,11 +57,13 @@ def test_t4_kill_inside_settle(rig: Rig, outcome: str) -> None:
     rig.verdict(repeats=len(points), kills=len(points))
 
 
-@pytest.mark.parametrize("many", [0, _MANY], ids=["dispatch", "dispatch_many"])
-def test_t5_kill_inside_dispatch(rig: Rig, many: int) -> None:
+@pytest.mark.parametrize(
+    ("many", "batch"), [(0, False), (_MANY, False), (_MANY, True)], ids=["dispatch", "dispatch_many", "batch"]
+)
+def test_t5_kill_inside_dispatch(rig: Rig, many: int, batch: bool) -> None:
     plan, following_it = rig.plan([])
     rig.connection.counts()  # makes the tables
-    rig.producer(Spec(many=many, options={"queue": "whole"}, forks=1), **following_it).wait()
+    rig.producer(Spec(many=many, batch=batch, options={"queue": "whole"}, forks=1), **following_it).wait()
     last = plan.passed["push.step"]
     once = [
         *(Step("push.before"), Step("push.after"), Step("dispatch.after")),
@@ -68,8 +71,10 @@ def test_t5_kill_inside_dispatch(rig: Rig, many: int) -> None:
     ]
     steps = once * _TIMES
     plan.write(steps)
-    rig.producer(Spec(many=many, options={"queue": "cut"}, forks=len(steps)), **following_it).wait(600)
+    rig.producer(Spec(many=many, batch=batch, options={"queue": "cut"}, forks=len(steps)), **following_it).wait(600)
     _all_or_nothing(rig, plan, steps, max(1, many))
+    for record in rig.connection.flows([FlowKind.BATCH], limit=1000).flows:
+        assert (record.flow.total, record.flow.is_open) == (many, False), "no batch is half there"
     queues = ["whole-0", *(f"cut-{number}" for number in range(len(once)))]
     for one in rig.connection.counts():
         if one.name not in queues:

@@ -4,7 +4,8 @@ A plan is a list of steps. The first step holds until somebody dies by it, then 
 all are done, nobody dies any more. Points, in the order in which an attempt passes them:
 
     handle.after     `handle` has returned (and the books have its end), nothing is settled yet
-    V.before         a verb of the store is about to be called; V is push, settle (alone or with a reserve) or reserve
+    V.before         a verb of the store is about to be called; V is push (a weave is one too), settle (alone or with a
+                     reserve) or reserve
     V.step           before, and again after, each statement (SQL: BEGIN and COMMIT too) or script (Redis) of that verb
     V.after          the verb has returned, and what it did is done
     dispatch.after   dispatch has returned, and the producer has not noted it yet
@@ -161,8 +162,9 @@ def _around(owner: Any, name: str) -> None:
 
 
 def _verbs(driver: type) -> None:
-    for name in ("push", "settle", "settle_and_reserve", "reserve"):
-        setattr(driver, name, _scoped(getattr(driver, name)))
+    for name in ("push", "weave", "settle", "settle_and_reserve", "reserve"):
+        if name in vars(driver):
+            setattr(driver, name, _scoped(getattr(driver, name)))
 
 
 def _scoped(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -172,6 +174,7 @@ def _scoped(method: Callable[..., Any]) -> Callable[..., Any]:
         if _scope.verb or (name == "settle" and not first):
             return method(driver, first, *arguments, **named)
         said = "settle" if name == "settle_and_reserve" and first else name.removeprefix("settle_and_")
+        said = "push" if said == "weave" else said
         pass_by(f"{said}.before")
         _scope.verb, _scope.steps = said, 0
         try:
@@ -200,9 +203,11 @@ def _wrap_databases() -> None:
 
 def _wrap_redis() -> None:
     from qcore.drivers.redis.driver import RedisDriver
+    from qcore.drivers.redis.flows import RedisFlows
     from qcore.drivers.redis.server import Server
 
     _verbs(RedisDriver)
+    _verbs(RedisFlows)
     _around(Server, "run")
 
 

@@ -35,6 +35,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """How often dispatch is called; 0: until killed."""
     many: int = 0
     """Jobs a call, by `dispatch_many`; 0: one, by `dispatch`."""
+    batch: bool = False
+    """Each call is a batch of `many` jobs."""
     pause_s: float = 0.0
     """Between two calls."""
     forks: int = 0
@@ -97,15 +99,16 @@ def main(spec: Spec) -> None:
 
 def dispatch(spec: Spec, ledger: Ledger) -> None:
     """Call dispatch, and note what it said."""
-    from qcore import QueueError
-    from qcore.jobs.dispatch import dispatch_many
+    from qcore import QueueError, batch, dispatch_many
 
     done = 0
     while not spec.calls or done < spec.calls:
         done += 1
         jobs = [_job(spec) for _ in range(max(1, spec.many))]
         try:
-            if spec.many:
+            if spec.batch:
+                batch(jobs).dispatch()
+            elif spec.many:
                 dispatch_many(jobs)
             else:
                 jobs[0].dispatch()
