@@ -11,6 +11,7 @@ from fakes.worker import FakeWorker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qcore.drivers.redis import scripts
 from qcore.envelope import Envelope
 from qcore.errors import JobNotFound, QueueError, QueueFullError
 from qcore.flows import Flow, FlowKind, Growth, Hook, Opening, Role, Step, StepState, Weave, hooks_of, membership
@@ -390,6 +391,23 @@ def test_what_operators_do_to_members_counts(driver: Any, worker: FakeWorker) ->
     assert driver.clear("default") == 3
     assert numbers(driver, flow_id) == (4, 0, 0, 4)
     assert flow_of(driver, flow_id).finished_us is not None
+
+
+def test_what_finished_long_ago_is_forgotten(
+    driver: Any, worker: FakeWorker, store: StoreUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow_id, open_id = batch(driver, 1), batch(driver, 1, is_open=True)
+    driver.settle([completed(lease) for lease in worker.reserve(2)])
+    driver.reclaim()
+    assert driver.flow(flow_id) is not None
+    monkeypatch.setattr("qcore.drivers.base.FLOW_KEPT_S", -1)
+    monkeypatch.setattr("qcore.drivers.database.upkeep._SWEEP_S", 0)
+    monkeypatch.setitem(scripts._GIVEN, "$FLOW_KEPT_S", -1)
+    scripts.script.cache_clear()
+    store.open().reclaim()
+    scripts.script.cache_clear()
+    assert driver.flow(flow_id) is None or store.name == "memory"
+    assert driver.flow(open_id) is not None
 
 
 # -- against a model -----------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from servers.stores import settings_for
 
 from qcore.drivers import open_store
 from qcore.envelope import Lease
+from qcore.flows import Flow, FlowKind, FlowRecord, Opening, Weave, membership
+from qcore.ids import new_id
 from qcore.records import QueueCounts
 
 TERM_S = 0.3
@@ -33,6 +35,8 @@ class Case(NamedTuple):
     queue: str
     worker: FakeWorker
     lease: Lease
+    flow: str
+    """A batch of which the job is the only member so far."""
 
 
 Verb = Callable[[Any, Case], Any]
@@ -76,7 +80,24 @@ def forfeit(driver: Any, case: Case) -> int:
     return int(driver.forfeit(case.worker.name, {case.lease.id: "killed by signal 9"}))
 
 
+def stop(driver: Any, case: Case) -> bool:
+    return bool(driver.cancel_flow(case.flow))
+
+
+def revive(driver: Any, case: Case) -> int:
+    return len(driver.retry_flow(case.flow))
+
+
+def close(driver: Any, case: Case) -> bool:
+    return bool(driver.close_flow(case.flow))
+
+
+def delete(driver: Any, case: Case) -> bool:
+    return bool(driver.delete_flow(case.flow))
+
+
 VERBS: list[Verb] = [complete, fail, release, heartbeat, cancel, pause, clear, retry, forfeit]
+OF_FLOWS: list[Verb] = [stop, revive, close, delete]
 
 
 def pairs(driver: Any) -> Told:
@@ -84,18 +105,25 @@ def pairs(driver: Any) -> Told:
     return _told(driver, {f"{one.__name__}, {other.__name__}": [one, other] for one, other in product(VERBS, VERBS)})
 
 
+def pairs_of_flows(driver: Any) -> Told:
+    """Every two of which one concerns the batch whose only member the job is, in both orders."""
+    verbs = [*VERBS, *OF_FLOWS]
+    both = [(one, other) for one, other in product(verbs, verbs) if one in OF_FLOWS or other in OF_FLOWS]
+    return _told(driver, {f"{one.__name__}, {other.__name__}": [one, other] for one, other in both})
+
+
 def before_reclaim(driver: Any) -> Told:
     """Each verb, then what has lapsed is taken back."""
-    return _told(driver, {f"{one.__name__}, reclaim": [one] for one in VERBS}, reclaims_after=True)
+    return _told(driver, {f"{one.__name__}, reclaim": [one] for one in [*VERBS, *OF_FLOWS]}, reclaims_after=True)
 
 
 def after_reclaim(driver: Any) -> Told:
     """What has lapsed is taken back, then each verb comes too late."""
-    return _told(driver, {f"reclaim, {one.__name__}": [one] for one in VERBS}, reclaims_before=True)
+    return _told(driver, {f"reclaim, {one.__name__}": [one] for one in [*VERBS, *OF_FLOWS]}, reclaims_before=True)
 
 
 @pytest.mark.parametrize("store", URLS, indirect=True)
-@pytest.mark.parametrize("scene", [pairs, before_reclaim, after_reclaim])
+@pytest.mark.parametrize("scene", [pairs, pairs_of_flows, before_reclaim, after_reclaim])
 def test_both_orders(store: StoreUnderTest, scene: Callable[[Any], Told]) -> None:
     reference = open_store(settings_for("", lease_s=TERM_S))
     expected = scene(reference)
@@ -121,21 +149,32 @@ def _told(
         where = _place(name, job, counts[case.queue])
         is_told = where in LIVE and job is not None and job.cancel_requested
         what = None if job is None else (job.attempts, job.crashes, is_told)
-        told[name] = (said[name], case.lease.id in taken, where, what)
+        told[name] = (said[name], case.lease.id in taken, where, what, _numbers(name, driver.flow(case.flow)))
     _work_off(driver, leased)
     return told
 
 
 def _leased(driver: Any, number: int) -> Iterable[Case]:
-    driver.push([envelope(f"queue{at}", id=f"job{at:03}") for at in range(number)])
     cases = []
     for at in range(number):
-        queue = f"queue{at}"
+        queue, flow = f"queue{at}", Flow(id=new_id(), kind=FlowKind.BATCH, total=1, has_begun=True, is_open=True)
+        member = envelope(queue, id=f"job{at:03}", flow=membership(flow.id))
+        driver.weave(Weave(openings=(Opening(flow=flow),), members=(member,)))
         worker = FakeWorker(driver, queue, name=f"worker{at}")
-        cases.append(Case(queue, worker, worker.reserve_one()))
+        cases.append(Case(queue, worker, worker.reserve_one(), flow.id))
     for case in cases:
         case.worker.heartbeat([case.lease], [case.lease.id])
     return cases
+
+
+def _numbers(name: str, record: FlowRecord | None) -> tuple[Any, ...] | None:
+    """What a batch says of its member; it counts it once."""
+    if record is None:
+        return None
+    flow = record.flow
+    assert 0 <= flow.ended <= flow.total == 1, f"{name}: of one member {flow.ended} have ended"
+    instants = (flow.failed_us, flow.cancelled_us, flow.finished_us)
+    return flow.processed, flow.failed, flow.cancelled, flow.is_open, *(us is not None for us in instants)
 
 
 def _place(name: str, job: Any, counts: QueueCounts) -> str:

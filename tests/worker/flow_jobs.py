@@ -7,6 +7,7 @@ from typing import Any
 import worker_jobs
 
 from qcore import BatchableJob, ChainableJob, Job, JobBatch
+from qcore.middleware import SkipIfBatchCancelled
 
 
 def heard(*said: Any) -> None:
@@ -68,6 +69,23 @@ class Cancels(BatchableJob):
     def _handle(self) -> None:
         assert self.batch is not None
         self.batch.cancel()
+
+
+class CancelFirst:
+    """Cancels the batch of a job just before that would run."""
+
+    def handle(self, job: Job, next: Any) -> Any:
+        assert job.batch is not None
+        job.batch.cancel()
+        return next(job)
+
+
+class Skips(Says):
+    middleware = (CancelFirst(), SkipIfBatchCancelled())
+
+
+class SkipsNot(Says):
+    middleware = (SkipIfBatchCancelled(),)
 
 
 class Sums(ChainableJob):

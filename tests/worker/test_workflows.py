@@ -231,6 +231,16 @@ def test_a_member_cancels_its_batch(run: Any, heard: Heard) -> None:
     assert heard[-1] == ("finally", True, cancelled)
 
 
+def test_a_job_in_hand_is_skipped_where_its_batch_was_cancelled(run: Any, heard: Heard) -> None:
+    batch_id = batch([jobs.Skips("skipped")]).dispatch()
+    run()
+    assert (heard, counted(batch_id)) == ([], (1, 0, 1, 0, 0))
+    batch([jobs.SkipsNot("run")]).dispatch()
+    jobs.SkipsNot.dispatch("alone")
+    run()
+    assert heard == [("run",), ("alone",)]
+
+
 def test_retry_reopens_and_no_callback_comes_twice(run: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     pending = batch([jobs.Mends("m"), jobs.Says("a")]).allow_failures(0)
     batch_id = pending.then(jobs.then).catch(jobs.catch).finally_(jobs.finally_).dispatch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import BigInteger, bindparam, delete, or_, select, update
 
 from qcore.drivers.database.operations import Operations
 from qcore.drivers.database.schema import LEASED
@@ -98,6 +98,14 @@ class FlowStatements(Operations):
         flows = self._flows.c
         chosen = select(flows.id).where(flows.finished_us.is_(None), flows.cancelled_us.is_not(None))
         return self.prepared(chosen.limit(bindparam("most")))
+
+    @cached_property
+    def old(self) -> Prepared:
+        """Ids of `most` flows that are no steps and finished `old_us` ago, or before."""
+        flows = self._flows.c
+        limit = self.dialect.now - bindparam("old_us", type_=BigInteger)
+        chosen = select(flows.id).where(flows.finished_us <= limit, flows.parent.is_(None))
+        return self.prepared(self.dialect.locked(chosen.limit(bindparam("most")), skip=True))
 
     @cached_property
     def drop_flow(self) -> Prepared:

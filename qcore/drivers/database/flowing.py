@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qcore.drivers import notes, weaving
+from qcore.drivers import base, notes, weaving
 from qcore.drivers.database.flow_statements import CHANGING, FLOW, MOVING, STEP, FlowStatements
 from qcore.drivers.database.schema import CANCEL_SOFT, LEASED
 from qcore.drivers.notes import Note, Word
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SWEPT_AT_ONCE = 1000
 _STOPPING_AT_ONCE = 20
+_OLD_AT_ONCE = 100
 _Callbacks = tuple[tuple[Hook, Envelope], ...]
 _encode = msgspec.msgpack.Encoder().encode
 _decode_callbacks = msgspec.msgpack.Decoder(_Callbacks).decode
@@ -111,6 +112,11 @@ class Flowing:
     def held(self, connection: Connection, flow: str) -> Flow | None:
         """Read a flow and hold it."""
         return _Loom(self, self._link, connection).flows([flow]).get(flow)
+
+    def forget_old(self, connection: Connection) -> None:
+        """Forget flows that finished long ago."""
+        for flow in self.say.old.run(connection, old_us=base.FLOW_KEPT_S * 1_000_000, most=_OLD_AT_ONCE).scalars():
+            self.delete(connection, flow)
 
     def delete(self, connection: Connection, flow: str) -> bool:
         """Forget a flow, its steps and the flows among them; whether there was one."""

@@ -116,6 +116,7 @@ class Tables:
         index(self.limits, "until", ("until_us",))
         index(self.slots, "at", ("at_us",))
         index(self.flows, "kind", ("kind", "id"))
+        index(self.flows, "finished", ("finished_us",))
         index(
             self.flows,
             "stopping",

@@ -76,6 +76,7 @@ class Upkeep:
             self._trim(queue)
         self._link.run_lightly(self._link.locking.say.forget_over.run)
         self._link.run_lightly(self._link.limiting.forget_over)
+        self._link.run_lightly(self._link.flowing.forget_old)
         self._fold()
 
     def _trim(self, queue: str) -> None:

@@ -8,13 +8,14 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S
+from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S, FLOW_KEPT_S
 from qcore.limits import EXACT, LATE_US, LONGEST_MARGIN_US, MARGIN, SHUT_REASON, SLOT_KEPT_US
 
 _GIVEN = {
     "$KEPT_S": COMPLETED_KEPT_S,
     "$KEPT": COMPLETED_KEPT,
     "$FRESH_S": COMPLETED_FRESH_S,
+    "$FLOW_KEPT_S": FLOW_KEPT_S,
     "$EXACT": EXACT,
     "$MARGIN": MARGIN,
     "$LONGEST_MARGIN_US": LONGEST_MARGIN_US,

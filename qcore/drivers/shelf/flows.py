@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from qcore.drivers import notes, weaving
+from qcore.drivers import base, notes, weaving
 from qcore.flows import Flow, Hook, Opening, Step, Weave, flow_in, role_in
 from qcore.states import JobState
 
@@ -117,6 +117,13 @@ class Flows:
             for entry in self._shelf.entries.values()
             if entry.state is JobState.FAILED and entry.envelope.flow and flow_in(entry.envelope.flow) == flow
         ]
+
+    def forget_old(self, now_us: int) -> None:
+        """Forget flows that finished long ago."""
+        limit = now_us - base.FLOW_KEPT_S * 1_000_000
+        ended = [opening.flow for opening in self.all.values() if opening.flow.parent is None]
+        for flow in [one for one in ended if one.finished_us is not None and one.finished_us <= limit]:
+            self.delete(flow.id)
 
     def delete(self, flow: str) -> bool:
         """Forget a flow, its steps and the flows among them; whether there was one."""

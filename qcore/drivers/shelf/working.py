@@ -12,10 +12,11 @@ import msgspec
 
 from qcore.drivers.base import MAX_RESERVE
 from qcore.drivers.claims import Holder, ask_again_us, decide, end_of, kind_of
-from qcore.drivers.notes import notes_of
+from qcore.drivers.notes import Note, Word, notes_of
 from qcore.drivers.shelf.shelf import ended_state
 from qcore.envelope import Started, StartVerdict
 from qcore.errors import ConfigurationError, QueueFullError
+from qcore.flows import flow_in
 from qcore.states import JobState, LockKind, Outcome
 
 if TYPE_CHECKING:
@@ -136,7 +137,10 @@ class Working:
             for entry in lapsed:
                 _charge(entry)
                 self._shelf.give_back(entry, now_us)
+            told = {flow_in(entry.envelope.flow) for entry in lapsed if entry.envelope.flow is not None}
+            self._shelf.flows.move([Note(flow, Word.SWEEP) for flow in sorted(told)], now_us)
             self._shelf.limits.forget_over(now_us)
+            self._shelf.flows.forget_old(now_us)
             self._shelf.ring()
         return [entry.id for entry in lapsed]
 

@@ -76,6 +76,8 @@ def flow(driver: Any, queue: str) -> None:
     driver.weave(Weave(openings=(Opening(flow=begun),), members=members))
     driver.settle([failed(lease) for lease in worker.reserve(1)])
     driver.weave(Weave(openings=(Opening(flow=Flow(id=chain_id, kind=FlowKind.BATCH, total=2)),), steps=tuple(parts)))
+    done = Flow(id=new_id(), kind=FlowKind.BATCH, has_begun=True)
+    driver.weave(Weave(openings=(Opening(flow=done),)))
     first = next(lease for lease in worker.reserve(9) if lease.id == steps[0].id)
     driver.settle([completed(first, result=b"1")])
 

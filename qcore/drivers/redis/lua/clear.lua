@@ -1,5 +1,5 @@
 -- Drop waiting jobs of a queue; leased ones stay.
--- Uses: keys clock bulk job locks bell waiting window enter cancel flow flows
+-- Uses: keys clock bulk job locks bell waiting window enter cancel flow flows tell
 -- ARGV: queue, jobs at the most.
 -- Returns: how many were dropped.
 -- Changes: waiting, priorities, retrying, wake; locks; all that is kept of the dropped; what follows in flows.

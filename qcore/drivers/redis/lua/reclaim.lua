@@ -1,8 +1,8 @@
 -- Give back jobs whose lease ran out, and let what is over end in queues where nobody settles any more.
--- Uses: keys clock bulk job locks bell limits waiting entries release window
+-- Uses: keys clock bulk job locks bell limits waiting entries release window enter cancel flow flows tell
 -- ARGV: jobs at the most.
 -- Returns: ids of the jobs given back.
--- Changes: leases, lapses, running, marks, progress, waiting, priorities, retrying, wake, locks; what the window and limits forget.
+-- Changes: leases, lapses, running, marks, progress, waiting, priorities, retrying, wake, locks; what the window and limits forget; what follows in flows.
 local TRIMMED = 100 -- jobs a queue and a call
 
 local function charge(marks, lease)
@@ -24,6 +24,7 @@ if #ids > 0 then
   end
   free_exclusive(ids)
   given = give_back(entries)
+  sweep_flows(entries)
 end
 for _, queue in ipairs(call('SMEMBERS', QUEUES)) do
   trim('completed', queue, TRIMMED)
@@ -32,4 +33,5 @@ end
 expire_results(TRIMMED)
 expire_locks(TRIMMED)
 expire_limits(TRIMMED)
+expire_flows(TRIMMED)
 return given

@@ -71,6 +71,7 @@ def _of_flows(dialect: Dialect, flows: Table, steps: Table) -> list[Index]:
     stopping = "finished_us IS NULL AND cancelled_us IS NOT NULL"
     return [
         dialect.index(flows, "kind", ("kind", "id")),
+        dialect.index(flows, "finished", ("finished_us",)),
         dialect.index(flows, "stopping", ("cancelled_us",), only=stopping, over=("finished_us",)),
         dialect.index(steps, "flow", ("flow", "strand", "place")),
     ]

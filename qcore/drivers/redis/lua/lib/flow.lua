@@ -52,6 +52,11 @@ local function flow_parts()
     end
     call('HSET', of_flow('flow', flow.id), unpack(kept))
     bulk('HDEL', of_flow('flow', flow.id), gone)
+    if flow.finished_us and not flow.parent then
+      call('ZADD', root .. 'flowends', flow.finished_us, flow.id)
+    else
+      call('ZREM', root .. 'flowends', flow.id)
+    end
   end
 
   local function has_bit(bits, hook)

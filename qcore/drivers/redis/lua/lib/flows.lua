@@ -295,7 +295,9 @@ local function weaver()
         elseif flow.has_begun == 1 then
           begin_steps(flow)
         end
-      elseif one.word == 'restored' then
+      elseif one.word == 'sweep' and flow.cancelled_us then
+      sweep(flow)
+    elseif one.word == 'restored' then
         local cancelled = wait_again(flow, {})
         flow.ready, flow.has_begun = {}, 0
         lift(flow, 0, cancelled)
@@ -380,16 +382,4 @@ local function weaver()
   end
 
   return move_flows
-end
-
--- Count jobs that ended without an attempt.
-local function tell_flows(members)
-  local notes = {}
-  for n, one in ipairs(members) do
-    local flow, role = told_of(one.told)
-    notes[n] = { flow = flow, word = 'ended', id = one.id, role = role, state = 4 }
-  end
-  if #notes > 0 then
-    weaver()(notes)
-  end
 end
