@@ -74,7 +74,7 @@ class Cancels(BatchableJob):
 class CancelFirst:
     """Cancels the batch of a job just before that would run."""
 
-    def handle(self, job: Job, next: Any) -> Any:
+    def handle(self, job: Job, next: Any) -> Any:  # noqa: A002  the public name is fixed
         assert job.batch is not None
         job.batch.cancel()
         return next(job)
