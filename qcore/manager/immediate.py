@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from traceback import format_exception
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,6 +16,7 @@ from qcore.codec import MASK, encode_value
 from qcore.drivers import Store
 from qcore.envelope import Exclusive, Lease, Start, StartVerdict
 from qcore.errors import QueueError
+from qcore.flows import Growth
 from qcore.identity import authorize, current_identity
 from qcore.ids import new_id
 from qcore.jobs.context import Desk, Discreet, JobContext, Nobody
@@ -59,6 +60,23 @@ class Here(NamedTuple):
     """Frees a job's lock that another connection keeps."""
     connection: str
     grants: tuple[str, ...]
+    grow: Callable[[JobContext], Growth | None]
+    """Seals what a member adds to its flow."""
+
+
+class Member(Nobody):
+    """The desk of a member of a batch, chain or graph that runs where it was dispatched."""
+
+    of: ClassVar[Callable[[str, JobContext], Any]]
+    """What the job may ask of its flow (`workflows.membership`)."""
+
+    def __init__(self, grants: tuple[str, ...], connection: str) -> None:
+        super().__init__(grants)
+        self._connection = connection
+
+    def membership(self, context: JobContext) -> Any:
+        """What the job may ask of its flow."""
+        return None if context.flow is None else type(self).of(self._connection, context)
 
 
 def run_here(job: Job, queue: str, connection: str = "", grants: tuple[str, ...] = ()) -> Any:
@@ -69,21 +87,29 @@ def run_here(job: Job, queue: str, connection: str = "", grants: tuple[str, ...]
     """
     if required := required_of(job):
         authorize(required, grants=grants, identity=current_identity(), what=type(job).__qualname__)
-    return _run_here(job, queue, connection, grants, lambda result: result)
+    return _run_here(job, queue, connection, grants, lambda result, _: result)
 
 
-def _run_here(job: Job, queue: str, connection: str, grants: tuple[str, ...], keep: Callable[[Any], Any]) -> Any:
+def _run_here(
+    job: Job,
+    queue: str,
+    connection: str,
+    grants: tuple[str, ...],
+    keep: Callable[[Any, JobContext], Any],
+    flow: str | None = None,
+) -> Any:
     """Run a job and keep its result; an error of either is the job's."""
-    desk: Desk = Nobody(grants)
+    desk: Desk = Nobody(grants) if flow is None else Member(grants, connection)
     if is_guarded(type(job)):
         desk = Discreet(desk, lambda: _hidden)  # nobody says here which part of a text is to be hidden
     context = JobContext(job.job_id or new_id(), 1, queue, desk)
+    context.flow = flow
     which = _which(job, context, connection)
     began = time.perf_counter()
     if events.listeners:
         events.tell(events.JobProcessing(**which))
     try:
-        result = keep(_result(job, context))
+        result = keep(_result(job, context), context)
     except Exception as error:
         if events.listeners:
             _tell_raised(which, error, began)
@@ -127,7 +153,7 @@ def _result(job: Job, context: JobContext) -> Any:
     return result
 
 
-def run_pushed(store: Store, queue: str, here: Here) -> None:
+def run_pushed(store: Store, queues: Collection[str], here: Here) -> None:
     """Run what was just pushed, in order: one attempt each. The first error is raised once all have ended.
 
     There is no worker to try anything again: a job that raises has failed, one that asked for `release()` or
@@ -137,7 +163,7 @@ def run_pushed(store: Store, queue: str, here: Here) -> None:
     first: Exception | None = None
     request = 0
     worker = f"here-{new_id()}"
-    while leases := store.reserve([queue], 100, worker, (request := request + 1)):
+    while leases := store.reserve(list(queues), 1, worker, (request := request + 1)):
         for lease in leases:
             error = _run_lease(store, lease, here)
             first = first or error
@@ -153,8 +179,8 @@ def _run_lease(store: Store, lease: Lease, here: Here) -> Exception | None:
         options = payload.options or NONE
         job = here.opener.admit(payload, lease)
         _start(store, lease, options, here.free_elsewhere)
-        keep = partial(_completed, lease, options.result_ttl_s, here.opener)
-        end = _run_here(job, lease.queue, here.connection, here.grants, keep)
+        keep = partial(_completed, lease, options.result_ttl_s, here)
+        end = _run_here(job, lease.queue, here.connection, here.grants, keep, lease.flow)
     except BaseException as raised:  # noqa: BLE001  a job may raise anything; the caller gets it
         error, end = raised, _failed(lease, raised, here.opener.mask(lease) or str)
     key = options.overlap.key if options.overlap is not None else None
@@ -190,11 +216,12 @@ def _start(store: Store, lease: Lease, options: JobOptions, free_elsewhere: Free
         free_elsewhere(options.elsewhere, lease.id)
 
 
-def _completed(lease: Lease, ttl_s: float, opener: Opener, result: Any) -> Settlement:
-    if result is None or not ttl_s:
-        return _ended(lease, Outcome.COMPLETED)
-    encoded = opener.seal_result(lease, encode_value(result, what=f"the result of {lease.job}"))
-    return _ended(lease, Outcome.COMPLETED, result=encoded, result_ttl_s=ttl_s)
+def _completed(lease: Lease, ttl_s: float, here: Here, result: Any, context: JobContext) -> Settlement:
+    growth = here.grow(context)
+    if result is None or not (ttl_s or lease.flow):
+        return _ended(lease, Outcome.COMPLETED, growth=growth)
+    encoded = here.opener.seal_result(lease, encode_value(result, what=f"the result of {lease.job}"))
+    return _ended(lease, Outcome.COMPLETED, result=encoded, result_ttl_s=ttl_s, growth=growth)
 
 
 def _ended(lease: Lease, outcome: Outcome, **more: Any) -> Settlement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -26,6 +27,7 @@ from qcore.manager import app as application
 from qcore.manager.current import everywhere
 from qcore.manager.definitions import defined
 from qcore.manager.elsewhere import LocksElsewhere, free, has_locks_elsewhere
+from qcore.manager.growth import growth_of
 from qcore.manager.hooks import Hooks, tell_queued
 from qcore.manager.immediate import Here, run_here, run_pushed
 from qcore.manager.keys import keyring_of
@@ -326,9 +328,9 @@ class QueueManager(Hooks, Queues):
         self._run_queues(store, connection, dict.fromkeys(envelope.queue for envelope in jobs_in(weave)))
 
     def _run_queues(self, store: Store, connection: ConnectionSettings, queues: Iterable[str]) -> None:
-        here = Here(self.opener(connection.name, self._grants), self.free_elsewhere, connection.name, self._grants)
-        for queue in queues:
-            run_pushed(store, queue, here)
+        opener = self.opener(connection.name, self._grants)
+        grow = partial(growth_of, self, connection)
+        run_pushed(store, list(queues), Here(opener, self.free_elsewhere, connection.name, self._grants, grow))
 
     def _push_all(
         self, store: Store, connection: ConnectionSettings, envelopes: Sequence[Envelope], *, within: Any = None

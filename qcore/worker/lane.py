@@ -24,7 +24,7 @@ from qcore.limits import Limit
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker.ends import handed_back, unstorable
-from qcore.worker.membership import Membership, growth_of
+from qcore.worker.membership import growth_of, member_of
 from qcore.worker.progress import Progress
 from qcore.worker.queue_limits import QueueLimits
 from qcore.worker.slots import Holding
@@ -226,9 +226,9 @@ class Lane:
         """Whether somebody wants a job to stop."""
         return job_id in self.cancelled
 
-    def membership(self, context: JobContext) -> Membership | None:
+    def membership(self, context: JobContext) -> Any:
         """What a job may ask of its flow; None where it is no member of one."""
-        return None if context.flow is None or self.manager is None else Membership(self, self.manager, context)
+        return member_of(self, context)
 
     def masked(self, text: str) -> str:
         """Nothing is hidden of a job that reports here itself."""

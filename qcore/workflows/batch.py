@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import chain as joined
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from qcore.clock import instant
 from qcore.drivers.base import MAX_PUSH
-from qcore.errors import ConfigurationError, JobNotFound, QueueError
-from qcore.flows import FlowKind, FlowRecord, Hook, Weave
-from qcore.ids import is_id, new_id
+from qcore.errors import JobNotFound
+from qcore.flows import FlowKind, FlowRecord, Hook
+from qcore.ids import is_id
 from qcore.jobs.context import JobContext, Wanted
 from qcore.manager import QueueManager
 from qcore.workflows.options import options_in
-from qcore.workflows.pending import Pending, allowance_of, strand_of
-from qcore.workflows.plan import Call, Node, Planner, Spec, Whole, connection_for, jobs_in
+from qcore.workflows.pending import Pending, allowance_of
+from qcore.workflows.plan import Call, Node, Spec, Whole, connection_for, jobs_in
+from qcore.workflows.streaming import Sender, Shown, Told, piece_of, pieces_of, strands_of, stream
 
 if TYPE_CHECKING:
-    from qcore.config import ConnectionSettings
     from qcore.drivers import Store
-
-_STRAND_BITS = 42  # times a thousand, what a double holds exactly
-Told = Callable[[int], object]
-"""Is told how many members are stored so far."""
 
 
 def batch(jobs: Iterable[Any]) -> PendingBatch:
@@ -67,7 +59,7 @@ class PendingBatch(Pending):
 
     def whole(self) -> Whole:
         """Itself as a part of other work."""
-        return Whole(self._spec, list(_strands(self._jobs)))
+        return Whole(self._spec, list(strands_of(self._jobs)))
 
     def dispatch(self, *, session: Any = None, told: Told | None = None) -> str:
         """Store the batch; returns its id.
@@ -84,14 +76,14 @@ class PendingBatch(Pending):
                 may be closed or cancelled (`JobBatch`, `qctl batch`).
         """
         manager = QueueManager.current()
-        strands = _strands(self._jobs)
-        first = _piece(strands)
+        strands = strands_of(self._jobs)
+        first = piece_of(strands)
         connection = connection_for(manager, self._spec, jobs_in(first))
-        sender = _Sender(manager, connection, self._spec, session)
-        rest = _piece(strands)
+        sender = Sender(manager, connection, self._spec, session)
+        rest = piece_of(strands)
         flow_id = sender.begin(first, is_open=bool(rest))
         if rest:
-            _stream(sender, rest, strands, told or _teller())
+            stream(sender, rest, strands, told or Shown(self._jobs))
         return flow_id
 
     def dispatch_if(self, condition: object) -> str | None:
@@ -234,14 +226,14 @@ class JobBatch:
         Raises:
             QueueError: it has finished.
         """
-        given = list(_strands(jobs))
+        given = list(strands_of(jobs))
         wanted = self._wanted(given)
         if wanted is not None:
             wanted.members += [node.work for (node,) in given]
             return len(given)
         settings = self._manager.settings.connection(self._connection)
-        sender = _Sender(self._manager, settings, self._spec(), None, flow_id=self.id)
-        for piece in _pieces(iter(given)):
+        sender = Sender(self._manager, settings, self._spec(), None, flow_id=self.id)
+        for piece in pieces_of(iter(given)):
             sender.add(piece)
         return len(given)
 
@@ -303,97 +295,6 @@ def find_flow(manager: QueueManager, flow_id: str, connection: str | None) -> tu
         if record is not None:
             return record, name
     raise JobNotFound(f"no batch or chain {flow_id}", hint="it may have been pruned; see: qctl batches, qctl chains")
-
-
-class _Sender:
-    """Stores one batch, piece by piece."""
-
-    def __init__(
-        self,
-        manager: QueueManager,
-        connection: ConnectionSettings,
-        spec: Spec,
-        session: Any,
-        flow_id: str | None = None,
-    ) -> None:
-        self._manager = manager
-        self._connection = connection
-        self._spec = spec
-        self._session = session
-        self._planner = Planner(manager, connection)
-        self.flow_id = flow_id or new_id()
-        self.stored = 0
-
-    def begin(self, strands: Sequence[Sequence[Node]], *, is_open: bool) -> str:
-        whole = Whole(self._spec, strands)
-        self._weave(self._planner.opening(whole, self.flow_id, is_open=is_open))
-        self.stored = len(strands)
-        return self.flow_id
-
-    def add(self, strands: Sequence[Sequence[Node]]) -> None:
-        self._weave(self._planner.more(self.flow_id, self._spec, strands, self._next_strand()))
-        self.stored += len(strands)
-
-    def close(self) -> None:
-        if self._session is not None:
-            raise ConfigurationError(
-                f"a batch of more than {MAX_PUSH:,} jobs cannot be stored in a session's transaction",
-                hint="dispatch it without session=, after the commit",
-            )
-        self._manager.connection(self._connection.name).close_flow(self.flow_id)
-
-    def _next_strand(self) -> int:
-        """A number from which on a piece has numbers of its own, whoever else adds to the batch."""
-        return secrets.randbits(_STRAND_BITS) * MAX_PUSH
-
-    def _weave(self, weave: Weave) -> None:
-        self._manager.weave(self._connection, weave, session=self._session)
-
-
-def _stream(sender: _Sender, piece: Sequence[Sequence[Node]], rest: Iterator[list[Node]], told: Told) -> None:
-    """Store the second piece of a batch and all that follow, and close it."""
-    try:
-        told(sender.stored)
-        for more in joined([piece], _pieces(rest)):
-            sender.add(more)
-            told(sender.stored)
-        sender.close()
-    except Exception as error:
-        note = f"batch {sender.flow_id} is open with the {sender.stored:,} jobs stored before that"
-        if isinstance(error, QueueError):
-            error.message = f"{error.message} ({note})"
-            error.args = (error.message,)
-        else:
-            error.add_note(note)
-        raise
-
-
-def _strands(jobs: Iterable[Any]) -> Iterator[list[Node]]:
-    for place, work in enumerate(jobs):
-        strand = strand_of(work, f"job {place + 1:,} of the batch")
-        if strand:
-            yield strand
-
-
-def _piece(strands: Iterator[list[Node]]) -> list[list[Node]]:
-    return list(islice(strands, MAX_PUSH))
-
-
-def _pieces(strands: Iterator[list[Node]]) -> Iterator[list[list[Node]]]:
-    while piece := _piece(strands):
-        yield piece
-
-
-def _teller() -> Told:
-    """Tell a person how far it is, where one looks on."""
-    if not sys.stderr.isatty():
-        return lambda _: None
-
-    def tell(stored: int) -> None:
-        sys.stderr.write(f"\r{stored:,} jobs stored")
-        sys.stderr.flush()
-
-    return tell
 
 
 def _instant(us: int | None) -> datetime | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import worker_jobs
 
-from qcore import BatchableJob, ChainableJob, Job, JobBatch
+from qcore import BatchableJob, ChainableJob, Job, JobBatch, ShouldBeEncrypted
 from qcore.middleware import SkipIfBatchCancelled
 
 
@@ -103,6 +103,24 @@ class Sums(ChainableJob):
         total = (sum(before) if isinstance(before, list) else before or 0) + self.number
         heard(self.number, before)
         return total
+
+
+class Hidden(ChainableJob, ShouldBeEncrypted):
+    queue = "flows"
+
+    def __init__(self, secret: str) -> None:
+        super().__init__()
+        self.secret = secret
+
+    def _handle(self) -> str:
+        return self.secret
+
+
+class Tells(ChainableJob):
+    queue = "flows"
+
+    def _handle(self) -> None:
+        heard(self.get_previous_result())
 
 
 class Parents(ChainableJob):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import flow_jobs as jobs
@@ -423,3 +424,45 @@ def test_closures_can_be_forbidden(store_url: str) -> None:
     with manager.using(), pytest.raises(ConfigurationError, match="allow_closures"):
         chain([jobs.Says("a")]).catch(lambda e: None).dispatch()
     manager.close()
+
+
+# -- beside queues and workers -------------------------------------------------------------------------------------
+
+
+def test_on_a_sync_connection_all_of_it_runs_at_once(heard: Heard) -> None:
+    manager = QueueManager(load_settings({"url": "sync://"}, environ={}))
+    with manager.using():
+        inner = batch([jobs.Sums(1), jobs.Sums(2)])
+        chain_id = chain([jobs.Sums(5), inner, jobs.Sums(10), jobs.Grows()]).then(jobs.done).dispatch()
+        assert ChainMonitor(chain_id).get_status().state == "completed"
+        assert [one[0] for one in heard] == [5, 1, 2, 10, "grows", "second", "last", "done"]
+        assert (10, [1, 2]) in heard
+        with pytest.raises(ValueError, match="b is not to be said"):
+            batch([jobs.Says("b", fails=True)]).catch(jobs.caught).dispatch()
+        assert heard[-1] == ("caught", "b is not to be said")
+    manager.close()
+
+
+def test_in_the_callers_transaction_it_is_stored_with_it(real_manager: QueueManager, tmp_path: Path) -> None:
+    if not real_manager.connection().capabilities.transactional:
+        pytest.skip("the store has no transactions of the caller's")
+    with real_manager.connection().session() as session:
+        dropped = batch([jobs.Says("a")]).dispatch(session=session)
+        session.rollback()
+        kept = chain([jobs.Says("a"), jobs.Says("b")]).dispatch(session=session)
+        session.commit()
+    with pytest.raises(JobNotFound):
+        JobBatch.find(dropped)
+    assert ChainMonitor(kept).get_status().total_steps == 2
+    assert len(real_manager.connection().page("pending").jobs) == 1
+
+
+def test_what_an_encrypted_step_returned_is_hidden_and_handed_on(
+    real_manager: QueueManager, run: Any, heard: Heard
+) -> None:
+    chain_id = chain([jobs.Hidden("a secret"), jobs.Tells()]).dispatch()
+    run()
+    assert heard == [("a secret",)]
+    first, _ = real_manager.connection().steps(chain_id)
+    assert first.result is not None
+    assert b"secret" not in first.result
