@@ -59,6 +59,8 @@ class Note(NamedTuple):
     growth: Growth | None = None
     steps: int = 0
     """WOVEN: how many."""
+    ready: tuple[str, ...] = ()
+    """WOVEN: ids of those that wait for nobody."""
 
 
 def notes_of(settlements: Iterable[Settlement]) -> list[Note]:
@@ -91,8 +93,9 @@ def woven(weave: Weave, steps: Sequence[Step], members: Sequence[Envelope]) -> l
     if weave.extends is None:
         flow = weave.openings[0].flow
         return [] if flow.has_begun and flow.total else [Note(flow.id, Word.BEGIN)]
-    own = sum(step.flow == weave.extends for step in steps)
-    return [Note(weave.extends, Word.WOVEN, growth=Growth(members=tuple(members)), steps=own)]
+    own = [step for step in steps if step.flow == weave.extends]
+    ready = tuple(step.id for step in own if not step.waits)
+    return [Note(weave.extends, Word.WOVEN, growth=Growth(members=tuple(members)), steps=len(own), ready=ready)]
 
 
 def refuse_ended(flow: Flow | None, flow_id: str) -> None:

@@ -213,7 +213,7 @@ class _Moving:
         if self._flow.cancelled_us is not None:
             self._stop()
         elif self._flow.has_begun:
-            self._begin_steps()
+            self._ready += self._all(note.ready)
 
     def _begin_steps(self) -> None:
         self._ready += [s for s in self._loom.steps_of(self._flow.id) if s.state is StepState.WAITING and not s.waits]

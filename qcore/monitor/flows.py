@@ -10,7 +10,7 @@ from qcore.flows import FlowKind, FlowRecord
 from qcore.ids import id_time_us
 from qcore.monitor.actions import ActionResult
 from qcore.monitor.snapshots import FlowSnapshot, FlowsPage, StepSnapshot
-from qcore.workflows.batch import find_flow
+from qcore.workflows.batch import find_flow, retry_all
 from qcore.workflows.following import StepStatus, percent_of, state_of, status_of
 from qcore.workflows.options import options_in
 
@@ -62,14 +62,7 @@ class FlowMonitor:
 
     def retry(self, flows: Sequence[str]) -> ActionResult:
         """Let each go on from what failed."""
-
-        def retry(store: Store, flow: str) -> bool:
-            count = 0
-            while ids := store.retry_flow(flow):
-                count += len(ids)
-            return bool(count)
-
-        return self._each(flows, retry, "nothing of it has failed")
+        return self._each(flows, lambda store, flow: bool(retry_all(store, flow)), "nothing of it has failed")
 
     def close(self, flows: Sequence[str]) -> ActionResult:
         """Let open batches finish with what is stored of them."""

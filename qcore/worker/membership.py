@@ -10,6 +10,8 @@ from qcore.jobs.context import JobContext
 from qcore.manager.growth import growth_of as sealed_growth
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qcore.jobs.job import Job
     from qcore.manager import QueueManager
     from qcore.worker.lane import Lane
@@ -30,7 +32,7 @@ def growth_of(lane: Lane, context: JobContext | None) -> Growth | None:
     return None if lane.manager is None else sealed_growth(lane.manager, lane.settings, context)
 
 
-def excuses(lane: Lane, manager: QueueManager, told: str, error: BaseException, job: Job | None) -> bool:
+def excuses(lane: Lane, manager: QueueManager, told: str, error: BaseException, job: Callable[[], Job | None]) -> bool:
     """Whether a flow's own judge excuses a failure; without one none is."""
     if role_in(told) not in COUNTED or not isinstance(error, Exception):
         return False
@@ -38,4 +40,4 @@ def excuses(lane: Lane, manager: QueueManager, told: str, error: BaseException, 
 
     record = lane.store.flow(flow_in(told))
     judge = None if record is None else judge_of(record, manager, lane.settings.name)
-    return judge is not None and bool(judge(error, job))
+    return judge is not None and bool(judge(error, job()))

@@ -275,6 +275,9 @@ class Runner:
         end = self._end(attempt, Verdict(Outcome.FAILED), failures=failures, exceptions=lease.exceptions + 1)
         return end if lease.flow is None else self._excused(attempt, error, end)
 
+    def _job_of(self, attempt: Attempt) -> Any:
+        return attempt.job or (self._opener.build(attempt.payload) if attempt.payload is not None else None)
+
     def _refuse(self, attempt: Attempt, reason: AttemptEnded) -> Settlement:
         """Fail a job that must not run again; the record and `failed()` carry its last real error."""
         lease = attempt.lease
@@ -294,8 +297,9 @@ class Runner:
     def _excused(self, attempt: Attempt, error: BaseException, end: Settlement) -> Settlement:
         """Ask the flow whether a failure counts against what it allows."""
         try:
-            job = attempt.job or (self._opener.build(attempt.payload) if attempt.payload is not None else None)
-            is_excused = excuses(self._lane, self._manager, attempt.lease.flow or "", error, job)
+            is_excused = excuses(
+                self._lane, self._manager, attempt.lease.flow or "", error, partial(self._job_of, attempt)
+            )
         except Exception:  # noqa: BLE001  what judges is the user's, and may raise anything
             self._log_error(attempt.payload, f"{end.job} {end.id}: allow_failures() raised, and the failure counts")
             return end

@@ -247,10 +247,7 @@ class JobBatch:
 
     def retry(self) -> int:
         """Put its failed jobs back, and let it go on; returns how many. A callback that ran does not run again."""
-        total = 0
-        while ids := self._store.retry_flow(self.id):
-            total += len(ids)
-        return total
+        return retry_all(self._store, self.id)
 
     def delete(self) -> bool:
         """Forget it; its jobs live on and count nowhere. Whether it was there."""
@@ -281,6 +278,15 @@ def batch_of(record: FlowRecord, manager: QueueManager, connection: str, context
     if record.flow.kind is not FlowKind.BATCH:
         return None
     return JobBatch(record, manager, connection, context)
+
+
+def retry_all(store: Store, flow_id: str) -> int:
+    """Put back as many members as have failed by now, but for those that fail again meanwhile; returns how many."""
+    record = store.flow(flow_id)
+    left = total = record.flow.failed if record is not None else 0
+    while left > 0 and (ids := store.retry_flow(flow_id, limit=min(left, MAX_PUSH))):
+        left -= len(ids)
+    return total - left
 
 
 def find_flow(manager: QueueManager, flow_id: str, connection: str | None) -> tuple[FlowRecord, str]:

@@ -9,7 +9,7 @@ import msgspec
 from qcore.flows import Flow, FlowKind, FlowRecord, Step, StepState
 from qcore.manager import QueueManager
 from qcore.states import JobState
-from qcore.workflows.batch import JobBatch, find_flow
+from qcore.workflows.batch import JobBatch, find_flow, retry_all
 from qcore.workflows.callbacks import Callback, failure_of
 from qcore.workflows.options import options_in
 
@@ -104,7 +104,7 @@ class ChainMonitor:
 
     def retry(self) -> bool:
         """Let it go on from the steps that failed; whether there were any."""
-        return bool(self._store.retry_flow(self.id))
+        return bool(retry_all(self._store, self.id))
 
     def delete(self) -> bool:
         """Forget it; what runs of it counts nowhere. Whether it was there."""

@@ -39,7 +39,7 @@ class Pending:
         return self._call(Hook.FINALLY, call)
 
     def on_queue(self, queue: str) -> Self:
-        """Send jobs here that name no queue of their own, and the callbacks."""
+        """Send jobs here that name no queue of their own, and the callbacks, which else go where the first job does."""
         self._spec.queue = queue
         return self
 

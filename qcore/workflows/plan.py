@@ -100,7 +100,8 @@ class Planner:
 
     def _open(self, whole: Whole, flow_id: str, parent: str | None, *, holds: bool, is_open: bool = False) -> None:
         spec = whole.spec
-        callbacks = tuple((hook, self._callback(spec, flow_id, hook)) for hook in Hook if hook in spec.callbacks)
+        queue = spec.queue or next((job.queue for job in jobs_in(whole.strands)), None)
+        callbacks = tuple((hook, self._callback(spec, flow_id, hook, queue)) for hook in Hook if hook in spec.callbacks)
         place = len(self._openings)
         members, steps = self._lay(flow_id, spec, whole.strands, 0, holds=holds)
         flow = Flow(
@@ -169,10 +170,10 @@ class Planner:
             )
         return self._manager.seal(job, self._connection, flow=told, queue=spec.queue)
 
-    def _callback(self, spec: Spec, flow_id: str, hook: Hook) -> Envelope:
+    def _callback(self, spec: Spec, flow_id: str, hook: Hook, queue: str | None) -> Envelope:
         keyring = self._manager.keyring(self._connection.name)
         job = Callback(flow_id, hook.value, *packed(spec.callbacks[hook], self._manager.settings, keyring))
-        return self._manager.seal(job, self._connection, flow=membership(flow_id, hook), queue=spec.queue)
+        return self._manager.seal(job, self._connection, flow=membership(flow_id, hook), queue=queue)
 
     def _options(self, spec: Spec) -> bytes:
         told: dict[str, Any] = {"queue": spec.queue, "options": spec.options}

@@ -14,7 +14,7 @@ elseif known and known[2] then
 elseif not known and call('EXISTS', root .. 'flow:' .. flows[1][1]) == 1 then
   return 0
 end
-local groups, added, own = read_groups(3, tonumber(ARGV[2])), 0, 0
+local groups, added, own, ready = read_groups(3, tonumber(ARGV[2])), 0, 0, {}
 mark_new(groups)
 local full = full_queue(groups)
 if full then
@@ -31,6 +31,9 @@ end
 for _, step in ipairs(steps) do
   if call('HSETNX', root .. 'steps:' .. step[1], step[2], step[3]) == 1 and step[1] == extends then
     own = own + 1
+    if cmsgpack.unpack(step[3])[7] == 0 then -- it waits for nobody
+      ready[#ready + 1] = step[2]
+    end
   end
 end
 for _, group in ipairs(groups) do
@@ -45,7 +48,7 @@ else
   enter(groups)
 end
 if known then
-  weaver()({ { flow = extends, word = 'woven', role = '', steps = own } })
+  weaver()({ { flow = extends, word = 'woven', role = '', steps = own, ready = ready } })
 elseif call('HGET', root .. 'flow:' .. flows[1][1], 'has_begun') == '0' or flows[1][6] then
   weaver()({ { flow = flows[1][1], word = 'begin', role = '' } })
 end

@@ -293,11 +293,13 @@ local function weaver()
         if flow.cancelled_us then
           stop(flow)
         elseif flow.has_begun == 1 then
-          begin_steps(flow)
+          for _, id in ipairs(one.ready) do
+            flow.ready[#flow.ready + 1] = step_of(flow, id)
+          end
         end
       elseif one.word == 'sweep' and flow.cancelled_us then
-      sweep(flow)
-    elseif one.word == 'restored' then
+        sweep(flow)
+      elseif one.word == 'restored' then
         local cancelled = wait_again(flow, {})
         flow.ready, flow.has_begun = {}, 0
         lift(flow, 0, cancelled)
