@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 import woven_jobs
 from harness.failpoints import Step as Point
 from harness.hooks import HOOKS
+from harness.ledger import Event
 from harness.rig import Rig
 from harness.scale import count, seconds
 from harness.waiting import until
@@ -19,6 +20,8 @@ from woven_jobs import Adds, Breaks, Follows, Lives
 
 from qcore import ChainMonitor, Job, JobBatch, batch, chain
 from qcore.flows import Step, StepState
+
+Books = dict[str, list[Event]]
 
 _PAUSE_S = 0.3
 _UNSETTLED = 6
@@ -66,11 +69,18 @@ def test_t22_batches(rig: Rig) -> None:
             JobBatch.find(flow_id).cancel()
         _all_finish([flow_id for _, flow_id, _ in batches])
         rig.settled(within_s=_DRAINED_WITHIN_S)
+        books, spared = rig.ledger.of_jobs(), set[str]()
         for kind, flow_id, jobs in batches:
-            _counts_are_exact(rig, kind, flow_id, len(jobs))
-            _know(rig, jobs, rig.connection.steps(flow_id))
+            steps = rig.connection.steps(flow_id)
+            _counts_are_exact(kind, flow_id, len(jobs))
+            _chains_went_on(books, steps)
+            _know(rig, jobs, steps)
+            if kind.name in ("fails", "cancelled"):
+                spared.update(str(job.job_id) for job in jobs)
         _callbacks_came(rig, {flow_id: kind.callbacks for kind, flow_id, _ in batches})
     deaths, crashes = len(rig.ledger.faults("kill")), len(rig.ledger.faults("crash"))
+    ended = rig.ledger.ids("end", "failed")
+    rig.ledger.noted("cancelled", (spared & rig.ledger.returned()) - ended)  # the store counts them
     rig.verdict(repeats=_UNSETTLED * (deaths + 4 * crashes))
 
 
@@ -91,11 +101,12 @@ def test_t22_chains(rig: Rig) -> None:
             every_s=0.2,
         )
         rig.settled(within_s=_DRAINED_WITHIN_S)
+        books = rig.ledger.of_jobs()
         for chain_id, jobs in chains:
             steps = rig.connection.steps(chain_id)
             assert [step.state for step in steps] == [StepState.PROCESSED] * length
             assert [step.id for step in steps] == [job.job_id for job in jobs]
-            _in_turn(rig, steps)
+            _in_turn(books, steps)
             _know(rig, jobs, steps)
         _callbacks_came(rig, {chain_id: {"then", "finally"} for chain_id, _ in chains})
     rig.verdict(repeats=_UNSETTLED * len(rig.ledger.faults("kill")))
@@ -193,7 +204,7 @@ def _all_finish(flows: Sequence[str]) -> None:
     until(are_finished, _DRAINED_WITHIN_S, lambda: f"every flow finishes; open are {left[:3]}", every_s=0.2)
 
 
-def _counts_are_exact(rig: Rig, kind: Kind, flow_id: str, given: int) -> None:
+def _counts_are_exact(kind: Kind, flow_id: str, given: int) -> None:
     found = JobBatch.find(flow_id)
     assert found.processed_jobs + found.failed_jobs + found.cancelled_jobs == found.total_jobs
     if kind.name in ("well", "allowed"):
@@ -201,16 +212,21 @@ def _counts_are_exact(rig: Rig, kind: Kind, flow_id: str, given: int) -> None:
         assert (found.failed_jobs, found.cancelled_jobs) == (kind.breaks, 0)
     if kind.name == "fails":
         assert found.failed()
-    for strand in {step.strand for step in rig.connection.steps(flow_id)}:
-        steps = [step for step in rig.connection.steps(flow_id) if step.strand == strand]
-        _in_turn(rig, [step for step in steps if step.state is StepState.PROCESSED])
-        states = [step.state is StepState.PROCESSED for step in steps]
+
+
+def _chains_went_on(books: Books, steps: Sequence[Step]) -> None:
+    """Of each chain those steps ran that stand before the first that did not, each in its turn."""
+    strands: defaultdict[int, list[Step]] = defaultdict(list)
+    for step in steps:
+        strands[step.strand].append(step)
+    for strand in strands.values():
+        _in_turn(books, [step for step in strand if step.state is StepState.PROCESSED])
+        states = [step.state is StepState.PROCESSED for step in strand]
         assert states == sorted(states, reverse=True), "none ran whose parent did not"
 
 
-def _in_turn(rig: Rig, steps: Sequence[Step]) -> None:
+def _in_turn(books: Books, steps: Sequence[Step]) -> None:
     """Each step began after the one before had ended for the first time."""
-    books = rig.ledger.of_jobs()
     for above, below in pairwise(steps):
         first_end = min(event.monotonic for event in books[above.id] if event.event == "end")
         first_start = min(event.monotonic for event in books[below.id] if event.event == "start")

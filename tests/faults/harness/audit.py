@@ -70,7 +70,7 @@ def attempts(ledger: Ledger) -> dict[str, list[Attempt]]:
 
 def unended(rig: Rig) -> set[str]:
     """Ids whose dispatch returned, and that have neither an end nor a failed record yet."""
-    open_ids = rig.ledger.returned() - rig.ledger.ids("end", "failed")
+    open_ids = rig.ledger.returned() - rig.ledger.ids("end", "failed", "cancelled")
     if len(open_ids) > rig.ASK_FOR_MOST:
         return open_ids
     return {job_id for job_id in open_ids if not _is_ended(rig, job_id)}
@@ -102,7 +102,7 @@ def effects(rig: Rig, forgotten: Collection[str] = ()) -> list[str]:
     counts = rig.connection.counts()
     failed = sum(one.failed for one in counts)
     completed = sum(one.completed + one.cancelled for one in counts)
-    known = rig.ledger.returned() | rig.ledger.ids("end", "failed")
+    known = rig.ledger.returned() | rig.ledger.ids("end", "failed", "cancelled")
     found = []
     if not len(known.difference(forgotten)) <= completed + failed <= len(known):
         found.append(f"E: {completed} completed and {failed} failed are counted, of {len(known)} jobs")

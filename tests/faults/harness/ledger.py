@@ -33,7 +33,7 @@ class Event(NamedTuple):
     job_id: str
     attempt: int
     event: str
-    """`start`, `end`, `failed`; of a process (without a job) `serves`, or `says: ` and a line; or a test's own word."""
+    """`start`, `end`, `failed`, `cancelled`; of a process (without a job) `serves`, or `says: ` and a line; or a test's own word."""
     monotonic: float
     wall: float
     pid: int
@@ -88,6 +88,11 @@ class Ledger:
         """Note what happens now."""
         row = (job_id, attempt, event, time.monotonic(), time.time(), os.getpid())
         self._write("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", [row])
+
+    def noted(self, event: str, ids: Iterable[str]) -> None:
+        """Note that something has happened to each of these jobs."""
+        now = (time.monotonic(), time.time(), os.getpid())
+        self._write("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", [(job_id, 0, event, *now) for job_id in ids])
 
     def dispatched(self, ids: Iterable[str], outcome: str = "returned", error: str = "") -> None:
         """Note what dispatch said of jobs."""
