@@ -64,6 +64,9 @@ types: $(READY) ## mypy --strict: the engine, the tool, and the public API as us
 imports: $(READY) ## Who may import whom
 	@said=$$($(BIN)/lint-imports 2>&1) && grep '^Contracts:' <<<"$$said" || { echo "$$said"; exit 1; }
 
+test-again: $(READY) ## Try the tests that failed once more, one at a time (after `make test`)
+	@$(BIN)/python -m pytest -n 1 --last-failed --last-failed-no-failures none -m "not faults"
+
 quick: $(READY) ## The fast tests alone
 	@$(BIN)/python -m pytest -n auto -m "not slow"
 
@@ -160,6 +163,6 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 	@$(DEMO)/bin/python $(PIP) install .
 	@touch $@
 
-.PHONY: help setup demo test check lint types imports quick faults faults-again chaos mutants fmt snapshots picture build clean \
+.PHONY: help setup demo test test-again check lint types imports quick faults faults-again chaos mutants fmt snapshots picture build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
   bench bench-workers bench-prices bench-flows bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top

@@ -33,7 +33,8 @@ class Event(NamedTuple):
     job_id: str
     attempt: int
     event: str
-    """`start`, `end`, `failed`, `cancelled`; of a process (without a job) `serves`, or `says: ` and a line; or a test's own word."""
+    """`start`, `end`, `failed`, `cancelled`; of a process (without a job) `serves`, or `says: ` and a line; or a test's
+    own word."""
     monotonic: float
     wall: float
     pid: int
