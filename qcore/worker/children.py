@@ -71,6 +71,8 @@ class Child:
         self.began_at = time.monotonic() if began_at is None else began_at
         self.ends_by = math.inf
         """When it must have ended (monotonic seconds), once it was told to stop."""
+        self.full_at = 0.0
+        """When it was last seen with a job in each of its places (monotonic seconds): it had no reason to poll."""
         self.charge: dict[str, str] | None = None
         """Why the supervisor ended it: the jobs to charge for that, and the reason; None where it died by itself."""
 

@@ -43,13 +43,15 @@ def verdict(child: Child, *, memory_hard_mb: float | None, rss_mb: float | None)
     if memory_hard_mb is not None and rss_mb is not None and rss_mb > memory_hard_mb and running:
         text = f"the process outgrew its memory: {rss_mb:.0f} MB of {memory_hard_mb:.0f}"
         return text, {job.id: f"WorkerCrashed: {text}" for job in running}
-    if len(running) < child.slots.count and _is_silent(child, now, is_busy=bool(running)):
+    if len(running) >= child.slots.count:
+        child.full_at = now
+    elif _is_silent(child, now, is_busy=bool(running)):
         return f"it has not polled for {SILENT_S:.0f} s", {}
     return None
 
 
 def _is_silent(child: Child, now: float, *, is_busy: bool) -> bool:
     """Whether a child has lost its way; a job that gives no thread its turn is judged by its timeout alone."""
-    if not child.slots.serves or child.is_leaving or now - child.slots.polled_at <= SILENT_S:
+    if not child.slots.serves or child.is_leaving or now - max(child.slots.polled_at, child.full_at) <= SILENT_S:
         return False
     return not is_busy or child.slots.turned_unpolled_s > SILENT_S

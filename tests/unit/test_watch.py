@@ -82,6 +82,18 @@ def test_one_without_a_free_slot_is_judged_by_timeouts_alone(
     assert judged(child, monkeypatch, after_s=10_000) is None
 
 
+def test_one_whose_long_job_has_just_ended_has_its_time_to_poll(
+    child: Child, slots: ChildSlots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for slot in range(2):
+        slots.begin(slot, LEASE, 0.0)
+    assert judged(child, monkeypatch, after_s=100) is None
+    slots.end(0)
+    slots.end(1)
+    assert judged(child, monkeypatch, after_s=101) is None, "its end may be on its way to a slow store"
+    assert judged(child, monkeypatch, after_s=131) == "it has not polled for 30 s []"
+
+
 def test_a_job_that_may_hold_up_all_threads_has_its_time_and_is_charged(
     child: Child, slots: ChildSlots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
