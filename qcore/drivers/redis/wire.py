@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qcore.drivers.notes import COUNTED, notes_of
+from qcore.drivers.notes import COUNTED, Note, notes_of
 from qcore.envelope import Lease
 from qcore.flows import Role, flow_in, role_in
 from qcore.records import QueueDefinition
@@ -239,18 +239,25 @@ def raw(data: bytes) -> msgspec.Raw:
     return msgspec.Raw(b"\xdb" + size.to_bytes(4, "big") + data)
 
 
+def _apart(note: Note) -> tuple[object, ...]:
+    """What the end of one member alone means: result, error, microseconds, and what it adds."""
+    result = raw(note.result) if note.result is not None else None
+    growth = note.growth
+    added = growth and [[group_of(one) for one in some] for some in (growth.next, growth.last, growth.members)]
+    return result, note.error, note.runtime_us, added
+
+
 def _flow_ends(settlements: Sequence[Settlement]) -> list[Argument]:
     """What the ends mean to flows: members that end alike go together."""
     groups: dict[tuple[object, ...], list[Argument]] = {}
     for note in notes_of(settlements):
-        is_step = note.role == Role.STEP
-        growth = note.growth
-        added = growth and [[group_of(one) for one in some] for some in (growth.next, growth.last, growth.members)]
-        result = raw(note.result) if note.result is not None else None
-        rest = (result, note.error, note.runtime_us) if is_step else (None, None, None)
-        kind = (note.flow, note.role, int(note.state), note.is_excused)
-        key = (*kind, note.id) if is_step or added else kind
-        groups.setdefault(key, [pack((*kind, *rest, added)), 0]).append(note.id)
+        is_apart = note.role == Role.STEP or note.growth is not None
+        alike = (note.flow, note.role, int(note.state), note.is_excused)
+        key = (*alike, note.id) if is_apart else alike
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = [pack((*alike, *(_apart(note) if is_apart else ()))), 0]
+        group.append(note.id)
     arguments: list[Argument] = [len(groups)]
     for group in groups.values():
         group[1] = len(group) - 2
