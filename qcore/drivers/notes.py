@@ -67,8 +67,7 @@ def notes_of(settlements: Iterable[Settlement]) -> list[Note]:
     """What the ends of attempts mean to flows."""
     notes = []
     for s in settlements:
-        state = _ENDS.get(s.outcome)
-        if s.flow is None or state is None:
+        if s.flow is None or (state := _ENDS.get(s.outcome)) is None:
             continue
         flow, role = flow_in(s.flow), role_in(s.flow)
         error = s.error if state is StepState.FAILED else None

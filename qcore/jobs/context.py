@@ -36,7 +36,7 @@ class Desk(Protocol):
         ...
 
     def membership(self, context: JobContext) -> Any:
-        """What the job may ask of its batch, chain or graph (`worker.membership`); None where it is no member."""
+        """What the job may ask of its batch, chain or graph (`workflows.membership`); None where it is no member."""
         ...
 
 

@@ -8,8 +8,10 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
 from qcore.crypto.signature import seal, unseal
-from qcore.errors import ConfigurationError, JobFailedError, PayloadError
+from qcore.errors import ConfigurationError, JobFailedError, PayloadError, SignatureError
 from qcore.flows import FlowRecord, Hook
 from qcore.jobs.job import Job
 from qcore.manager import QueueManager
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HINT = "run qctl key:generate and set QCTL_KEY, or use a function that can be imported by its name"
 _BOTH = 2
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[str, str | None, bytes | None, str]).decode
 
 
 class Callback(Job):
@@ -37,8 +41,8 @@ class Callback(Job):
         python: the version that made the code.
     """
 
-    follow: ClassVar[Callable[[str, QueueManager], tuple[Any, Store]]]
-    """Gives the batch, or the monitor, that a callback takes, and its store (`following.handle_of`)."""
+    follow: ClassVar[Callable[[str, QueueManager], tuple[Any, str]]]
+    """Gives the batch, or the monitor, that a callback takes, and the connection it is on (`following.handle_of`)."""
 
     def __init__(self, flow: str, hook: str, name: str | None, code: bytes | None = None, python: str = "") -> None:
         super().__init__()
@@ -48,19 +52,19 @@ class Callback(Job):
     def handle(self) -> Any:
         """Call it with what it takes."""
         manager = QueueManager.current()
-        call = unpacked(self.name, self.code, self.python, manager)
-        of_flow, store = type(self).follow(self.flow, manager)
+        of_flow, connection = type(self).follow(self.flow, manager)
+        call = unpacked(self.name, self.code, self.python, manager, connection)
+        store = manager.connection(connection)
         return call(*_arguments(call, of_flow, self.hook, lambda: failure_of(store, self.flow)))
 
 
-def packed(call: Any, settings: Settings, keyring: Keyring | None, *, sealed: bool = False) -> tuple[Any, ...]:
+def packed(call: Any, settings: Settings, keyring: Keyring | None) -> tuple[Any, ...]:
     """Bring a function into a form that travels: its name, or else its code.
 
     Args:
         call: to be called by a worker.
         settings: which may forbid closures.
         keyring: signs; without one only names travel.
-        sealed: sign the code by itself, as it travels in no payload that is signed.
 
     Raises:
         ConfigurationError: it is no function, or has no name and closures cannot travel here.
@@ -87,15 +91,17 @@ def packed(call: Any, settings: Settings, keyring: Keyring | None, *, sealed: bo
             f"a callback cannot travel: {type(error).__name__}: {error}",
             hint="let it use nothing that is open, or give a function by name",
         ) from error
-    return (None, seal(code, keyring) if sealed else code, _PYTHON)
+    return (None, code, _PYTHON)
 
 
-def unpacked(name: str | None, code: bytes | None, python: str, manager: QueueManager) -> Callable[..., Any]:
+def unpacked(
+    name: str | None, code: bytes | None, python: str, manager: QueueManager, connection: str
+) -> Callable[..., Any]:
     """Find or rebuild a function of a payload that was verified.
 
     Raises:
         UnknownJobClass: its module may not be used here.
-        PayloadError: there is none of that name, or it was made by another version of Python.
+        PayloadError: there is none of that name, or it was made by another version of Python, or anybody could have.
     """
     if name is not None:
         manager.classes.check(name)
@@ -108,6 +114,8 @@ def unpacked(name: str | None, code: bytes | None, python: str, manager: QueueMa
         return found  # type: ignore[no-any-return]  # callable
     if not manager.settings.allow_closures:
         raise PayloadError("a callback that is a closure, and allow_closures is false here")
+    if manager.keyring(connection) is None:
+        raise PayloadError("a callback that is a closure, and no key is set to check it with", hint=_HINT)
     if python != _PYTHON:
         raise PayloadError(
             f"a closure made by Python {python} cannot be read by {_PYTHON}", hint="give callbacks by name"
@@ -119,16 +127,20 @@ def unpacked(name: str | None, code: bytes | None, python: str, manager: QueueMa
 
 def judge_of(record: FlowRecord, manager: QueueManager, connection: str) -> Callable[[Exception, Any], Any] | None:
     """What a flow asks of each failure; None where it asks nothing."""
-    told = options_in(record.options).get("judge")
-    if told is None:
+    sealed = options_in(record.options).get("judge")
+    if sealed is None:
         return None
-    name, code, python = told
-    if code is not None:
-        keyring = manager.keyring(connection)
-        if keyring is None:
-            raise ConfigurationError("allow_failures() is a closure, and no key is set to check it with", hint=_HINT)
-        code = unseal(code, keyring)
-    return unpacked(name, code, python, manager)
+    flow, name, code, python = _decode(unseal(sealed, manager.keyring(connection)))
+    if flow != record.flow.id:
+        raise SignatureError(
+            f"what judges failures of {record.flow.id} is of {flow}", hint="somebody moved it in the store"
+        )
+    return unpacked(name, code, python, manager, connection)
+
+
+def sealed_judge(call: Any, flow: str, settings: Settings, keyring: Keyring | None) -> bytes:
+    """Close what a flow asks of each failure: it travels in no payload, and must be vouched for by itself."""
+    return seal(_encode((flow, *packed(call, settings, keyring))), keyring)
 
 
 def failure_of(store: Store, flow: str) -> JobFailedError:

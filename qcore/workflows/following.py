@@ -115,12 +115,12 @@ class ChainMonitor:
         return self._manager.connection(self._connection)
 
 
-def handle_of(flow_id: str, manager: QueueManager) -> tuple[Any, Store]:
-    """What a callback is given: a batch, or the monitor of a chain or graph; and its store."""
+def handle_of(flow_id: str, manager: QueueManager) -> tuple[Any, str]:
+    """What a callback is given: a batch, or the monitor of a chain or graph; and the connection it is on."""
     record, name = find_flow(manager, flow_id, None)
     is_batch = record.flow.kind is FlowKind.BATCH
     found = JobBatch(record, manager, name) if is_batch else ChainMonitor(flow_id, found=Found(record, name, manager))
-    return found, manager.connection(name)
+    return found, name
 
 
 Callback.follow = staticmethod(handle_of)

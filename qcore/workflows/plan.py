@@ -10,7 +10,7 @@ from qcore.errors import ConfigurationError
 from qcore.flows import Flow, FlowKind, Hook, Opening, Role, Step, Weave, hooks_of, membership
 from qcore.ids import new_id
 from qcore.jobs.job import Job
-from qcore.workflows.callbacks import Callback, packed
+from qcore.workflows.callbacks import Callback, packed, sealed_judge
 from qcore.workflows.options import pack_options
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Planner:
             has_begun=not (holds or steps),
             hooks=hooks_of(callbacks),
         )
-        self._openings.insert(place, Opening(flow=flow, callbacks=callbacks, options=self._options(spec)))
+        self._openings.insert(place, Opening(flow=flow, callbacks=callbacks, options=self._options(spec, flow_id)))
 
     def _lay(
         self, flow_id: str, spec: Spec, strands: Sequence[Sequence[Node]], first: int, *, holds: bool
@@ -175,11 +175,11 @@ class Planner:
         job = Callback(flow_id, hook.value, *packed(spec.callbacks[hook], self._manager.settings, keyring))
         return self._manager.seal(job, self._connection, flow=membership(flow_id, hook), queue=queue)
 
-    def _options(self, spec: Spec) -> bytes:
+    def _options(self, spec: Spec, flow_id: str) -> bytes:
         told: dict[str, Any] = {"queue": spec.queue, "options": spec.options}
         if spec.allowance.judge is not None:
             keyring = self._manager.keyring(self._connection.name)
-            told["judge"] = packed(spec.allowance.judge, self._manager.settings, keyring, sealed=True)
+            told["judge"] = sealed_judge(spec.allowance.judge, flow_id, self._manager.settings, keyring)
         return pack_options(told)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import flow_jobs as jobs
+import msgspec
 import pytest
 
 from qcore import (
@@ -18,14 +21,16 @@ from qcore import (
     JobRecord,
     QueueError,
     QueueManager,
+    SignatureError,
     batch,
     chain,
     dispatcher,
     workflow,
 )
 from qcore.config import load_settings
-from qcore.flows import FlowKind
-from qcore.worker import StopReason
+from qcore.flows import FlowKind, Hook
+from qcore.worker import StopReason, Worker, WorkerOptions
+from qcore.workflows.callbacks import Callback, judge_of
 
 Work = Callable[..., StopReason]
 Heard = list[tuple[Any, ...]]
@@ -417,6 +422,37 @@ def test_without_a_key_a_closure_is_refused(store_url: str) -> None:
         batch([jobs.Says("a")]).then(lambda: None).dispatch()
     manager.close()
     assert "qctl key:generate" in refused.value.hint
+
+
+def test_without_a_key_a_closure_that_somebody_stored_is_not_run(store_url: str, tmp_path: Path) -> None:
+    if store_url.startswith("sqlite"):
+        pytest.skip("it makes a key of its own")
+    ran = tmp_path / "ran"
+    code = cloudpickle.dumps(ran.touch)
+    manager = QueueManager(load_settings({"url": store_url}, environ={}))
+    with manager.using():
+        batch_id = batch([jobs.Says("a")]).dispatch()
+        callback = Callback(batch_id, Hook.THEN.value, None, code, "{}.{}".format(*sys.version_info))
+        (job_id,) = manager.dispatch([callback])
+        Worker("default", options=WorkerOptions(stop_when_empty=True)).run()
+        failed = JobRecord.find(job_id)
+        assert "no key is set to check it with" in str(failed.error)
+    manager.close()
+    assert not ran.exists()
+
+
+def test_what_judges_the_failures_of_one_batch_judges_those_of_no_other(real_manager: QueueManager) -> None:
+    ids = [batch([jobs.Says("a")]).allow_failures(lambda error, job: True).dispatch() for _ in range(2)]
+    store, name = real_manager.connection(), real_manager.settings.connection().name
+    one, other = (store.flow(batch_id) for batch_id in ids)
+    assert one is not None
+    assert other is not None
+    assert judge_of(one, real_manager, name)
+    with pytest.raises(SignatureError, match="judges failures of"):
+        judge_of(msgspec.structs.replace(one, options=other.options), real_manager, name)
+    changed = one.options.replace(b"cloudpickle", b"cloudpickla")
+    with pytest.raises(SignatureError):
+        judge_of(msgspec.structs.replace(one, options=changed), real_manager, name)
 
 
 def test_closures_can_be_forbidden(store_url: str) -> None:

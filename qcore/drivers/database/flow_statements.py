@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, bindparam, delete, or_, select, update
 from qcore.drivers.database.operations import Operations
 from qcore.drivers.database.schema import LEASED
 from qcore.drivers.database.statements import literally
+from qcore.flows import Role, membership
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
@@ -34,6 +35,11 @@ FLOW = ("id", "kind", "name", "parent", "allowed", "allowed_ppm", "hooks", "crea
 MOVING = ("place", "state", "waits", "runtime_us", "ended_us", "parents", "children", "error", "result")
 """What changes of a step once it is stored."""
 STEP = ("id", "flow", "strand", "name", "job", "is_flow", "envelope", *MOVING)
+
+
+def counted_in(flow: str) -> dict[str, str]:
+    """The parameters `member` and `step`: what the jobs of a flow say that it counts."""
+    return {"member": membership(flow), "step": membership(flow, Role.STEP)}
 
 
 class FlowStatements(Operations):

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qcore.drivers import base, notes, weaving
-from qcore.drivers.database.flow_statements import CHANGING, FLOW, MOVING, STEP, FlowStatements
+from qcore.drivers.database.flow_statements import CHANGING, FLOW, MOVING, STEP, FlowStatements, counted_in
 from qcore.drivers.database.schema import CANCEL_SOFT, LEASED
 from qcore.drivers.notes import Note, Word
 from qcore.envelope import Envelope, Lease
-from qcore.flows import Flow, FlowKind, Hook, Role, Step, StepState, flow_in, membership
+from qcore.flows import Flow, FlowKind, Hook, Step, StepState, flow_in, role_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -85,7 +85,7 @@ class Flowing:
             return leases
         return [
             msgspec.structs.replace(lease, cancel_requested=True)
-            if lease.flow is not None and flow_in(lease.flow) in stopped and not _is_callback(lease.flow)
+            if lease.flow is not None and flow_in(lease.flow) in stopped and role_in(lease.flow) in notes.COUNTED
             else lease
             for lease in leases
         ]
@@ -103,8 +103,7 @@ class Flowing:
 
     def sweep_on(self, connection: Connection, flow: str) -> bool:
         """Cancel more of what waits of a stopped flow; whether there may be still more."""
-        names = {"member": membership(flow), "step": membership(flow, Role.STEP)}
-        if not self.say.any_waiting.run(connection, **names).all():
+        if not self.say.any_waiting.run(connection, **counted_in(flow)).all():
             return False
         self.move(connection, [Note(flow, Word.SWEEP)])
         return True
@@ -225,8 +224,7 @@ class _Loom:
 
     def sweep(self, flow: str) -> Sequence[tuple[str, str]]:
         """End jobs of a flow that wait, and let the others know."""
-        names = {"member": membership(flow), "step": membership(flow, Role.STEP)}
-        live = self._say.live_members.run(self._connection, most=_SWEPT_AT_ONCE, **names).all()
+        live = self._say.live_members.run(self._connection, most=_SWEPT_AT_ONCE, **counted_in(flow)).all()
         leased = sorted(row[0] for row in live if row[2] == LEASED)
         waiting = {row[0]: row[1] for row in live if row[2] != LEASED}
         if leased:
@@ -266,7 +264,3 @@ def _moving(step: Step) -> list[tuple[str, Any]]:
     values["state"] = int(step.state)
     values.update({name: _encode_names(values[name]).decode() if values[name] else None for name in _NAMED})
     return list(values.items())
-
-
-def _is_callback(told: str) -> bool:
-    return told[len(flow_in(told)) :] not in notes.COUNTED

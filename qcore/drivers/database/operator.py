@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qcore.drivers.database.flow_statements import counted_in
 from qcore.drivers.database.operations import Operations
 from qcore.drivers.database.schema import CANCEL_HARD, CANCEL_SOFT, FOREVER_US, LEASED
 from qcore.drivers.notes import Note, Word, retried_notes
-from qcore.flows import Role, StepState, membership
+from qcore.flows import StepState
 from qcore.limits import pack_own
 
 if TYPE_CHECKING:
@@ -191,8 +192,9 @@ class DatabaseOperator:
     def retry_flow(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Put failed members of a flow back; returns their ids."""
         say = self._link.flowing.say
-        names = {"member": membership(flow), "step": membership(flow, Role.STEP)}
-        ids = self._link.run(lambda connection: say.failed_members.run(connection, most=limit, **names).scalars())
+        ids = self._link.run(
+            lambda connection: say.failed_members.run(connection, most=limit, **counted_in(flow)).scalars()
+        )
         return self.retry(ids)
 
     def delete_flow(self, flow: str) -> bool:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qcore.drivers.database.flow_statements import counted_in
 from qcore.drivers.database.flowing import flow_of, steps_in
 from qcore.drivers.database.moves import worker_of
 from qcore.drivers.database.readings import Readings
 from qcore.drivers.database.schema import EXCLUSIVE, FOREVER_US, UNIQUE, UNTIL_START
 from qcore.errors import ConfigurationError
-from qcore.flows import FlowPage, FlowRecord, Role, membership
+from qcore.flows import FlowPage, FlowRecord
 from qcore.limits import unpack
 from qcore.records import LimitPage, LimitRecord, LockPage, LockRecord, Page, QueueCounts, QueueDefinition, StoredJob
 from qcore.states import JobState, LockKind
@@ -139,8 +140,9 @@ class DatabaseReader:
     def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Name failed members of a flow, by id."""
         say = self._link.flowing.say
-        names = {"member": membership(flow), "step": membership(flow, Role.STEP)}
-        return self._link.read(lambda connection: say.failed_members.run(connection, most=limit, **names).scalars())
+        return self._link.read(
+            lambda connection: say.failed_members.run(connection, most=limit, **counted_in(flow)).scalars()
+        )
 
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took."""
