@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from qcore.jobs.members import BatchableJob, ChainableJob
     from qcore.jobs.rate_limits import RateLimit, RateLimited
     from qcore.manager import QueueManager, define_queue
+    from qcore.monitor.metrics import JobMetrics
     from qcore.monitor.records import JobRecord
     from qcore.security import SecureJob
     from qcore.states import JobState
@@ -98,6 +99,7 @@ _HOMES = {
     "qcore.jobs.members": ("BatchableJob", "ChainableJob"),
     "qcore.jobs.rate_limits": ("RateLimit", "RateLimited"),
     "qcore.manager": ("QueueManager", "define_queue"),
+    "qcore.monitor.metrics": ("JobMetrics",),
     "qcore.monitor.records": ("JobRecord",),
     "qcore.security": ("SecureJob",),
     "qcore.states": ("JobState",),
@@ -122,6 +124,7 @@ __all__ = [
     "JobFailed",
     "JobFailedError",
     "JobFunction",
+    "JobMetrics",
     "JobNotFound",
     "JobProcessed",
     "JobProcessing",

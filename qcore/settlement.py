@@ -34,6 +34,10 @@ class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """COMPLETED: what `handle` returned, encoded; None costs nothing."""
     result_ttl_s: float = 3600.0
     runtime_s: float = 0.0
+    waited_us: int = -1
+    """From when the job was due until it was reserved; negative where that is not to be measured."""
+    rss_bytes: int = 0
+    """Memory of the worker's process, where it was just looked at."""
     pushes: tuple[Envelope, ...] = ()
     """Jobs that exist because this one ended (next steps, callbacks); stored in the same step.
 

@@ -43,6 +43,8 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     durability: str = "normal"
     """SQLite: `normal` survives every crash of a process, `full` a power cut too.
     PostgreSQL: with `normal` a crash of the server may take back, whole, the last reserves and plain ends."""
+    metrics: bool = True
+    """Count and measure jobs as they end."""
     timeout_s: float = 5.0
     """Seconds to wait for the store to connect or to answer."""
     options: dict[str, Any] = {}

@@ -81,6 +81,7 @@ CONNECTION = {
     "on_lease_loss": kinds.ON_LEASE_LOSS,
     "auto_migrate": kinds.SWITCH,
     "durability": kinds.DURABILITY,
+    "metrics": kinds.SWITCH,
     "timeout_s": kinds.POSITIVE,
     "options": kinds.TABLE,
 }

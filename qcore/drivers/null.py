@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qcore.envelope import Envelope, Lease, Start
     from qcore.flows import FlowKind, FlowRecord, Step, Weave
     from qcore.limits import Limit
+    from qcore.measures import Reading, Span
     from qcore.settlement import Settlement
 
 
@@ -247,6 +248,11 @@ class NullDriver:
     def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Know of none."""
         del flow, limit
+        return ()
+
+    def readings(self, span: Span, first: int, after: int) -> Sequence[Reading]:
+        """Nothing was measured."""
+        del span, first, after
         return ()
 
     def ping(self) -> float:

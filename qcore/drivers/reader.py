@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from qcore.flows import FlowKind, FlowPage, FlowRecord, Step
+from qcore.measures import Reading, Span
 from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, WorkerRecord
 
 
@@ -89,6 +90,16 @@ class Reader(Protocol):
 
     def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Name failed members of a flow, by id."""
+        ...
+
+    def readings(self, span: Span, first: int, after: int) -> Sequence[Reading]:
+        """Read what was measured of jobs, one reading for each span, queue and class, in that order.
+
+        Args:
+            span: how much time one covers; how long each is kept, `Span.kept` says.
+            first: the minute since the epoch, by the store's clock, in which the first may begin.
+            after: the minute before which the last begins.
+        """
         ...
 
     def ping(self) -> float:

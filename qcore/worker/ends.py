@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
+from qcore.drivers import Store
 from qcore.envelope import Lease
-from qcore.errors import QueueError
+from qcore.errors import ConnectionFailed, QueueError
 from qcore.records import Failure, pack_history, storable
 from qcore.settlement import Settlement
 from qcore.states import Outcome
@@ -31,8 +33,7 @@ def handed_back(lease: Lease, delay_us: int = -1) -> Settlement:
 def unstorable(settlement: Settlement, error: QueueError) -> Settlement:
     """Fail a job whose end the store cannot hold, with nothing but the reason."""
     reason = storable(f"the end of this attempt cannot be stored: {error.message}")
-    kind = f"{type(error).__module__}.{type(error).__qualname__}"
-    failure = Failure(max(1, settlement.attempts), kind, reason, "", time.time_ns() // 1000)
+    failure = Failure(max(1, settlement.attempts), kind_of(error), reason, "", time.time_ns() // 1000)
     return Settlement(
         id=settlement.id,
         queue=settlement.queue,
@@ -44,10 +45,41 @@ def unstorable(settlement: Settlement, error: QueueError) -> Settlement:
         error=failure.summary[:1000],
         history=pack_history([failure]),
         runtime_s=settlement.runtime_s,
+        waited_us=settlement.waited_us,
         lock=settlement.lock,
         exclusive=settlement.exclusive,
         flow=settlement.flow,
     )
+
+
+def settle_each(
+    store: Store, batch: Sequence[Settlement], restore: Callable[[Sequence[Settlement]], None]
+) -> list[Settlement]:
+    """Settle one by one what a store would not take together; returns those refused.
+
+    The one that it cannot hold fails, with the reason.
+
+    Args:
+        store: whose verb raised.
+        batch: what it would not take.
+        restore: is given what was not sent, where the store does not answer.
+    """
+    refused: list[Settlement] = []
+    for at, settlement in enumerate(batch):
+        try:
+            refused += store.settle([settlement])
+        except ConnectionFailed:
+            restore(batch[at:])
+            raise
+        except QueueError as error:
+            refused += store.settle([unstorable(settlement, error)])
+    return refused
+
+
+def kind_of(error: BaseException) -> str:
+    """Name the class of an error; without its module, where everybody knows it."""
+    module, name = type(error).__module__, type(error).__qualname__
+    return name if module == "builtins" else f"{module}.{name}"
 
 
 def words_of(error: BaseException) -> str:

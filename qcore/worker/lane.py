@@ -23,7 +23,8 @@ from qcore.jobs.context import JobContext
 from qcore.limits import Limit
 from qcore.settlement import Settlement
 from qcore.states import Outcome
-from qcore.worker.ends import handed_back, unstorable
+from qcore.worker.ends import handed_back, settle_each
+from qcore.worker.gauge import Gauge
 from qcore.worker.membership import growth_of, member_of
 from qcore.worker.progress import Progress
 from qcore.worker.queue_limits import QueueLimits
@@ -77,6 +78,7 @@ class Lane:
         self._stale_s = max(HAND_BACK_AFTER_S, settings.lease_s / 2)
         self._started_at = 0.0
         self._progress = Progress(store)
+        self._gauge = Gauge()
         self.cancelled: dict[str, bool] = {}
         """Jobs in hand that somebody cancelled, and whether they are to be interrupted."""
         self._interrupted: set[str] = set()
@@ -208,6 +210,7 @@ class Lane:
             attempts=lease.attempts + 1,
             exceptions=lease.exceptions,
             runtime_s=time.perf_counter() - context.began,
+            waited_us=lease.reserved_us - lease.due_us,
             lock=lease.lock,
             exclusive=self._exclusive.get(lease.id),
             flow=lease.flow,
@@ -285,7 +288,7 @@ class Lane:
                     self._restore(batch)
                     raise
                 except QueueError:
-                    refused = self._settle_each(batch)
+                    refused = settle_each(self.store, batch, self._restore)
                 self._on_its_way = ()
                 self.lost.extend(refused)
                 has_asked = True
@@ -350,7 +353,7 @@ class Lane:
             self._restore(batch)
             raise
         except QueueError:
-            refused = self._settle_each(batch)
+            refused = settle_each(self.store, batch, self._restore)
             leases = self.store.reserve(queues, want, self.worker, self._request) if want else ()
         self._on_its_way = ()
         self.lost.extend(refused)
@@ -368,19 +371,6 @@ class Lane:
             return (), self.store.reserve(queues, want, self.worker, self._request)
         return self.store.settle_and_reserve(batch, queues, want, self.worker, self._request)
 
-    def _settle_each(self, batch: Sequence[Settlement]) -> list[Settlement]:
-        """Settle one by one what the store would not take together: the one it cannot hold fails, with the reason."""
-        refused: list[Settlement] = []
-        for at, settlement in enumerate(batch):
-            try:
-                refused += self.store.settle([settlement])
-            except ConnectionFailed:
-                self._restore(batch[at:])
-                raise
-            except QueueError as error:
-                refused += self.store.settle([unstorable(settlement, error)])
-        return refused
-
     def _tell_progress(self, batch: Sequence[Settlement]) -> None:
         """Let what jobs reported last be stored before they end."""
         if self._progress:
@@ -388,7 +378,8 @@ class Lane:
 
     def _take(self) -> Sequence[Settlement]:
         unsent = self._unsent
-        self._on_its_way = batch = [unsent.popleft() for _ in range(min(len(unsent), _GROUP))]
+        batch = self._gauge.credit([unsent.popleft() for _ in range(min(len(unsent), _GROUP))])
+        self._on_its_way = batch
         return batch
 
     def _restore(self, batch: Sequence[Settlement]) -> None:

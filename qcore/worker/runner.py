@@ -35,7 +35,7 @@ from qcore.states import Outcome
 from qcore.worker import telling
 from qcore.worker.attempt import Attempt
 from qcore.worker.deadline import Cancelled, Interrupted
-from qcore.worker.ends import cut, handed_back, words_of
+from qcore.worker.ends import cut, handed_back, kind_of, words_of
 from qcore.worker.lane import Lane
 from qcore.worker.membership import excuses, growth_of
 from qcore.worker.options import WorkerOptions
@@ -255,6 +255,7 @@ class Runner:
                 attempts=lease.attempts + 1,
                 exceptions=lease.exceptions,
                 runtime_s=time.perf_counter() - attempt.began,
+                waited_us=lease.reserved_us - lease.due_us,
                 lock=lease.lock,
                 flow=lease.flow,
                 growth=None if lease.flow is None else growth_of(self._lane, attempt.context),
@@ -330,6 +331,7 @@ class Runner:
             exceptions=lease.exceptions if exceptions is None else exceptions,
             delay_us=verdict.delay_us,
             runtime_s=time.perf_counter() - attempt.began,
+            waited_us=lease.reserved_us - lease.due_us,
             history=pack_history(known) if known else None,
             error=failures[-1].summary[:1000] if failures else None,
             result=result,
@@ -343,11 +345,9 @@ class Runner:
 
     def _failure(self, attempt: Attempt, error: BaseException, number: int | None = None) -> Failure:
         mask = self._opener.mask_of(attempt.payload) or str
-        module = type(error).__module__
-        name = type(error).__qualname__
         return Failure(
             attempt=attempt.lease.attempts + 1 if number is None else number,
-            kind=name if module == "builtins" else f"{module}.{name}",
+            kind=kind_of(error),
             message=cut(mask(words_of(error))),
             traceback=cut(mask("".join(traceback.format_exception(error)))),
             at_us=time.time_ns() // 1000,

@@ -19,6 +19,7 @@ from qcore.drivers.database.dialects.base import Trouble
 from qcore.drivers.database.flowing import Flowing
 from qcore.drivers.database.limiting import Limiting
 from qcore.drivers.database.locking import Locking
+from qcore.drivers.database.measuring import Measuring
 from qcore.drivers.database.prepared import execute
 from qcore.drivers.database.schema import Tables
 from qcore.drivers.database.upgrade import Upgrade
@@ -81,6 +82,11 @@ class Link:
     def locking(self) -> Locking:
         """How jobs take keys and free them."""
         return Locking(self)
+
+    @cached_property
+    def measuring(self) -> Measuring:
+        """What is measured of jobs."""
+        return Measuring(self)
 
     @cached_property
     def flowing(self) -> Flowing:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.link import Link
     from qcore.flows import FlowKind, Step
+    from qcore.measures import Reading, Span
 
 _AFTER_ALL = "g"
 """Behind every id."""
@@ -143,6 +144,10 @@ class DatabaseReader:
         return self._link.read(
             lambda connection: say.failed_members.run(connection, most=limit, **counted_in(flow)).scalars()
         )
+
+    def readings(self, span: Span, first: int, after: int) -> Sequence[Reading]:
+        """Read what was measured of jobs; see `Reader.readings`."""
+        return self._link.read(lambda connection: self._link.measuring.read(connection, span, first, after))
 
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took."""

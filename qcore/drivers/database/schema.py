@@ -11,6 +11,8 @@ jobs_steps      members of them that wait for others, or for which others wait
 jobs_queues     what is known of a queue: its definition, its pause
 jobs_workers    workers as they last reported themselves
 jobs_commands   what is to be told to workers when they next report
+jobs_measures   what is measured of jobs in the last minutes, a row per writer so that no two wait for one
+jobs_history    the same of minutes, hours and days that are over, in few rows
 jobs_counters   ends since the store was made, a row per writer so that no two wait for one
 
 `jobs` stands for `ConnectionSettings.table`. Instants are microseconds since the epoch by the store's clock;
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.dialects.base import Dialect
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision of the schema, oldest first; the last is what this version of qcore works with."""
 
 READY, DELAYED, LEASED = 0, 1, 2
@@ -83,6 +85,8 @@ class Tables:
         self.steps = self._table("_steps", *_step(dialect))
         self.queues = self._table("_queues", *_queue(dialect))
         self.counters = self._table("_counters", *_counter(dialect))
+        self.measures = self._table("_measures", *_measure(dialect))
+        self.history = self._table("_history", *_history(dialect))
         self.workers = self._table("_workers", *_worker(dialect))
         self.commands = self._table("_commands", *_command(dialect))
         self.version = self._table("_schema_version", Column("version_num", dialect.name_type, primary_key=True))
@@ -299,6 +303,29 @@ def _counter(dialect: Dialect) -> list[SchemaItem]:
         Column("queue", dialect.name_type, primary_key=True),
         Column("completed", BigInteger, nullable=False, server_default="0"),
         Column("cancelled", BigInteger, nullable=False, server_default="0"),
+    ]
+
+
+def _measure(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("minute", Integer, primary_key=True, autoincrement=False),
+        Column("writer", dialect.id_type, primary_key=True),
+        Column("queue", dialect.name_type, primary_key=True),
+        Column("job", dialect.name_type, primary_key=True),
+        Column("measure", SmallInteger, primary_key=True, autoincrement=False),
+        Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
+        Column("number", BigInteger, nullable=False),
+        Column("total", BigInteger, nullable=False),
+    ]
+
+
+def _history(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("span", SmallInteger, primary_key=True, autoincrement=False),
+        Column("minute", Integer, primary_key=True, autoincrement=False),
+        Column("queue", dialect.name_type, primary_key=True),
+        Column("job", dialect.name_type, primary_key=True),
+        Column("spreads", dialect.blob_type, nullable=False),
     ]
 
 

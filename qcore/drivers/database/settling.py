@@ -48,7 +48,9 @@ class Settling:
         self._push(connection, applied)
         if notes := notes_of(applied):
             self._link.flowing.move(connection, notes)
-        self._count(connection, applied, self._link.writer if is_own else uuid.uuid4().hex)
+        writer = self._link.writer if is_own else uuid.uuid4().hex
+        self._count(connection, applied, writer)
+        self._link.measuring.add(connection, applied, writer)
         known = {id(settlement) for settlement in applied}
         if locked:
             self._link.locking.settle(connection, [s for s in locked if id(s) in known])

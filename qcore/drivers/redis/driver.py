@@ -79,7 +79,7 @@ class RedisDriver:
         self._refuse_transaction(within)
         if not settlements:
             return []
-        arguments, ordered = settlements_of(settlements)
+        arguments, ordered = settlements_of(settlements, measured=self._server.settings.metrics)
         refused = self._server.run(script("settle"), arguments)
         return [ordered[position - 1] for position in refused]
 
@@ -87,7 +87,7 @@ class RedisDriver:
         self, settlements: Sequence[Settlement], queues: Sequence[str], limit: int, worker: str, request: int
     ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
         """Do both in one step; see `Driver.settle_and_reserve`."""
-        arguments, ordered = settlements_of(settlements)
+        arguments, ordered = settlements_of(settlements, measured=self._server.settings.metrics)
         arguments += self._request(queues, limit, worker, request)
         refused, reply = self._server.run(script("settle_and_reserve"), arguments)
         return [ordered[position - 1] for position in refused], leases_of(reply, _token(worker, request))

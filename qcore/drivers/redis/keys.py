@@ -2,8 +2,9 @@
 
 All names begin with `{prefix}:`. The braces are the hash tag of Redis Cluster: one settlement touches several queues
 and lists in one step, so all keys of a connection live on one shard. `<q>` is a queue, `<p>` a priority, `<w>` a
-worker, `<a>` an address, `<f>` a flow, `<k>` its kind. The scripts build the names by themselves (`lua/lib/keys.lua`);
-a test compares what a full life leaves behind with this table.
+worker, `<a>` an address, `<f>` a flow, `<k>` its kind, `<m>` a minute since the epoch, `<s>` the minutes of a span. The
+scripts build the names by themselves (`lua/lib/keys.lua`); a test compares what a full life leaves with this
+table.
 """
 
 from __future__ import annotations
@@ -62,6 +63,10 @@ KEYS = (
     Key("stepresults:<f>", "hash", "id → what a step returned", "flow", "with the flow"),
     Key("members:<f>", "set", "ids of jobs of a flow that live", "flow", "its last member, or with the flow"),
     Key("failedof:<f>", "set", "ids of jobs of a flow that failed", "flow", "their retries, or with the flow"),
+    Key("minutes", "zset", "minutes whose measures are not summed up", "connection", "the sum"),
+    Key("minute:<m>", "hash", "queue, class, measure, bucket → number; or sum", "minute", "the sum, a minute later"),
+    Key("sums:<s>", "zset", "spans of one kind that are summed up", "connection", "a day, a month, a year"),
+    Key("sum:<s>:<m>", "hash", "queue, class → measures of a span, packed", "span", "a day, a month, a year"),
     Key("request:<w>", "string", "number and ids of a worker's last reserve", "worker", "60 s, or an empty reserve"),
     Key("workers", "hash", "worker → last report, record", "worker", "dismiss, or three lease terms of silence"),
     Key("supervisors", "hash", "worker → its supervisor", "worker", "with the worker's record"),

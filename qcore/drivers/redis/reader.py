@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qcore.drivers.redis.scripts import script
-from qcore.drivers.redis.wire import NO_MARKS, Ending, Marks, facts_of, unpack_definition, unpack_ending, unpack_marks
+from qcore.drivers.redis.wire import (
+    NO_MARKS,
+    Ending,
+    Marks,
+    facts_of,
+    readings_in,
+    unpack_definition,
+    unpack_ending,
+    unpack_marks,
+)
 from qcore.limits import unpack
 from qcore.records import LimitPage, LimitRecord, LockPage, LockRecord, Page, QueueCounts, StoredJob, WorkerRecord
 from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
     from qcore.drivers.redis.server import Argument, Server
+    from qcore.measures import Reading, Span
 
 VIEWS = ("pending", "delayed", "processing", "retrying", "completed", "failed", "cancelled")
 _unpack_worker = msgspec.msgpack.Decoder(WorkerRecord).decode
@@ -85,6 +95,11 @@ class RedisReader:
         rows = list(zip(told[::2], told[1::2], strict=True))
         shown = tuple(LimitRecord.of(key.decode(), unpack(state), int(now)) for key, state in rows[:limit])
         return LimitPage(shown, int(now), shown[-1].key if len(rows) > limit else None)
+
+    def readings(self, span: Span, first: int, after: int) -> Sequence[Reading]:
+        """Read what was measured of jobs; see `Reader.readings`."""
+        first, after = span.start_of(first + span - 1), span.start_of(after + span - 1)
+        return readings_in(self._server.run(script("readings"), [int(span), first, after]), span)
 
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took, or raises `ConnectionFailed`."""

@@ -6,20 +6,23 @@ Jobs that share everything but id and payload travel as one group, so that class
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from qcore.drivers.notes import COUNTED, Note, notes_of
+from qcore.drivers.tally import measure_of, tally
 from qcore.envelope import Lease
 from qcore.flows import Role, flow_in, role_in
+from qcore.measures import Reading, merged, readings_of, unpack_spreads
 from qcore.records import QueueDefinition
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
     from qcore.drivers.redis.server import Argument
     from qcore.envelope import Envelope
+    from qcore.measures import Cell, Span
     from qcore.settlement import Settlement
 
 LAST_US = (1 << 53) - 1
@@ -103,7 +106,9 @@ def groups_of(envelopes: Iterable[Envelope]) -> list[Argument]:
     return arguments
 
 
-def settlements_of(settlements: Sequence[Settlement]) -> tuple[list[Argument], list[Settlement]]:
+def settlements_of(
+    settlements: Sequence[Settlement], *, measured: bool = False
+) -> tuple[list[Argument], list[Settlement]]:
     """The arguments that `lua/lib/settle.lua` reads, and the settlements in the order it numbers them."""
     groups: dict[tuple[Outcome, str], list[Settlement]] = {}
     for settlement in settlements:
@@ -118,6 +123,7 @@ def settlements_of(settlements: Sequence[Settlement]) -> tuple[list[Argument], l
             arguments += (settlement.id, settlement.token, pack(body(settlement, word)))
         ordered += group
     arguments += _companions(settlements)
+    arguments += _measures(ordered) if measured else (b"",)
     return arguments, ordered
 
 
@@ -182,6 +188,8 @@ def _release(settlement: Settlement, word: str) -> tuple[object, ...]:
         settlement.attempts,
         settlement.exceptions,
         delay_us,
+        settlement.runtime_s,
+        measure_of(settlement),
     )
 
 
@@ -219,6 +227,42 @@ def _companions(settlements: Sequence[Settlement]) -> list[Argument]:
             locks += (settlement.id, settlement.exclusive, "1")
     ends = _flow_ends(settlements)
     return [numbers[0], *histories, numbers[1], *results, numbers[2], *pushes, len(locks) // 3, *locks, *ends]
+
+
+def _measures(settlements: Sequence[Settlement]) -> tuple[Argument]:
+    """What all of the ends add to the measures, as fields of a minute's hash and what is added to each."""
+    added: list[object] = []
+    totals: dict[str, int] = {}
+    for (queue, job, measure, bucket), (number, total) in tally(settlements).items():
+        of = f"{queue}\0{job}\0{measure:d}:"
+        added += (f"{of}{bucket}", number)
+        if total:
+            totals[f"{of}+"] = totals.get(f"{of}+", 0) + total
+    for pair in totals.items():
+        added += pair
+    return (pack(added),)
+
+
+def readings_in(reply: Sequence[Any], span: Span) -> list[Reading]:
+    """The readings in what `lua/readings.lua` returns."""
+    known, cells = reply
+    found = []
+    for minute, fields in zip(known[::2], known[1::2], strict=True):
+        for name, packed in zip(fields[::2], fields[1::2], strict=True):
+            queue, job = name.decode().split("\0")
+            found.append(Reading(minute=int(minute), queue=queue, job=job, spreads=unpack_spreads(packed)))
+    return merged([*found, *readings_of(_cells(cells))], span)
+
+
+def _cells(told: Sequence[Any]) -> Iterator[tuple[int, Cell, int, int]]:
+    for minute, fields in zip(told[::2], told[1::2], strict=True):
+        for name, amount in zip(fields[::2], fields[1::2], strict=True):
+            queue, job, cell = name.decode().split("\0")
+            measure, bucket = cell.split(":")
+            if bucket == "+":
+                yield int(minute), (queue, job, int(measure), 0), 0, int(amount)
+            else:
+                yield int(minute), (queue, job, int(measure), int(bucket)), int(amount), 0
 
 
 def group_of(envelope: Envelope) -> list[msgspec.Raw]:

@@ -13,6 +13,7 @@ from qcore.flows import FlowPage, FlowRecord
 from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, WorkerRecord
 
 if TYPE_CHECKING:
+    from qcore import measures
     from qcore.drivers.shelf.ordered import Key
     from qcore.drivers.shelf.shelf import Shelf
     from qcore.flows import FlowKind, Opening, Step
@@ -101,6 +102,11 @@ class Reading:
         """Name failed members of a flow."""
         with self._shelf.lock:
             return sorted(entry.id for entry in self._shelf.flows.failed(flow))[:limit]
+
+    def readings(self, span: measures.Span, first: int, after: int) -> Sequence[measures.Reading]:
+        """Read what was measured of jobs; see `Reader.readings`."""
+        with self._shelf.lock:
+            return self._shelf.measures.read(span, first, after)
 
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took."""

@@ -16,6 +16,7 @@ from qcore.drivers.shelf.flows import Flows
 from qcore.drivers.shelf.lane import Lane
 from qcore.drivers.shelf.limits import Limits
 from qcore.drivers.shelf.locks import Locks
+from qcore.drivers.shelf.measures import Measures
 from qcore.drivers.shelf.ordered import Ordered, at
 from qcore.drivers.shelf.registry import Registry
 from qcore.states import JobState, LockKind, Outcome
@@ -46,6 +47,7 @@ class Shelf:
         self.locks = Locks()
         self.limits = Limits()
         self.flows = Flows(self)
+        self.measures = Measures(is_on=settings.metrics)
         self.leases = Ordered()
         """All leases: the one that lapses first, first."""
         self.requests: OrderedDict[str, tuple[int, list[tuple[str, str]]]] = OrderedDict()

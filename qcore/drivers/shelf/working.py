@@ -96,6 +96,7 @@ class Working:
                 elif is_held:
                     applied.append(settlement)
             self._shelf.flows.move(notes_of(applied), now_us)
+            self._shelf.measures.add(applied, now_us)
             self._shelf.ring()
         return refused
 

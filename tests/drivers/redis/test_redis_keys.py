@@ -18,7 +18,7 @@ from qcore.limits import Limit
 from qcore.records import QueueDefinition
 
 pytestmark = pytest.mark.server
-FOR_GOOD = {"queues", "queue:<q>"}
+FOR_GOOD = {"queues", "queue:<q>", "minutes", "minute:<m>"}
 
 
 def kinds(client: Any) -> dict[str, set[str]]:
@@ -92,9 +92,20 @@ def age(client: Any, seconds: float) -> None:
             client.zincrby(name, -48 * HOUR_S * 1_000_000, member)
 
 
+def let_a_minute_pass(client: Any) -> None:
+    """Let what was measured so far be of the minute before."""
+    (minute,) = client.zrange("{qctl}:minutes", 0, -1)
+    client.rename(f"{{qctl}}:minute:{minute}", f"{{qctl}}:minute:{int(minute) - 1}")
+    client.zrem("{qctl}:minutes", minute)
+    client.zadd("{qctl}:minutes", {str(int(minute) - 1): int(minute) - 1})
+
+
 @pytest.mark.parametrize("queue", ["default", "with:colons: and spaces", "ünïcode"])
 def test_what_a_full_life_leaves_is_in_the_table(driver: Any, client: Any, queue: str) -> None:
     live(driver, queue)
+    let_a_minute_pass(client)
+    driver.push([envelope(queue, priority=11)])
+    driver.settle([completed(lease) for lease in FakeWorker(driver, queue).reserve(1)])
     found = kinds(client)
     assert "" not in found
     assert found == {row.name: {row.kind} for row in keys.KEYS}
@@ -112,7 +123,8 @@ def test_after_the_end_of_all_only_what_stays_for_good_is_left(driver: Any, clie
     driver.dismiss([worker.id for worker in driver.workers()])
     for record in driver.flows([FlowKind.BATCH]).flows:
         driver.delete_flow(record.flow.id)
-    client.delete(*client.keys("*:request:*"), *client.keys("*:commands:*"))  # they end by their own time
+    for name in ("request", "commands", "sum", "sums"):  # they end by their own time
+        client.delete("", *client.keys(f"*:{name}:*"))
     assert set(kinds(client)) == FOR_GOOD
 
 

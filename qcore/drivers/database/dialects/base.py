@@ -29,6 +29,9 @@ EndedRow = tuple[str, str, int, int, int, int]
 """`id`, `token`, `attempts`, `exceptions`, `runtime_us`, `kept`."""
 Source = dict[str, Any] | tuple[list[str], "Select[Any]"]
 """What is inserted: values by column, or columns and the select that fills them."""
+CellRow = tuple[str, str, int, int, int, int]
+"""`queue`, `job`, `measure`, `bucket`, `number`, `total`."""
+CELL_ROW = ("queue", "job", "measure", "bucket", "number", "total")
 ENDED_ROW = ("id", "token", "attempts", "exceptions", "runtime_us", "kept")
 
 
@@ -200,6 +203,14 @@ class Dialect(ABC):
     @abstractmethod
     def pack_rows(self, rows: Sequence[EndedRow]) -> dict[str, Any]:
         """Bring such rows into the parameters of `rows`."""
+
+    @abstractmethod
+    def cells(self) -> FromClause:
+        """A table made of parameters: the columns of `CELL_ROW`, a row per cell of the measures."""
+
+    @abstractmethod
+    def pack_cells(self, rows: Sequence[CellRow]) -> dict[str, Any]:
+        """Bring such rows into the parameters of `cells`."""
 
     @abstractmethod
     def upsert(self, table: Table, source: Source, setting: Sequence[str] = (), adding: Sequence[str] = ()) -> Insert:

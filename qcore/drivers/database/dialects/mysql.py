@@ -13,20 +13,20 @@ from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT, VARCHAR, insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
-from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.base import CELL_ROW, ENDED_ROW, Dialect, Trouble
 from qcore.drivers.database.moves import Moves, ended_rows
 from qcore.drivers.database.statements import Statements
 from qcore.drivers.database.watch import PollWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Insert, Table
     from sqlalchemy.dialects.mysql.base import MySQLDialect, MySQLTypeCompiler
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.types import TypeEngine
 
-    from qcore.drivers.database.dialects.base import EndedRow, Source
+    from qcore.drivers.database.dialects.base import CellRow, EndedRow, Source
     from qcore.drivers.database.link import Link
     from qcore.drivers.database.prepared import Prepared
     from qcore.drivers.database.watch import Watch
@@ -133,18 +133,31 @@ class MySQL(Dialect):
 
     def rows(self) -> FromClause:
         """The rows of a list of lists, given as JSON."""
-        exact = f"CHARACTER SET utf8mb4 COLLATE {_collation(cast('MySQLDialect', self.sqlalchemy))}"
-        kinds = (f"VARCHAR(36) {exact}", f"VARCHAR(255) {exact}", "INT", "INT", "BIGINT", "INT")
-        columns = [
-            f"{name} {kind} PATH '$[{place}]'" for place, (name, kind) in enumerate(zip(ENDED_ROW, kinds, strict=True))
-        ]
-        table = f"JSON_TABLE(:rows, '$[*]' COLUMNS ({', '.join(columns)})) AS given"
-        chosen = text(f"SELECT * FROM {table}")  # noqa: S608  made of constants
-        return chosen.columns(*(column(name) for name in ENDED_ROW)).subquery("ending")
+        kinds = ("VARCHAR(36)", "VARCHAR(255)", "INT", "INT", "BIGINT", "INT")
+        return self._listed("rows", dict(zip(ENDED_ROW, kinds, strict=True)), "ending")
 
     def pack_rows(self, rows: Sequence[EndedRow]) -> dict[str, Any]:
         """Write the rows as a list of lists."""
         return {"rows": _encode(rows).decode()}
+
+    def cells(self) -> FromClause:
+        """The rows of a list of lists, given as JSON."""
+        kinds = ("VARCHAR(255)", "VARCHAR(255)", "INT", "INT", "BIGINT", "BIGINT")
+        return self._listed("cells", dict(zip(CELL_ROW, kinds, strict=True)), "cell")
+
+    def pack_cells(self, rows: Sequence[CellRow]) -> dict[str, Any]:
+        """Write the rows as a list of lists."""
+        return {"cells": _encode(rows).decode()}
+
+    def _listed(self, parameter: str, kinds: Mapping[str, str], name: str) -> FromClause:
+        exact = f"CHARACTER SET utf8mb4 COLLATE {_collation(cast('MySQLDialect', self.sqlalchemy))}"
+        columns = [
+            f"`{of}` {kind}{f' {exact}' if kind.startswith('VARCHAR') else ''} PATH '$[{place}]'"
+            for place, (of, kind) in enumerate(kinds.items())
+        ]
+        table = f"JSON_TABLE(:{parameter}, '$[*]' COLUMNS ({', '.join(columns)})) AS given"
+        chosen = text(f"SELECT * FROM {table}")  # noqa: S608  made of constants
+        return chosen.columns(*(column(of) for of in kinds)).subquery(name)
 
     def upsert(self, table: Table, source: Source, setting: Sequence[str] = (), adding: Sequence[str] = ()) -> Insert:
         """Insert, or change the row that is there; one that is to stay has a key set to itself."""

@@ -27,8 +27,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from qcore.drivers.database.dialects import arrays
-from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
-from qcore.drivers.database.dialects.postgresql_statements import ROW_TYPES, PostgreSQLStatements, unnested
+from qcore.drivers.database.dialects.base import CELL_ROW, ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.postgresql_statements import (
+    CELL_TYPES,
+    ROW_TYPES,
+    PostgreSQLStatements,
+    unnested,
+)
 from qcore.drivers.database.dialects.upsert import on_conflict
 from qcore.drivers.database.moves import Moves, encode_tags, ended_rows, in_order
 from qcore.drivers.database.notifications import NotificationWatch
@@ -41,7 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from qcore.config import ConnectionSettings
-    from qcore.drivers.database.dialects.base import EndedRow, Source
+    from qcore.drivers.database.dialects.base import CellRow, EndedRow, Source
     from qcore.drivers.database.link import Link
     from qcore.drivers.database.watch import Watch
     from qcore.envelope import Envelope, Lease
@@ -62,6 +67,14 @@ _PACK_ROWS: dict[str, Callable[[Any], arrays.Array]] = {
     "exceptions": arrays.ints,
     "runtime_us": arrays.bigs,
     "kept": arrays.ints,
+}
+_PACK_CELLS: dict[str, Callable[[Any], arrays.Array]] = {
+    "queue": arrays.texts,
+    "job": arrays.texts,
+    "measure": arrays.ints,
+    "bucket": arrays.ints,
+    "number": arrays.bigs,
+    "total": arrays.bigs,
 }
 
 
@@ -190,6 +203,15 @@ class PostgreSQL(Dialect):
         """An array for each column."""
         columns = zip(ENDED_ROW, zip(*rows, strict=True), strict=True)
         return {f"{name}s": _PACK_ROWS[name](column) for name, column in columns}
+
+    def cells(self) -> FromClause:
+        """The rows of several arrays."""
+        return unnested(CELL_TYPES, "cell")
+
+    def pack_cells(self, rows: Sequence[CellRow]) -> dict[str, Any]:
+        """An array for each column."""
+        columns = zip(CELL_ROW, zip(*rows, strict=True), strict=True)
+        return {f"{name}s": _PACK_CELLS[name](column) for name, column in columns}
 
     def upsert(self, table: Table, source: Source, setting: Sequence[str] = (), adding: Sequence[str] = ()) -> Insert:
         """Insert, or change the row that is there."""

@@ -44,6 +44,14 @@ ROW_TYPES: dict[str, TypeEngine[Any]] = {
     "runtime_us": BigInteger(),
     "kept": Integer(),
 }
+CELL_TYPES: dict[str, TypeEngine[Any]] = {
+    "queue": Text(),
+    "job": Text(),
+    "measure": Integer(),
+    "bucket": Integer(),
+    "number": BigInteger(),
+    "total": BigInteger(),
+}
 _GIVEN_TYPES: dict[str, TypeEngine[Any]] = {
     "id": Text(),
     "job": Text(),

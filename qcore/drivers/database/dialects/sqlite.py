@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 
 from qcore.clock import SystemClock
-from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.base import CELL_ROW, ENDED_ROW, Dialect, Trouble
 from qcore.drivers.database.dialects.sqlite_moves import SqliteMoves, SqliteStatements
 from qcore.drivers.database.dialects.upsert import on_conflict
 from qcore.drivers.database.watch import FileWatch, PollWatch
@@ -35,12 +35,12 @@ from qcore.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import URL, ColumnElement, Engine, FromClause, Insert, Table
+    from sqlalchemy import URL, ColumnElement, Engine, FromClause, Insert, Select, Table
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.types import TypeEngine
 
     from qcore.config import ConnectionSettings
-    from qcore.drivers.database.dialects.base import EndedRow, Source
+    from qcore.drivers.database.dialects.base import CellRow, EndedRow, Source
     from qcore.drivers.database.link import Link
     from qcore.drivers.database.moves import Moves
     from qcore.drivers.database.statements import Statements
@@ -173,16 +173,19 @@ class Sqlite(Dialect):
 
     def rows(self) -> FromClause:
         """The rows of a list of lists, given as JSON."""
-        each = func.json_each(bindparam("rows", type_=Text)).table_valued("value")
-        columns = [
-            func.json_extract(each.c.value, literal_column(f"'$[{place}]'")).label(name)
-            for place, name in enumerate(ENDED_ROW)
-        ]
-        return select(*columns).subquery("ending")
+        return _listed("rows", ENDED_ROW).subquery("ending")
 
     def pack_rows(self, rows: Sequence[EndedRow]) -> dict[str, Any]:
         """Write the rows as a list of lists."""
         return {"rows": _encode(rows).decode()}
+
+    def cells(self) -> FromClause:
+        """The rows of a list of lists, given as JSON."""
+        return _listed("cells", CELL_ROW).subquery("cell")
+
+    def pack_cells(self, rows: Sequence[CellRow]) -> dict[str, Any]:
+        """Write the rows as a list of lists."""
+        return {"cells": _encode(rows).decode()}
 
     def has_lapsed(self, lease_until_us: ColumnElement[int]) -> ColumnElement[bool]:
         """A lease is over at its end, or when the host was started anew since."""
@@ -229,6 +232,13 @@ class Sqlite(Dialect):
     def watch(self, link: Link) -> Watch:
         """Watch the file that every commit writes to."""
         return FileWatch(Path(f"{self.path}-wal"), PollWatch(link))
+
+
+def _listed(parameter: str, names: Sequence[str]) -> Select[Any]:
+    """Read a list of lists, given as JSON."""
+    each = func.json_each(bindparam(parameter, type_=Text)).table_valued("value")
+    places: dict[str, ColumnElement[str]] = {name: literal_column(f"'$[{place}]'") for place, name in enumerate(names)}
+    return select(*(func.json_extract(each.c.value, place).label(name) for name, place in places.items()))
 
 
 def _boot_number() -> int:

@@ -12,6 +12,8 @@ local LIMITS, LIMIT_NAMES, LIMIT_ENDS = root .. 'limits', root .. 'limitnames', 
 local SLOTS, SLOT_ENDS = root .. 'slots', root .. 'slotends'
 local WORKERS, SUPERVISORS, OVERDUE = root .. 'workers', root .. 'supervisors', root .. 'overdue'
 
+local MINUTES = root .. 'minutes'
+
 local INSIDE = 1024 -- bytes of a payload that is stored with the facts: one key less to look up
 
 local function of_queue(kind, queue)

@@ -1,7 +1,7 @@
 -- Ends of attempts. They come in groups of one outcome and one queue, in ARGV:
 --   outcome, queue, number; then for each: id, token, body
 -- where body is msgpack [token, outcome, attempts, exceptions, then runtime in seconds and error, or, for
--- "released", the delay in microseconds].
+-- "released", the delay in microseconds, the runtime and the measure].
 
 -- Whether that token already ended the job's attempt in that way.
 local function was_ended_so(id, token, outcome)
@@ -29,7 +29,7 @@ local function accept(group, reply)
     if leases[k] and string.sub(leases[k], LEASE_TOKEN) == ARGV[at + 1] and not reply.applied[id] then
       m = m + 1
       held[m], its_leases[m], bodies[m] = id, leases[k], ARGV[at + 2]
-      reply.applied[id] = true
+      reply.applied[id], reply.count = leases[k], reply.count + 1
     elseif not was_ended_so(id, ARGV[at + 1], group.outcome) then
       reply.refused[#reply.refused + 1] = group.offset + k
     end
@@ -79,7 +79,7 @@ end
 -- What comes with some of the settlements, after the groups: histories (id, bytes), results (id, microseconds to
 -- keep, bytes), pushes (id, number of groups, groups), locks to be freed (id, key, "1" if it was held for the lease
 -- alone) and what they mean to flows (msgpack [flow, role, state, excused, result, error, microseconds, growth], number
--- of ids, ids); each list begins with its length.
+-- of ids, ids); each list begins with its length. Last comes what all of them add to the measures.
 local function keep_histories(at, applied)
   local kept = {}
   for k = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
@@ -161,7 +161,8 @@ end
 
 -- Apply the settlements that begin at ARGV[at]; returns the positions (from 1) of the refused, and what follows.
 local function settle(at)
-  local reply, offset, total = { refused = {}, applied = {} }, 0, tonumber(ARGV[at])
+  local reply, offset, total = { refused = {}, applied = {}, count = 0 }, 0, tonumber(ARGV[at])
+  local first = at
   at = at + 1
   for _ = 1, total do
     local count = tonumber(ARGV[at + 2])
@@ -179,6 +180,10 @@ local function settle(at)
   at = push_what_follows(at, reply.applied)
   at = free_locks(at, reply.applied)
   at = count_in_flows(at, reply.applied)
+  if ARGV[at] ~= '' and reply.count > 0 then
+    add_measures(reply.count == offset and cmsgpack.unpack(ARGV[at]) or measures_of(first, reply.applied))
+  end
+  at = at + 1
   expire_results(share(offset))
   return reply.refused, at
 end

@@ -1,0 +1,233 @@
+"""What was measured of jobs: by class and by queue, over the time asked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qcore.clock import Clock, SystemClock
+from qcore.errors import ConfigurationError
+from qcore.manager import QueueManager
+from qcore.measures import MINUTE_US, Reading, Span
+from qcore.monitor.measured import MeasuredSnapshot, MetricsSnapshot, TimesSnapshot, Window
+
+if TYPE_CHECKING:
+    from qcore.drivers import Store
+
+HOUR_S = 3600.0
+_STEPS = 60
+"""How many numbers a trend has at the most, where nobody says otherwise."""
+_EVER = 2**30
+"""A minute that no clock reaches: hosts and stores need not agree on the time."""
+
+
+class Metrics:
+    """What one manager's stores have measured.
+
+    Args:
+        manager: whose connections are read.
+        clock: says how long ago something was; the host's if None.
+    """
+
+    def __init__(self, manager: QueueManager, clock: Clock | None = None) -> None:
+        self._manager = manager
+        self._clock = clock or SystemClock()
+
+    def of(
+        self,
+        connection: str | None = None,
+        *,
+        since_s: float = HOUR_S,
+        step_s: float | None = None,
+        job: str | None = None,
+        queue: str | None = None,
+    ) -> MetricsSnapshot:
+        """Sum up what was measured of late.
+
+        Args:
+            connection: whose; the default connection's if None.
+            since_s: from so many seconds ago until now. Of the last day minutes are kept, of the last thirty days
+                hours, of the last year days: the older the time, the coarser it is.
+            step_s: seconds of a step of the trends; a sixtieth of that time, if None.
+            job: only jobs of this class: its path, or its name alone.
+            queue: only jobs of this queue.
+
+        Raises:
+            ConnectionFailed: the store does not answer.
+            ConfigurationError: a time is none.
+        """
+        settings = self._manager.settings.connection(connection)
+        window, span = _window(self._clock, since_s, step_s)
+        readings = _read(self._manager, settings.name, window, span, job, queue)
+        jobs = _grouped(window, readings, lambda reading: reading.job)
+        return MetricsSnapshot(
+            generated_at=datetime.now(UTC),
+            connection=settings.name,
+            driver=settings.driver,
+            since_s=since_s,
+            step_s=window.step * 60.0,
+            totals=window.measured("", readings),
+            jobs=tuple(sorted(jobs, key=lambda one: (-one.processed - one.failed, one.name))),
+            queues=tuple(_grouped(window, readings, lambda reading: reading.queue)),
+        )
+
+
+class JobStats(msgspec.Struct, frozen=True, kw_only=True):
+    """How the jobs of one class fare. Times are seconds; None where nothing was measured."""
+
+    job: str
+    processed: int
+    failed: int
+    retried: int
+    success_rate: float | None
+    """0 to 1."""
+    throughput: float
+    """Jobs a minute."""
+    avg_execution_time: float | None = None
+    min_execution_time: float | None = None
+    max_execution_time: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    memory: int | None = None
+    """Bytes that a worker's process holds, on average."""
+
+
+class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """How a queue fares."""
+
+    queue: str
+    pending: int
+    delayed: int
+    processing: int
+    retrying: int
+    failed: int
+    completed: int
+    wait_time: float | None = None
+    """Seconds from when a job was due until a worker took it, on average; None where none was."""
+    throughput: float
+    """Jobs a minute."""
+
+
+class JobMetrics:
+    """What was measured of jobs, on the current manager's connections."""
+
+    @staticmethod
+    def get_job_metrics(
+        job: str | type, *, since: float | timedelta = HOUR_S, connection: str | None = None
+    ) -> JobStats:
+        """Tell how the jobs of a class fare.
+
+        Args:
+            job: the class, its path (`module:Name`), or its name alone.
+            since: seconds, or a timedelta, to look back; an hour if not given.
+            connection: whose; all in use, if None.
+
+        Raises:
+            ConnectionFailed: a store does not answer.
+        """
+        name = job if isinstance(job, str) else f"{job.__module__}:{job.__qualname__}"
+        manager = QueueManager.current()
+        one = _over(manager, connection, since, name, None)
+        runtime = one.runtime
+        return JobStats(
+            job=name,
+            processed=one.processed,
+            failed=one.failed,
+            retried=one.retried,
+            success_rate=one.success_rate,
+            throughput=one.throughput_per_min,
+            memory=None if one.memory is None else one.memory.avg_bytes,
+            **({} if runtime is None else _named(runtime)),
+        )
+
+    @staticmethod
+    def get_queue_stats(queue: str, *, since: float | timedelta = HOUR_S) -> QueueFigures:
+        """Tell how a queue fares.
+
+        Args:
+            queue: its name; one that was never used has nothing.
+            since: seconds, or a timedelta, over which waits and throughput are taken; an hour if not given.
+
+        Raises:
+            ConnectionFailed: its store does not answer.
+        """
+        manager = QueueManager.current()
+        one = _over(manager, manager.connection_of(queue).name, since, None, queue)
+        stats = manager.get_stats(queue)
+        return QueueFigures(
+            queue=queue,
+            pending=stats.pending,
+            delayed=stats.delayed,
+            processing=stats.processing,
+            retrying=stats.retrying,
+            failed=stats.failed,
+            completed=stats.completed,
+            wait_time=None if one.wait is None else one.wait.avg_s,
+            throughput=one.throughput_per_min,
+        )
+
+
+def _named(times: TimesSnapshot) -> dict[str, float]:
+    """The times of attempts, as `JobStats` calls them."""
+    return {
+        "avg_execution_time": times.avg_s,
+        "min_execution_time": times.min_s,
+        "max_execution_time": times.max_s,
+        "p50": times.p50_s,
+        "p95": times.p95_s,
+        "p99": times.p99_s,
+    }
+
+
+def is_of(path: str, name: str) -> bool:
+    """Whether a class path is what somebody calls by its path, or by its name alone."""
+    return name in {path, path.rpartition(":")[2], path.rpartition(".")[2]}
+
+
+def ever(store: Store) -> list[Reading]:
+    """Everything that was measured in the last year, by queue and class; for counters that only grow."""
+    return list(store.readings(Span.DAY, 0, _EVER))
+
+
+def _over(
+    manager: QueueManager, connection: str | None, since: float | timedelta, job: str | None, queue: str | None
+) -> MeasuredSnapshot:
+    """One sum over the connections in use, or one of them."""
+    since_s = since.total_seconds() if isinstance(since, timedelta) else since
+    window, span = _window(SystemClock(), since_s, None)
+    names = [connection] if connection else manager.connections_in_use()
+    readings = [one for name in names for one in _read(manager, name, window, span, job, queue)]
+    return window.measured(job or queue or "", readings)
+
+
+def _window(clock: Clock, since_s: float, step_s: float | None) -> tuple[Window, Span]:
+    if since_s <= 0 or (step_s is not None and step_s <= 0):
+        raise ConfigurationError("a time to look back is longer than nothing", hint="such as 1h or 7d")
+    now = clock.wall_us() / MINUTE_US
+    minutes = max(1, round(since_s / 60))
+    span = next((span for span in Span if minutes <= span.kept), Span.DAY)
+    asked = -(-minutes // _STEPS) if step_s is None else round(step_s / 60)
+    step = max(1, -(-asked // span)) * span
+    return Window(span.start_of(int(now) - minutes + 1), now, step), span
+
+
+def _read(
+    manager: QueueManager, connection: str, window: Window, span: Span, job: str | None, queue: str | None
+) -> list[Reading]:
+    return [
+        reading
+        for reading in manager.connection(connection).readings(span, window.first, _EVER)
+        if (job is None or is_of(reading.job, job)) and (queue is None or reading.queue == queue)
+    ]
+
+
+def _grouped(window: Window, readings: Iterable[Reading], by: Callable[[Reading], str]) -> list[MeasuredSnapshot]:
+    groups: defaultdict[str, list[Reading]] = defaultdict(list)
+    for reading in readings:
+        groups[by(reading)].append(reading)
+    return [window.measured(name, group) for name, group in sorted(groups.items())]
