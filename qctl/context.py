@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qcore.config import ConnectionSettings, OutputSettings, Settings
     from qcore.manager import QueueManager
-    from qcore.monitor import Monitor
+    from qcore.monitor import Metrics, Monitor
     from qcore.monitor.actions import Actions
     from qcore.monitor.flows import FlowMonitor
 
@@ -147,6 +147,19 @@ class Invocation:
         from qcore.monitor.actions import Actions
 
         return Actions(self.manager, self.flags.connection)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """What was measured of jobs."""
+        from qcore.monitor import Metrics
+
+        return Metrics(self.manager)
+
+    def exposition(self) -> bytes:
+        """Everything that Prometheus may want to know, in its text format."""
+        from qcore.monitor.prometheus import exposition
+
+        return exposition(self.manager)
 
     @cached_property
     def flows(self) -> FlowMonitor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from qcore.clock import LONGEST_S
@@ -71,6 +72,21 @@ def _scaled(number: float, step: float) -> str:
         index += 1
     whole = number == int(number) or abs(number) >= _THREE_DIGITS
     return f"{number:.0f} {_PREFIXES[index]}" if whole else f"{number:.1f} {_PREFIXES[index]}"
+
+
+def sparkline(numbers: Sequence[int], width: int, *, ascii_only: bool = False) -> str:
+    """Numbers as a line of bars, the largest the highest: `▁▂▅▇█`; what is 0 is blank.
+
+    Args:
+        numbers: oldest first; where there are more than `width`, neighbours are added up.
+        width: characters at the most.
+        ascii_only: draw with `. : | #`.
+    """
+    bars = ".:|#" if ascii_only else "▁▂▃▄▅▆▇█"
+    share = -(-len(numbers) // width)
+    sums = [sum(numbers[at : at + share]) for at in range(0, len(numbers), share or 1)]
+    most = max(sums, default=0)
+    return "".join(bars[max(0, -(-one * len(bars) // most) - 1)] if one else " " for one in sums)
 
 
 def duration(seconds: float) -> str:

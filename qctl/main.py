@@ -36,6 +36,8 @@ COMMANDS = {
     "supervise": Entry("supervise", "Run the balanced pools of the configuration."),
     "workers": Entry("workers", "List the workers there are."),
     "stats": Entry("stats", "Show how many jobs are where."),
+    "metrics": Entry("metrics", "Show how many jobs ended, and how long they ran and waited."),
+    "metrics:serve": Entry("metrics_serve", "Serve the figures to Prometheus."),
     "jobs": Entry("jobs", "List jobs by state."),
     "show": Entry("show", "Show all that is known of one job."),
     "dispatch": Entry("dispatch", "Dispatch a job from the shell."),
@@ -66,6 +68,7 @@ COMMANDS = {
 ALIASES = {  # to a command, and words that are put before those of the line
     "queue:work": "work",
     "queue:stats": "stats",
+    "queue:metrics": "metrics",
     "queue:jobs": "jobs",
     "queue:show": "show",
     "queue:dispatch": "dispatch",

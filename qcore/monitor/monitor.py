@@ -116,6 +116,14 @@ class Monitor:
             return f"connection {name!r} was not looked at: {error.message}"
         return f"connection {name!r} holds such jobs too: --connection {name}" if is_held else None
 
+    def ping(self, connection: str | None = None) -> float:
+        """Ask a store for an answer; returns the seconds it took.
+
+        Raises:
+            ConnectionFailed: it does not answer.
+        """
+        return self._manager.connection(self._manager.settings.connection(connection).name).ping()
+
     def workers(self, connection: str | None = None) -> tuple[WorkerSnapshot, ...]:
         """List the workers that reported of late, by supervisor and id.
 
