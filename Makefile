@@ -142,7 +142,7 @@ queue-clear: $(READY) ## Empty a queue, after asking (QUEUE=name, else "default"
 queue-dashboard: $(READY) ## The dashboard (its command is still to come)
 	@$(BIN)/qctl dashboard
 
-queue-metrics: $(READY) ## Detailed figures (its command is still to come)
+queue-metrics: $(READY) ## How many jobs ended, how long they ran and waited
 	@$(BIN)/qctl metrics
 
 queue-health: $(READY) ## Whether all is well (its command is still to come)

@@ -38,7 +38,7 @@ def run(
         bool, typer.Option("--prometheus", help="All there is, in the text format of Prometheus.")
     ] = False,
 ) -> None:
-    """Show how many jobs ended, how long they ran and waited, and the trend.
+    """Show how many jobs ended, and how long they ran and waited.
 
     /MIN counts jobs that ended well or failed. P50 and P95 are of runtimes, WAIT is what 95 of 100 jobs did not wait
     longer than. They are good to 3 %; numbers are exact. Minutes are kept for a day, hours for 30 days, days for

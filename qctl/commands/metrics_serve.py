@@ -27,9 +27,10 @@ def run(
         str, typer.Option("--addr", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
     ] = "127.0.0.1:9400",
 ) -> None:
-    """Serve the figures to Prometheus, until Ctrl-C.
+    """Serve the figures to Prometheus.
 
-    /metrics is what Prometheus scrapes, /healthz answers while this process lives, /readyz while every store does.
+    Ends with Ctrl-C. /metrics is what Prometheus scrapes, /healthz answers while this process lives, /readyz while
+    every store does.
     Whoever can reach the port can read the names of queues and jobs: keep it to networks of yours.
     """
     call = Invocation.of(ctx)
