@@ -29,6 +29,7 @@ QUEUE = "default"
 _PATIENCE_S = 60.0
 """Without any progress."""
 _LOOK_S = 0.002
+_UNMEASURED = "[connections.default]\nmetrics = false\n"
 
 
 class Lab:
@@ -38,12 +39,14 @@ class Lab:
         site: the store.
         pins: where clients run.
         signed: whether payloads are.
+        measured: whether jobs are counted and measured as they end.
     """
 
-    def __init__(self, site: Site, pins: Pins, *, signed: bool = True) -> None:
+    def __init__(self, site: Site, pins: Pins, *, signed: bool = True, measured: bool = True) -> None:
         self.site = site
         self.pins = pins
         self.signed = signed
+        self.measured = measured
         self._opened = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -51,6 +54,7 @@ class Lab:
         self.url = self._opened.enter_context(self.site.database())
         self.log = self.folder / "hits"
         self.log.touch()
+        (self.folder / "qctl.toml").write_text(_UNMEASURED)
         key = {"key": KEY} if self.signed else {}
         self.manager = QueueManager.open({"url": self.url, **key})
         self._opened.callback(self.manager.close)
@@ -165,6 +169,8 @@ class Lab:
         """What producers and workers find in their environment; nothing of ours from outside."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("QCTL_", "BENCH_"))}
         key = {"QCTL_KEY": KEY} if self.signed else {}
+        if not self.measured:
+            key["QCTL_CONFIG"] = str(self.folder / "qctl.toml")
         return {**inherited, **key, "QCTL_URL": self.url, "PYTHONPATH": str(ROOT), LOG: str(self.log)}
 
 

@@ -43,11 +43,12 @@ class Drains:
         *flags: str,
         signed: bool = True,
         kind: type[Hit] = Hit,
+        measured: bool = True,
     ) -> float:
         """Jobs a second from the start of the first job until the store holds none."""
-        key = (site.name, processes, flags, signed, kind)
+        key = (site.name, processes, flags, signed, kind, measured)
         count = max(1, min(self._most, int(self._rates.get(key, self._most / 10) * self._seconds)))
-        with Lab(site, self._pins, signed=signed) as lab:
+        with Lab(site, self._pins, signed=signed, measured=measured) as lab:
             rate = drain(lab, count, processes, flags, kind)
         self._rates[key] = rate
         return rate

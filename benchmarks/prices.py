@@ -16,7 +16,7 @@ from benchmarks.report import Report
 from benchmarks.stores import SITES, Site
 from benchmarks.targets import PRICES, TIMES, shown
 
-HELP = "jobs a second of signed, encrypted, limited and wrapped jobs, beside those that are none of it"
+HELP = "jobs a second of signed, measured, encrypted, limited and wrapped jobs, beside those that are none of it"
 
 
 class Ware(NamedTuple):
@@ -25,9 +25,11 @@ class Ware(NamedTuple):
     what: str
     kind: type[Hit] = Hit
     signed: bool = True
+    measured: bool = True
 
 
 PLAIN, UNSIGNED = Ware("signed"), Ware("unsigned", signed=False)
+UNMEASURED = Ware("not measured", measured=False)
 WARES = (
     Ware("encrypted", Sealed),
     Ware("one rate limit", Limited),
@@ -52,7 +54,8 @@ def run(args: argparse.Namespace) -> None:
         for _ in range(args.rounds):
             for site in sites:
                 for ware in _wares(site):
-                    rates[site.name, ware.what].append(drains(site, signed=ware.signed, kind=ware.kind))
+                    rate = drains(site, signed=ware.signed, kind=ware.kind, measured=ware.measured)
+                    rates[site.name, ware.what].append(rate)
     rows = [[site.title, *row] for site in sites for row in _rows(site, rates)]
     report.table("One worker process", ["store", "what", "jobs a second", "of what", "share", "goal", ""], rows)
     report.note("The share is the median of the rounds' ratios; each job has three short arguments and nothing to do.")
@@ -62,18 +65,19 @@ def run(args: argparse.Namespace) -> None:
 
 def _wares(site: Site) -> Iterator[Ware]:
     yield PLAIN
+    yield UNMEASURED
     if not site.signs_always:
         yield UNSIGNED
     yield from WARES
 
 
 def _rows(site: Site, rates: dict[tuple[str, str], list[float]]) -> Iterator[list[str]]:
-    pairs = [(ware, PLAIN) for ware in WARES]
+    pairs = [("measured", PLAIN, UNMEASURED), *((ware.what, ware, PLAIN) for ware in WARES)]
     if not site.signs_always:
-        pairs.insert(0, (PLAIN, UNSIGNED))
-    for ware, base in pairs:
+        pairs.insert(0, (PLAIN.what, PLAIN, UNSIGNED))
+    for what, ware, base in pairs:
         paid, free = rates[site.name, ware.what], rates[site.name, base.what]
         share = statistics.median(one / other for one, other in zip(paid, free, strict=True))
-        goal = PRICES.get(ware.what)
+        goal = PRICES.get(what)
         told = [str(goal), goal.verdict(share)] if goal is not None else ["", ""]
-        yield [ware.what, shown(statistics.median(paid)), base.what, f"{share:.2f}{TIMES}", *told]
+        yield [what, shown(statistics.median(paid)), base.what, f"{share:.2f}{TIMES}", *told]

@@ -73,6 +73,7 @@ SPACED_PICKUP = {
 
 PRICES = {
     "signed": Target(0.9, TIMES),
+    "measured": Target(0.95, TIMES),
     "encrypted": Target(0.7, TIMES),
     "three middleware that call next": Target(0.9, TIMES),
 }
