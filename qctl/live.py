@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from qctl.context import Invocation
 
 SHORTEST_S = 0.1
+EVERY = {"--watch": "2s", "-w": "2s"}
+"""What these options mean without a time: a command's `BARE`."""
 Read = Callable[[], tuple[output.Report, bool]]
 """Gives a report, and whether there is nothing more to come."""
 
@@ -39,7 +41,7 @@ def _draw(call: Invocation, pause_s: float, read: Read) -> None:
     with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
         while True:
             report, is_over = read()
-            live.update(Text(report.text or ""), refresh=True)
+            live.update(Text.from_ansi(output.page(call, report) or report.empty), refresh=True)
             if is_over:
                 return
             time.sleep(pause_s)

@@ -330,15 +330,18 @@ def _write_lines(lines: Iterable[str]) -> None:
 
 
 def _show_table(call: Invocation, report: Report) -> None:
-    if report.headline:
-        write(fmt.printable_lines(report.headline) + "\n")
+    write(page(call, report))
+
+
+def page(call: Invocation, report: Report) -> str:
+    """What people read of a report: its headline, and its text or table, coloured where the call wants that."""
+    head = fmt.printable_lines(report.headline) + "\n" if report.headline else ""
     if report.text is not None:
-        write(fmt.printable_lines(report.text) + "\n")
-    elif report.items:
-        _draw(call, report)
+        return f"{head}{fmt.printable_lines(report.text)}\n"
+    return head + (_drawn(call, report) if report.items else "")
 
 
-def _draw(call: Invocation, report: Report) -> None:
+def _drawn(call: Invocation, report: Report) -> str:
     from rich.box import SIMPLE_HEAD, Box
     from rich.console import Console
     from rich.table import Table
@@ -357,10 +360,10 @@ def _draw(call: Invocation, report: Report) -> None:
         )
     for item in report.items:
         table.add_row(*(Text(*_cell(column, item[column.key])) for column in report.columns))
-    page = io.StringIO()
+    drawn = io.StringIO()
     width = None if is_terminal() else _width_off_terminal()
-    Console(file=page, width=width, force_terminal=color, no_color=not color, highlight=False).print(table)
-    write("\n".join(line.rstrip() for line in page.getvalue().split("\n")))
+    Console(file=drawn, width=width, force_terminal=color, no_color=not color, highlight=False).print(table)
+    return "\n".join(line.rstrip() for line in drawn.getvalue().split("\n"))
 
 
 def _longest(column: Column, items: Sequence[Item]) -> int:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from qctl import live
 from qctl.commands import flow_acts
 from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
@@ -14,6 +15,7 @@ EXAMPLES = (
     "qctl batch prune --finished 48h --dry-run",
 )
 EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
+BARE = live.EVERY
 _VERBS = ("show", "cancel", "retry", "close", "prune")
 
 

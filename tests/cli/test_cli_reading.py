@@ -6,6 +6,7 @@ import base64
 import re
 import stat
 
+import pexpect
 import pytest
 from shop import Schemas, Shop
 
@@ -41,6 +42,40 @@ def test_stats_in_lines(busy: Shop, schemas: Schemas) -> None:
     assert ["default", "false", "1", "1", "0", "0", "1", "0"] in [row[:8] for row in busy.qctl("stats").fields()]
     assert busy.qctl("stats", "-o", "name").lines() == ["default", "mail", "small"]
     assert busy.qctl("stats", "mail", "--format", "{name}={failed}").out == "mail=2\n"
+
+
+def test_stats_fails_over_a_bound(busy: Shop) -> None:
+    ended = busy.qctl("stats", "--fail-over", "pending=0,failed=1", "--quiet", expect=20)
+    assert ended.err == "default: pending is 1, above 0\nmail: failed is 2, above 1\n"
+    assert len(ended.fields()) == 3
+    assert busy.qctl("stats", "--fail-over", "pending=1,failed=2,wait=1h").err == ""
+    assert "wait is" in busy.qctl("stats", "default", "--fail-over", "wait=0s", expect=20).err
+
+
+@pytest.mark.parametrize("bound", ["pending", "pending=many", "completed=1", "wait=soon"])
+def test_a_bound_that_is_none(busy: Shop, bound: str) -> None:
+    assert "--fail-over" in busy.qctl("stats", "--fail-over", bound, expect=2).err
+
+
+def test_stats_are_looked_at_again(busy: Shop) -> None:
+    child = busy.spawn("stats", "--watch", "0.1", "-o", "ndjson")
+    for _ in range(3):
+        child.expect('"name": "default"')
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 130
+
+
+def test_stats_are_drawn_in_place(busy: Shop) -> None:
+    child = busy.spawn("stats", "-w")
+    child.expect("QUEUE")
+    busy.qctl("pause", "mail")
+    child.expect("paused", timeout=10)
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 130
 
 
 def test_a_queue_that_nobody_used_yet_is_empty(shop: Shop, schemas: Schemas) -> None:
