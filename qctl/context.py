@@ -10,6 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qcore import dispatcher
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -153,6 +155,9 @@ class Invocation:
         Raises:
             ConfigurationError: the configuration contradicts itself or cannot be read.
         """
+        return self._open()
+
+    def _open(self) -> QueueManager:
         from qcore.manager import QueueManager
         from qcore.manager.app import make_here_importable
 
@@ -165,7 +170,7 @@ class Invocation:
             config_file=Path(self.flags.config) if self.flags.config else None,
             profile=self.flags.profile,
         )
-        manager.install()
+        self._before = manager.install()
         self._fill(manager.settings.output)
         return manager
 
@@ -266,16 +271,16 @@ class InsideCall(Invocation):
     def manager(self) -> QueueManager:
         """The outer call's manager, or one of its own where other flags lead elsewhere."""
         if self._is_elsewhere:
-            return Invocation.manager.func(self)  # type: ignore[attr-defined,no-any-return]  # a cached_property's
+            return self._open()
         outer = self._outer.manager
         self._fill(outer.settings.output)
         return outer
 
     def close(self) -> None:
-        """Let go of what this call opened, and put the outer manager in force again."""
+        """Let go of what this call opened, and put in force again what was before."""
         if self._is_elsewhere and "manager" in self.__dict__:
             super().close()
-            self._outer.prepare()
+            dispatcher.install(self._before)
 
     @property
     def _is_elsewhere(self) -> bool:

@@ -354,7 +354,7 @@ def _draw(call: Invocation, report: Report) -> None:
     table = Table(box=rule, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in report.columns:
         table.add_column(
-            column.title,
+            Text(column.title),
             justify="right" if column.right else "left",
             overflow="crop" if ascii_only else "ellipsis",
             no_wrap=True,

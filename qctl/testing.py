@@ -186,9 +186,8 @@ class _TestedCall(Invocation):
         found = dispatcher.installed()
         if isinstance(found, QueueManager):
             return found
-        opened: QueueManager = Invocation.manager.func(self)  # type: ignore[attr-defined]  # a cached_property's
-        self._opened = opened
-        return opened
+        self._opened = self._open()
+        return self._opened
 
     def close(self) -> None:
         if "_opened" in self.__dict__:
