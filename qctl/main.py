@@ -7,7 +7,6 @@ import sys
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn, cast
 
@@ -21,7 +20,7 @@ from qctl import format as fmt
 from qctl.context import GLOBAL_OPTIONS, GlobalOption, InsideCall, Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from typer._click import Context
     from typer.models import CallbackParam
@@ -117,11 +116,20 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Context, cmd_name: str) -> TyperCommand | None:
         """Build one command: the user's own of that name, else import the built-in one of that name or alias."""
-        if own := _own_of(ctx, cmd_name):
-            return _build_own(cmd_name, own)
         name, *_ = _meant(cmd_name)
-        entry = COMMANDS.get(name)
-        return _build(name, entry) if entry else None
+        own, entry = _own_of(ctx, cmd_name), COMMANDS.get(name)
+        from qctl import building
+
+        if own is not None:
+            shadowed = frozenset({cmd_name} & {*COMMANDS, *ALIASES})
+            command = building.own(cmd_name, own, partial(run_inside, shadowed=shadowed))
+        elif entry is not None:
+            command = building.built_in(name, entry.module, entry.help)
+        else:
+            return None
+        taken = {option for param in command.params for option in param.opts}
+        command.params.extend(_global_options(_UnlistedOption, taken))
+        return command
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str, TyperCommand | None, list[str]]:
         """Find the command that the first argument names, or say what was probably meant."""
@@ -142,7 +150,7 @@ class LazyGroup(TyperGroup):
         told = [(name, fmt.printable(one.description)) for name, one in own.commands.items()]
         told += [(fmt.printable(name), f"Broken: {fmt.printable(why.message)}") for name, why in own.broken.items()]
         if told or own.failure:
-            with formatter.section(f"Commands of {own.app}" if own.app else "Commands of your own"):
+            with formatter.section(f"Commands of {fmt.printable(own.app)}" if own.app else "Commands of your own"):
                 if own.failure:
                     formatter.write_text(f"None: {fmt.printable(own.failure.message)}")
                 else:
@@ -264,26 +272,6 @@ def _told_of_json(call: Invocation, words: list[str]) -> Invocation:
     return call
 
 
-def _build(name: str, entry: Entry) -> TyperCommand:
-    module = import_module(f"qctl.commands.{entry.module}")
-    face = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    face.command(name, cls=_Command, epilog=_epilog(module.EXAMPLES, module.EXITS), short_help=entry.help)(module.run)
-    command = cast("_Command", typer.main.get_command(face))
-    command.bare = getattr(module, "BARE", {})
-    command.params.extend(_global_options(_UnlistedOption))
-    return command
-
-
-def _build_own(name: str, own: Own) -> TyperCommand:
-    from qctl.console.line import OwnLine
-
-    shadowed = frozenset({name} & {*COMMANDS, *ALIASES})
-    command = OwnLine(name, own, partial(run_inside, shadowed=shadowed))
-    taken = {option for param in command.params for option in param.opts}
-    command.params.extend(_global_options(_UnlistedOption, taken))
-    return command
-
-
 def run_inside(outer: Invocation, words: Sequence[str], *, shadowed: frozenset[str] = frozenset()) -> int:
     """Run a command from inside of another.
 
@@ -301,27 +289,6 @@ def run_inside(outer: Invocation, words: Sequence[str], *, shadowed: frozenset[s
     if code == exits.Exit.INTERRUPTED:  # whoever interrupts means the whole
         raise typer.Exit(code)
     return int(code)
-
-
-def _epilog(examples: Sequence[str], codes: Sequence[exits.Exit]) -> str:
-    """The end of a command's help: examples, exit codes, and where the global options are."""
-    lines = ["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", "Exit codes:"]
-    lines += [f"  {int(code):3d}  {exits.MEANINGS[code]}" for code in (exits.Exit.OK, *codes)]
-    return "\n".join([*lines, "", "Global options (--url, --app, --json, ...): qctl --help"])
-
-
-class _Command(TyperCommand):
-    """A command of which some options may stand alone, without their value."""
-
-    bare: Mapping[str, str]
-    """What such an option means then; the command's module says it as `BARE`."""
-
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Give an option that stands alone its value."""
-        filled = []
-        for word, following in pairwise([*args, "-"]):
-            filled += [word, self.bare[word]] if word in self.bare and following.startswith("-") else [word]
-        return super().parse_args(ctx, filled)
 
 
 class _UnlistedOption(TyperOption):

@@ -61,6 +61,8 @@ def find(call: Invocation, *, silently: bool) -> OwnCommands:
         with _silence() if silently else nullcontext():
             app = call.app_name() or ""
             if app:
+                if call.on_open is not None:
+                    call.on_open(call)
                 import_app(app)
     except ConfigurationError as error:
         return OwnCommands(app, failure=error)

@@ -124,6 +124,13 @@ def test_the_application_may_be_named_in_a_file(file: str, text: str, own: Shop)
     assert "Commands of shop:" in own.qctl(*flags, "--help", QCTL_APP="").out
 
 
+def test_what_an_application_logs_while_it_is_imported_is_shown(own: Shop) -> None:
+    with (own.folder / "shop.py").open("a") as file:
+        file.write("import logging\nlogging.getLogger('qcore').warning('oven is cold')\n")
+    assert own.qctl("bake", "x").err == "warning: oven is cold\n"
+    assert own.qctl("stats").err == "warning: oven is cold\n"
+
+
 def test_its_store_is_the_one_of_the_flags(own: Shop) -> None:
     own.qctl("dispatch", "shop:Add", "[1]", "--url", "sqlite:///other.db")
     assert own.qctl("queue:stats").out == "Pending: 0\n"
