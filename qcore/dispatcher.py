@@ -41,13 +41,18 @@ _deferred: ContextVar[list[Callable[[], Any]] | None] = ContextVar("qcore_deferr
 
 def current() -> Dispatcher:
     """Return the dispatcher in force: of the block, else of the process, made at the first need."""
-    found = _of_block.get() or _Default.dispatcher
+    found = installed()
     if found is not None:
         return found
     if _Default.factory is None:
         raise ConfigurationError("no dispatcher is installed", hint="import qcore, or call QueueManager.configure()")
     _Default.dispatcher = _Default.factory()
     return _Default.dispatcher
+
+
+def installed() -> Dispatcher | None:
+    """Return the dispatcher in force, or None where none was needed yet."""
+    return _of_block.get() or _Default.dispatcher
 
 
 def install(dispatcher: Dispatcher | None) -> Dispatcher | None:

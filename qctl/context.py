@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qcore import dispatcher
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     import typer
 
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from qcore.monitor import Metrics, Monitor
     from qcore.monitor.actions import Actions
     from qcore.monitor.flows import FlowMonitor
+    from qctl.console.finding import OwnCommands
 
 FORMATS = ("table", "json", "ndjson", "csv", "plain", "name")
 COLORS = ("auto", "always", "never")
@@ -38,6 +45,7 @@ class Flags:
     verbose: int = 0
     debug: bool = False
     yes: bool = False
+    no_interaction: bool = False
 
 
 class GlobalOption(NamedTuple):
@@ -72,6 +80,7 @@ GLOBAL_OPTIONS = (
     GlobalOption(("--verbose", "-v"), "verbose", "Say more on stderr; twice for still more.", counts=True),
     GlobalOption(("--debug",), "debug", "Show the traceback of an error."),
     GlobalOption(("--yes", "-y"), "yes", "Confirm what would be asked."),
+    GlobalOption(("--no-interaction", "-n"), "no_interaction", "Ask nothing: take defaults, or end with exit 6."),
 )
 
 
@@ -85,7 +94,13 @@ class Invocation:
 
     def __init__(self, on_open: Callable[[Invocation], None] | None = None, flags: Flags | None = None) -> None:
         self.flags = flags or Flags()
-        self._on_open = on_open
+        self.own: OwnCommands | None = None
+        """The user's commands, once they were looked for."""
+        self.shadowed: frozenset[str] = frozenset()
+        """Built-in names of the user's commands that run: inside of these they are the built-in ones again."""
+        self.words: Sequence[str] = ()
+        """The whole line, which may name the application behind the command."""
+        self.on_open = on_open
 
     @staticmethod
     def of(ctx: typer.Context) -> Invocation:
@@ -98,6 +113,41 @@ class Invocation:
         """Remember a global option; one that comes later on the line wins."""
         self.flags = replace(self.flags, **{field: value})
 
+    def may_have_an_app(self) -> bool:
+        """Whether an application module may be configured; imports nothing to find out."""
+        flags = self._flags_of_the_line
+        if flags.app or flags.config or os.environ.get("QCTL_APP") or os.environ.get("QCTL_CONFIG"):
+            return True
+        return any(map(_may_name_an_app, _places_of_configuration()))
+
+    @property
+    def _flags_of_the_line(self) -> Flags:
+        told: dict[str, Any] = {}
+        for word, following in pairwise([*self.words, ""]):
+            name, equals, value = word.partition("=")
+            if word == "--":
+                break
+            if name in _TELLING:
+                told[_TELLING[name]] = value if equals else following
+        return replace(self.flags, **told)
+
+    def app_name(self) -> str | None:
+        """The application module in force, told before the line is parsed to its end.
+
+        Raises:
+            ConfigurationError: the configuration contradicts itself or cannot be read.
+        """
+        flags = self._flags_of_the_line
+        if app := flags.app or os.environ.get("QCTL_APP"):
+            return app
+        from qcore.config import load_settings
+
+        return load_settings(config_file=flags.config, profile=flags.profile).app
+
+    def prepare(self) -> None:
+        """Make the manager of this call the default of the process, for code that asks for the one in force."""
+        self.manager.install()
+
     @cached_property
     def manager(self) -> QueueManager:
         """The queue manager of the configuration that the flags lead to, installed as the process default.
@@ -105,13 +155,14 @@ class Invocation:
         Raises:
             ConfigurationError: the configuration contradicts itself or cannot be read.
         """
-        from pathlib import Path
+        return self._open()
 
+    def _open(self) -> QueueManager:
         from qcore.manager import QueueManager
         from qcore.manager.app import make_here_importable
 
-        if self._on_open is not None:
-            self._on_open(self)
+        if self.on_open is not None:
+            self.on_open(self)
         make_here_importable()
         given = {"url": self.flags.url, "connection": self.flags.connection, "app": self.flags.app}
         manager = QueueManager.open(
@@ -119,7 +170,7 @@ class Invocation:
             config_file=Path(self.flags.config) if self.flags.config else None,
             profile=self.flags.profile,
         )
-        manager.install()
+        self._before = manager.install()
         self._fill(manager.settings.output)
         return manager
 
@@ -212,3 +263,65 @@ class Invocation:
         """Let go of every connection that was opened."""
         if "manager" in self.__dict__:
             self.manager.close()
+
+
+class InsideCall(Invocation):
+    """A call made by a user's command: it has that one's flags and, unless it says otherwise, its manager."""
+
+    def __init__(self, outer: Invocation) -> None:
+        super().__init__(outer.on_open, outer.flags)
+        self.own, self.shadowed = outer.own, outer.shadowed
+        self._outer = outer
+
+    def prepare(self) -> None:
+        """Make the manager of this call the default of the process."""
+        if self._is_elsewhere:
+            super().prepare()
+        else:
+            self._outer.prepare()
+
+    @cached_property
+    def manager(self) -> QueueManager:
+        """The outer call's manager, or one of its own where other flags lead elsewhere."""
+        if self._is_elsewhere:
+            return self._open()
+        outer = self._outer.manager
+        self._fill(outer.settings.output)
+        return outer
+
+    def close(self) -> None:
+        """Let go of what this call opened, and put in force again what was before."""
+        if self._is_elsewhere and "manager" in self.__dict__:
+            super().close()
+            dispatcher.install(self._before)
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        return _where(self.flags) != _where(self._outer.flags)
+
+
+def _where(flags: Flags) -> tuple[str | None, ...]:
+    return flags.url, flags.connection, flags.app, flags.config, flags.profile
+
+
+_TELLING = {
+    name: one.field for one in GLOBAL_OPTIONS if one.field in {"app", "config", "profile"} for name in one.names
+}
+
+
+def _places_of_configuration() -> Iterator[Path]:
+    """Every file that could be the configuration of a call, and maybe more."""
+    with suppress(OSError):  # a working directory that is gone
+        here = Path.cwd()
+        yield from (folder / name for folder in (here, *here.parents) for name in ("qctl.toml", "pyproject.toml"))
+    settings = os.environ.get("XDG_CONFIG_HOME")
+    yield Path(settings or Path(os.environ.get("HOME", ""), ".config"), "qctl", "config.toml")
+
+
+def _may_name_an_app(path: Path) -> bool:
+    """Whether a file could name an application; reading it in earnest costs imports."""
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return False
+    return b"app" in text and (b"qctl" in text or path.name != "pyproject.toml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from enum import IntEnum
+from typing import Any
 
 from qcore import errors
 
@@ -133,7 +134,19 @@ def say_traceback(error: BaseException) -> None:
 
 def ask(question: str) -> str:
     """Put a question on stderr and read one line from stdin; the end of input is an empty answer."""
+    return read(question) or ""
+
+
+def read(question: str) -> str | None:
+    """Put a question on stderr and read one line from stdin, without the blanks around it; None at the end of input."""
     if sys.stderr is not None:
         sys.stderr.write(question)
         sys.stderr.flush()
-    return sys.stdin.readline().strip() if sys.stdin is not None else ""
+    line = sys.stdin.readline() if sys.stdin is not None else ""
+    return line.strip() if line else None
+
+
+def somebody_is_there() -> bool:
+    """Whether there is a terminal to ask on."""
+    streams: tuple[Any, ...] = (sys.stdin, sys.stderr)
+    return all(stream is not None and stream.isatty() for stream in streams)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn, cast
 
@@ -14,14 +14,18 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import TyperException
 
+from qcore.errors import ConfigurationError, QueueError
 from qctl import __version__, exits, output
-from qctl.context import GLOBAL_OPTIONS, GlobalOption, Invocation
+from qctl import format as fmt
+from qctl.context import GLOBAL_OPTIONS, GlobalOption, InsideCall, Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from typer._click import Context
     from typer.models import CallbackParam
+
+    from qctl.console.finding import Own, OwnCommands
 
 
 class Entry(NamedTuple):
@@ -113,31 +117,57 @@ class LazyGroup(TyperGroup):
         """Every command by name, in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Context, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002  as above
-        """Import and build one command, under its own name or an alias."""
+    def get_command(self, ctx: Context, cmd_name: str) -> TyperCommand | None:
+        """Build one command: the user's own of that name, else import the built-in one of that name or alias."""
         name, *_ = _meant(cmd_name)
-        entry = COMMANDS.get(name)
-        return _build(name, entry) if entry else None
+        own, entry = _own_of(ctx, cmd_name), COMMANDS.get(name)
+        from qctl import building
+
+        if own is not None:
+            shadowed = frozenset({cmd_name} & {*COMMANDS, *ALIASES})
+            command = building.own(cmd_name, own, partial(run_inside, shadowed=shadowed))
+        elif entry is not None:
+            command = building.built_in(name, entry.module, entry.help)
+        else:
+            return None
+        taken = {option for param in command.params for option in param.opts}
+        command.params.extend(_global_options(_UnlistedOption, taken))
+        return command
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str, TyperCommand | None, list[str]]:
         """Find the command that the first argument names, or say what was probably meant."""
         command = self.get_command(ctx, args[0])
         if command is None and not ctx.resilient_parsing:
-            raise exits.WrongUsage(f"no command {args[0]!r}", hint=_nearest(args[0]))
-        name, *before = _meant(args[0])
+            raise _unknown(ctx, args[0])
+        name, *before = [args[0]] if _own_of(ctx, args[0]) else _meant(args[0])
         return name, command, [*before, *args[1:]]
 
-    def format_commands(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002  as above
-        """List the commands from the table alone."""
+    def format_commands(self, ctx: Context, formatter: Any) -> None:
+        """List the commands from the table alone, and those of the user's application where one is configured."""
+        own = _found(ctx)
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+            taken = own.commands if own else {}
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items() if name not in taken])
+        if own is None:
+            return
+        told = [(name, fmt.printable(one.description)) for name, one in own.commands.items()]
+        told += [(fmt.printable(name), f"Broken: {fmt.printable(why.message)}") for name, why in own.broken.items()]
+        if told or own.failure:
+            with formatter.section(f"Commands of {fmt.printable(own.app)}" if own.app else "Commands of your own"):
+                if own.failure:
+                    formatter.write_text(f"None: {fmt.printable(own.failure.message)}")
+                else:
+                    formatter.write_dl(told)
 
     def shell_complete(self, ctx: Context, incomplete: str) -> list[Any]:
-        """Complete a command's name from the table alone, or an option."""
+        """Complete a command's name, built in or the user's, or an option."""
         from typer._click.shell_completion import CompletionItem
 
+        own = _found(ctx)
+        told = {name: entry.help for name, entry in COMMANDS.items()}
+        told |= {name: one.description for name, one in own.commands.items()} if own else {}
         names = [
-            CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
+            CompletionItem(name, help=fmt.printable(line)) for name, line in told.items() if name.startswith(incomplete)
         ]
         return names + super(TyperGroup, self).shell_complete(ctx, incomplete)
 
@@ -153,16 +183,18 @@ class LazyGroup(TyperGroup):
         """Run one call and leave with its exit code; the only place where an error ends."""
         del standalone_mode, windows_expand_args, extra  # this is no library: it always runs by itself
         words = list(sys.argv[1:] if args is None else args)
-        self._main_shell_completion({}, prog_name or "qctl", complete_var)
         call = Invocation(output.show_logs)
+        call.words = tuple(words) or _words_to_complete()
+        self._main_shell_completion({"obj": call}, prog_name or "qctl", complete_var)
         try:
-            code = self._run(call, words)
+            code = self.run_words(call, words)
         except BrokenPipeError:  # the reader has seen enough
             output.let_go()
             code = exits.Exit.OK
         sys.exit(int(code))
 
-    def _run(self, call: Invocation, words: list[str]) -> int:
+    def run_words(self, call: Invocation, words: list[str]) -> int:
+        """Run one call and return its exit code; every error but a broken pipe ends here."""
         try:
             with self.make_context("qctl", words, obj=call) as ctx:
                 return self.invoke(ctx) or exits.Exit.OK
@@ -181,13 +213,50 @@ class LazyGroup(TyperGroup):
                 call.close()
 
 
+def _words_to_complete() -> tuple[str, ...]:
+    """The line that a shell wants completed, if it does."""
+    return tuple((os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split())
+
+
 def _meant(word: str) -> list[str]:
     """The command that a word stands for, and the words that it implies."""
     return ALIASES[word].split() if word in ALIASES else [word]
 
 
-def _nearest(word: str) -> str:
-    meant = get_close_matches(word, [*COMMANDS, *ALIASES], n=1)
+def _found(ctx: Context) -> OwnCommands | None:
+    """What commands the user's application has; None where none is configured, and then nothing is imported."""
+    call: Invocation = ctx.obj
+    if call.own is None and call.may_have_an_app():
+        from qctl.console.finding import find
+
+        call.own = find(call, silently=ctx.resilient_parsing)
+    return call.own
+
+
+def _own_of(ctx: Context, name: str) -> Own | None:
+    """The user's command of a name.
+
+    Raises:
+        ConfigurationError: there is one that cannot be run.
+    """
+    own = _found(ctx)
+    if own is None or name in ctx.obj.shadowed:
+        return None
+    if name in own.broken and not ctx.resilient_parsing:
+        raise own.broken[name]
+    return own.commands.get(name)
+
+
+def _unknown(ctx: Context, word: str) -> QueueError:
+    own = _found(ctx)
+    hint = _nearest(word, own.commands if own else ())
+    if own and own.failure:
+        return ConfigurationError(f"no built-in command {word!r}; {own.failure.message}", hint=own.failure.hint or hint)
+    return exits.WrongUsage(f"no command {word!r}", hint=hint)
+
+
+def _nearest(word: str, own: Iterable[str]) -> str:
+    meant = get_close_matches(word, [*own, *COMMANDS, *ALIASES], n=1)
     return f"did you mean {meant[0]!r}?" if meant else "qctl --help lists the commands"
 
 
@@ -206,35 +275,23 @@ def _told_of_json(call: Invocation, words: list[str]) -> Invocation:
     return call
 
 
-def _build(name: str, entry: Entry) -> TyperCommand:
-    module = import_module(f"qctl.commands.{entry.module}")
-    face = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    face.command(name, cls=_Command, epilog=_epilog(module.EXAMPLES, module.EXITS), short_help=entry.help)(module.run)
-    command = cast("_Command", typer.main.get_command(face))
-    command.bare = getattr(module, "BARE", {})
-    command.params.extend(_global_options(_UnlistedOption))
-    return command
+def run_inside(outer: Invocation, words: Sequence[str], *, shadowed: frozenset[str] = frozenset()) -> int:
+    """Run a command from inside of another.
 
+    Args:
+        outer: the call of that other.
+        words: the command and what it is given.
+        shadowed: names that mean the built-in command, whatever the user's are called.
 
-def _epilog(examples: Sequence[str], codes: Sequence[exits.Exit]) -> str:
-    """The end of a command's help: examples, exit codes, and where the global options are."""
-    lines = ["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", "Exit codes:"]
-    lines += [f"  {int(code):3d}  {exits.MEANINGS[code]}" for code in (exits.Exit.OK, *codes)]
-    return "\n".join([*lines, "", "Global options (--url, --app, --json, ...): qctl --help"])
-
-
-class _Command(TyperCommand):
-    """A command of which some options may stand alone, without their value."""
-
-    bare: Mapping[str, str]
-    """What such an option means then; the command's module says it as `BARE`."""
-
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Give an option that stands alone its value."""
-        filled = []
-        for word, following in pairwise([*args, "-"]):
-            filled += [word, self.bare[word]] if word in self.bare and following.startswith("-") else [word]
-        return super().parse_args(ctx, filled)
+    Returns:
+        Its exit code.
+    """
+    call = InsideCall(outer)
+    call.shadowed |= shadowed
+    code = cast("LazyGroup", typer.main.get_command(app)).run_words(call, list(words))
+    if code == exits.Exit.INTERRUPTED:  # whoever interrupts means the whole
+        raise typer.Exit(code)
+    return int(code)
 
 
 class _UnlistedOption(TyperOption):
@@ -244,13 +301,15 @@ class _UnlistedOption(TyperOption):
         """Leave it out."""
 
 
-def _global_options(kind: type[TyperOption]) -> list[TyperOption]:
-    return [_global_option(option, kind) for option in GLOBAL_OPTIONS]
+def _global_options(kind: type[TyperOption], taken: Collection[str] = ()) -> list[TyperOption]:
+    """The global options, but for the names that a command has taken for itself."""
+    left = [(option, [name for name in option.names if name not in taken]) for option in GLOBAL_OPTIONS]
+    return [_global_option(option, names, kind) for option, names in left if names]
 
 
-def _global_option(option: GlobalOption, kind: type[TyperOption]) -> TyperOption:
+def _global_option(option: GlobalOption, names: list[str], kind: type[TyperOption]) -> TyperOption:
     return kind(
-        param_decls=list(option.names),
+        param_decls=names,
         help=option.help,
         metavar=option.metavar,
         is_flag=option.metavar is None and not option.counts,

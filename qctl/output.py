@@ -152,7 +152,7 @@ def complain(call: Invocation, error: BaseException) -> exits.Exit:
 
 
 @contextmanager
-def progress(call: Invocation, words: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(call: Invocation, words: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal while something long goes on, beside the data; `--quiet` shows none.
 
     Yields:
@@ -175,15 +175,20 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def wants_color(call: Invocation) -> bool:
-    """Whether to colour: the flag, then NO_COLOR, then FORCE_COLOR, then a dumb terminal, then any terminal."""
+def wants_color(call: Invocation, is_watched: bool | None = None) -> bool:
+    """Whether to colour: the flag, then NO_COLOR, then FORCE_COLOR, then a dumb terminal, then any terminal.
+
+    Args:
+        call: whose flags are heard.
+        is_watched: whether it goes to a terminal, where that is not stdout.
+    """
     if call.flags.color in {"always", "never"}:
         return call.flags.color == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
         return True
-    return os.environ.get("TERM") != "dumb" and is_terminal()
+    return os.environ.get("TERM") != "dumb" and (is_terminal() if is_watched is None else is_watched)
 
 
 def wants_ascii(call: Invocation) -> bool:
@@ -352,7 +357,7 @@ def _drawn(call: Invocation, report: Report) -> str:
     table = Table(box=rule, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in report.columns:
         table.add_column(
-            column.title,
+            Text(column.title),
             justify="right" if column.right else "left",
             overflow="crop" if ascii_only else "ellipsis",
             no_wrap=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qctl import exits, output
 from qctl import format as fmt
@@ -95,13 +95,8 @@ def confirm_by_name(call: Invocation, question: str, names: Sequence[str], sampl
 
 
 def _answer(call: Invocation, question: str, sample: Sequence[str], prompt: str, how: str) -> str:
-    if not _somebody_is_there():
+    if call.flags.no_interaction or not exits.somebody_is_there():
         raise NotConfirmed(f"not confirmed: {question}", hint=f"repeat it with {how} to go ahead, or with --dry-run")
     for line in sample:
         output.note(call, f"  {line}", even_quiet=True)
     return exits.ask(f"{fmt.printable(question)}? {fmt.printable(prompt)} ")
-
-
-def _somebody_is_there() -> bool:
-    streams: tuple[Any, ...] = (sys.stdin, sys.stderr)
-    return all(stream is not None and stream.isatty() for stream in streams)

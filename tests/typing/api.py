@@ -37,6 +37,8 @@ from qcore.middleware import (
     TimingMiddleware,
     WithoutOverlapping,
 )
+from qctl import Command
+from qctl.testing import CommandTester
 
 
 class SendEmailJob(Job):
@@ -228,3 +230,32 @@ def queues() -> None:
 
 def working(worker: Worker) -> None:
     worker.stop()
+
+
+class Greet(Command):
+    signature = "shop:greet {name?} {--loud}"
+    description = "Greet somebody"
+
+    def handle(self) -> int | None:
+        name = self.argument("name") or self.ask("Name?", "Ann")
+        if not self.confirm(f"Greet {name}?", default=True):
+            return 1
+        self.table(["name", "length"], [(name, len(name)), [None, 1.5]])
+        assert_type(self.with_progress_bar([1, 2], str), list[str])
+        assert_type(self.choice("Colour?", ["red", "blue"], default="red"), str)
+        assert_type(self.secret("Password?"), str)
+        assert_type(self.call("stats", "--queue", "emails", 3), int)
+        return None
+
+
+class Silent(Command):
+    signature = "shop:silent"
+
+    def handle(self) -> None:
+        self.line()
+
+
+def testing_commands() -> None:
+    result = CommandTester(Greet, Silent).expects_question("Name?", "Bob").run("shop:greet --loud", answers=[True, 2])
+    assert_type(result.assert_successful().assert_output_contains("Bob").exit_code, int)
+    assert_type(result.output + result.errors, str)

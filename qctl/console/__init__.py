@@ -1,0 +1,1 @@
+"""Users' own commands: their signatures, what they can say and ask, and where they are found."""
