@@ -22,6 +22,7 @@ class Exit(IntEnum):
     CONFLICT = 7
     PARTIAL = 8
     MEMORY = 12
+    THRESHOLD = 20
     INTERRUPTED = 130
 
 
@@ -36,6 +37,7 @@ MEANINGS = {
     Exit.CONFLICT: "conflict: unique job, queue full, queue protected, or read-only",
     Exit.PARTIAL: "--wait ran out of time; the job goes on",
     Exit.MEMORY: "the worker reached its memory limit; start it again",
+    Exit.THRESHOLD: "there are some, and --fail-if-any was given",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
 }
 
@@ -44,6 +46,7 @@ _CODES: dict[type[errors.QueueError], Exit] = {
     errors.ConnectionFailed: Exit.UNREACHABLE,
     errors.UnknownJobClass: Exit.NOT_FOUND,
     errors.JobNotFound: Exit.NOT_FOUND,
+    errors.FilterError: Exit.USAGE,
     errors.QueueFullError: Exit.CONFLICT,
     errors.LeaseLost: Exit.CONFLICT,
 }

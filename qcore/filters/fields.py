@@ -137,7 +137,7 @@ FIELDS = _listed(
     Field("id", Kind.NAME, lambda job, *_: [job.id], "its id"),
     Field("job", Kind.NAME, lambda job, *_: [job.name, job.job], "its class, or module:Class"),
     Field("queue", Kind.NAME, lambda job, *_: [job.queue], "its queue"),
-    Field("state", Kind.STATE, lambda job, *_: [state_of(job)], ", ".join(STATES)),
+    Field("state", Kind.STATE, lambda job, *_: [state_of(job)], " ".join(STATES)),
     Field("tag", Kind.NAME, lambda job, *_: job.tags, "one of its tags"),
     Field("tenant", Kind.NAME, _tenants, "its tenant", in_payload=True),
     Field("connection", Kind.NAME, lambda job, *_: [job.connection], "where it is stored"),

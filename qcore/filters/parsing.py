@@ -28,13 +28,13 @@ def parse(text: str) -> Filter:
     return _Reading(text).filter()
 
 
-def one_of(field: str, values: Iterable[str]) -> Filter:
+def one_of(field: str, values: Iterable[str], op: str = ":") -> Filter:
     """The filter of one option: its field is one of the values, in which `*` stands for anything.
 
     Raises:
         FilterError: no value was given, or one makes no sense for the field.
     """
-    term = Term(field, tuple(map(Value.of, values)))
+    term = Term(field, tuple(map(Value.of, values)), op)
     if not term.values:
         raise FilterError(f"{field or 'a search'} needs a value")
     if (fault := _fault(term, term.asks)) is not None:

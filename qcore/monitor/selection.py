@@ -54,6 +54,7 @@ class Selection:
         views: which states, in this order; those that the filter leaves.
         connection: which alone; if None that of each queue, or the default where the filter names no queue.
         everywhere: all connections in use instead of the default.
+        bounded: look at no more than `scan_most` also where the filter leaves nothing to judge.
         scan_most: jobs that are judged at the most.
         clock: tells ages.
     """
@@ -66,6 +67,7 @@ class Selection:
         views: Sequence[str] = STATES,
         connection: str | None = None,
         everywhere: bool = False,
+        bounded: bool = False,
         scan_most: int | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -75,7 +77,7 @@ class Selection:
         self.scanned_limit = False
         self._manager = manager
         self._rest = chosen.rest
-        self._most = (SCAN_MOST if scan_most is None else scan_most) if self.is_judged else sys.maxsize
+        self._most = (SCAN_MOST if scan_most is None else scan_most) if self.is_judged or bounded else sys.maxsize
         self._left = self._most
         self._now_us = (clock or SystemClock()).wall_us()
         self._now = instant(self._now_us)
