@@ -16,7 +16,10 @@ REPEATS_MOST = 3
 """Of a regular expression: with more, one text could keep it busy for hours."""
 TEXT_MOST = 500
 """Characters of a text that a regular expression is tried on."""
-_MARK = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|*+]|\{\d*,?\d*\}", flags=re.DOTALL)
+_MARK = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?[a-zA-Z-]*[:=!>]|\?<[=!]|\?P<\w+>)?|[)|?*+]|\{\d*,?\d*\}", flags=re.DOTALL
+)
+_VERBOSE = re.compile(r"\(\?(?:#|[a-zA-Z]*x)")
 _BARE_FIRST = re.compile(r'[^\s,"*~][^\s,"*]*')
 _BARE_WORD = re.compile(r"[\w./@+][\w./@+-]*")
 _BARE_LATER = re.compile(r'[^\s,"*]*')
@@ -87,17 +90,20 @@ def fault_of(pattern: str) -> str | None:
 
 def _endless(pattern: str) -> str | None:
     """Why it might not come to an end: what it repeats can be read in many ways."""
-    groups, repeats, closed = [False], 0, False  # of each open group, whether it repeats or chooses
-    for mark in _MARK.findall(pattern):
+    if _VERBOSE.search(pattern):
+        return "it holds comments"  # which would have to be told from what they comment
+    groups, repeats, closed_at = [False], 0, -1  # of each open group, whether it repeats or chooses
+    for found in _MARK.finditer(pattern):
+        mark = found[0]
         is_repeat = mark[0] in "*+{"
-        if is_repeat and closed:
+        if is_repeat and found.start() == closed_at:
             return "it repeats a group that itself repeats or chooses"
-        closed = mark == ")" and groups[-1]
-        if mark == "(":
+        if mark[0] == "(":
             groups.append(False)
         elif mark == ")" and len(groups) > 1:
+            closed_at = found.end() if groups[-1] else -1
             groups[-2:] = [groups[-2] or groups[-1]]
-        elif is_repeat or mark == "|":
+        elif is_repeat or mark in "|?":
             groups[-1] = True
         repeats += is_repeat
     return f"it repeats more than {REPEATS_MOST} times" if repeats > REPEATS_MOST else None

@@ -126,6 +126,10 @@ def test_the_runtime_of_a_job_that_runs_goes_on() -> None:
         ("error:~(a", "~(a is no regular expression to search with: "),
         ("error:~(a+)+b", "~(a+)+b is no regular expression to search with: it repeats a group that itself repeats"),
         ("error:~(a|b)*", "~(a|b)* is no regular expression to search with: it repeats a group that itself repeats"),
+        ("error:~(a?a?)*b", "~(a?a?)*b is no regular expression to search with: it repeats a group"),
+        ("error:~((a)+b)+", "~((a)+b)+ is no regular expression to search with: it repeats a group"),
+        ("error:~(?:x+){2}", "~(?:x+){2} is no regular expression to search with: it repeats a group that itself"),
+        ('error:~"(?x)(a+) +"', "~(?x)(a+) + is no regular expression to search with: it holds comments"),
         ("error:~.*a.*b.*c.*d", "~.*a.*b.*c.*d is no regular expression to search with: it repeats more than 3 times"),
         (f"error:~{'a' * 201}", f"~{'a' * 40} is no regular expression to search with: it has more than 200"),
         ("x " * 2001, "the filter has more than 4,000 characters"),
@@ -139,7 +143,21 @@ def test_what_cannot_be_read_is_one_line(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"(\d+) of (\d+)", "(?:ab)+c", r"\(a+\)+", "[(a+)]+", r"a{2}", "(a?b)*", "(?i)TIMEOUT", "a|b"]
+    "pattern",
+    [
+        r"(\d+) of (\d+)",
+        "(?:ab)+c",
+        r"\(a+\)+",
+        "[(a+)]+",
+        r"a{2}",
+        r"(\d+)x+",
+        "(?:a|b)?c+",
+        "(?P<n>ab)+c",
+        "(?i:ab)+",
+        r"(a\?)+",
+        "(?i)TIMEOUT",
+        "a|b",
+    ],
 )
 def test_patterns_that_come_to_an_end(pattern: str) -> None:
     assert parse(str(Filter((Term("error", (Value((pattern,), is_pattern=True),)),))))
