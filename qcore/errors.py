@@ -11,6 +11,7 @@ QueueError
 │   └── DecryptionError
 ├── QueueFullError          `max_jobs` reached; nothing was stored
 ├── JobNotFound
+├── FilterError             a filter that says nothing readable
 ├── PermissionDenied
 ├── LeaseLost               somebody else owns the job now
 ├── JobFailedError          a job of a batch or chain failed elsewhere: what `catch` is given
@@ -113,6 +114,21 @@ class JobNotFound(QueueError):  # noqa: N818  the public name is fixed
     """No job of that id in the store."""
 
     code = "not_found"
+
+
+class FilterError(QueueError):
+    """A filter that cannot be read, in one line that says where and what was probably meant.
+
+    Args:
+        message: what is wrong, where, and what to write.
+        column: where in its text, from 1; 0 where that is said otherwise.
+    """
+
+    code = "filter"
+
+    def __init__(self, message: str, *, column: int = 0) -> None:
+        super().__init__(f"{message} (column {column})" if column else message)
+        self.column = column
 
 
 class PermissionDenied(QueueError):  # noqa: N818  the public name is fixed

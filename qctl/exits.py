@@ -38,7 +38,7 @@ MEANINGS = {
     Exit.CONFLICT: "conflict: unique job, queue full, queue protected, or read-only",
     Exit.PARTIAL: "--wait ran out of time; the job goes on",
     Exit.MEMORY: "the worker reached its memory limit; start it again",
-    Exit.THRESHOLD: "above what --fail-over allows",
+    Exit.THRESHOLD: "above what --fail-over allows, or some where --fail-if-any allows none",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
 }
 
@@ -47,6 +47,7 @@ _CODES: dict[type[errors.QueueError], Exit] = {
     errors.ConnectionFailed: Exit.UNREACHABLE,
     errors.UnknownJobClass: Exit.NOT_FOUND,
     errors.JobNotFound: Exit.NOT_FOUND,
+    errors.FilterError: Exit.USAGE,
     errors.QueueFullError: Exit.CONFLICT,
     errors.LeaseLost: Exit.CONFLICT,
 }

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from qcore.clock import LONGEST_S
+from qcore import clock
 
 _MINUTE = 60.0
 _HOUR = 3600.0
 _DAY = 86400.0
-_UNITS = {"ms": 0.001, "s": 1.0, "m": _MINUTE, "h": _HOUR, "d": _DAY, "w": 7 * _DAY}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?")
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _STEERING = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -117,23 +114,7 @@ def rfc3339(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parse_duration(text: str) -> float:
-    """Read a length of time as people type it: `90`, `90s`, `5m`, `1h30m`, `2d`; returns seconds.
-
-    Raises:
-        ValueError: it is none, with the accepted forms in the message, or beyond 10 years.
-    """
-    spans = _SPAN.findall(text)
-    if not spans or _SPAN.sub("", text).strip() or (len(spans) > 1 and any(not unit for _, unit in spans)):
-        raise ValueError(f"{text!r} is no duration; write 90, 90s, 5m, 1h30m or 2d")
-    total_s = sum(float(number) * _UNITS[unit or "s"] for number, unit in spans)
-    if total_s > LONGEST_S:
-        raise TooLongError(f"{text!r} is beyond 10 years")
-    return total_s
-
-
-class TooLongError(ValueError):
-    """A length of time beyond all use."""
+parse_duration = clock.parse_duration
 
 
 def parse_moment(text: str) -> timedelta | datetime:
@@ -144,7 +125,7 @@ def parse_moment(text: str) -> timedelta | datetime:
     """
     try:
         return timedelta(seconds=parse_duration(text))
-    except TooLongError:
+    except clock.TooLongError:
         raise
     except ValueError:
         pass

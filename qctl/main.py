@@ -65,7 +65,7 @@ COMMANDS = {
     "key:generate": Entry("key_generate", "Make an app key."),
     "key:rotate": Entry("key_rotate", "Seal what is stored anew, under the key in force."),
     "config": Entry("config", "Show the settings in force and where each comes from."),
-    "help": Entry("help", "Explain a command, or exit-codes or config."),
+    "help": Entry("help", "Explain a command, or exit-codes, filters or config."),
     "version": Entry("version", "Show versions."),
 }
 

@@ -31,7 +31,7 @@ def act_on_ids(stores: Iterable[Store], ids: Sequence[str], act: Act) -> set[str
     done: set[str] = set()
     wanted = list(dict.fromkeys(ids))
     for store in stores:
-        for piece in _pieces(wanted):
+        for piece in pieces(wanted):
             done.update(act(store, piece))
         wanted = [job_id for job_id in wanted if job_id not in done]
         if not wanted:
@@ -48,12 +48,20 @@ def act_on_all(stores: Sequence[Store], act: Act, *, queue: str | None, limit: i
         How many were found, and how many changed.
     """
     found = merge(*(_failed(store, queue, limit) for store in stores), key=_newest_first)
+    return act_on_found(((store, job.id) for store, job in islice(found, limit)), act)
+
+
+def act_on_found(found: Iterable[tuple[Store, str]], act: Act) -> tuple[int, int]:
+    """Act on jobs as they are found, each given with its store.
+
+    Returns:
+        How many were found, and how many changed.
+    """
     matched = changed = 0
-    for piece in _pieces(islice(found, limit)):
+    for piece in pieces(found):
         matched += len(piece)
-        for store in stores:
-            ids = [job.id for owner, job in piece if owner is store]
-            changed += len(act(store, ids)) if ids else 0
+        for store in {id(store): store for store, _ in piece}.values():
+            changed += len(act(store, [job_id for owner, job_id in piece if owner is store]))
     return matched, changed
 
 
@@ -88,7 +96,8 @@ def _newest_first(found: tuple[Store, StoredJob]) -> int:
     return -(found[1].ended_us or 0)
 
 
-def _pieces(ids: Iterable[T]) -> Iterator[list[T]]:
+def pieces(ids: Iterable[T]) -> Iterator[list[T]]:
+    """So many at a time as one call of a store is asked to change."""
     rest = iter(ids)
     while piece := list(islice(rest, STEP)):
         yield piece

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from qcore.clock import SystemClock
 from qcore.errors import ConfigurationError
+from qcore.filters import Filter, Term, Value
 from qcore.jobs.options import seconds
 from qcore.jobs.rate_limits import limit_of_queue
-from qcore.manager.failures import Act, act_on_all, act_on_ids, put_back, until_none
+from qcore.manager.failures import Act, act_on_found, act_on_ids, pieces, put_back, until_none
 from qcore.monitor.rotation import Rotation
+from qcore.monitor.selection import Selection
+from qcore.monitor.snapshots import JobSnapshot
 from qcore.states import JobState
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
     from qcore.manager import QueueManager
 
+EVERY_JOB = Filter()
+"""Asks for nothing."""
+CANCELLABLE = ("delayed", "pending", "retrying", "processing")
+"""States of jobs that can be cancelled, in the order in which jobs move, so that none slips past."""
+_SAMPLE = 3
 COMMANDS = ("pause", "continue", "restart", "terminate")
 """What a worker can be told."""
 
@@ -34,6 +43,10 @@ class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
     told: tuple[str, ...] = ()
     """Ids of jobs that run, and whose workers are told: they are neither changed nor failed."""
     dry_run: bool = False
+    sample: tuple[JobSnapshot, ...] = ()
+    """Of a dry run by filter: a few of those that match."""
+    scanned_limit: bool = False
+    """Not all jobs were looked at: no index tells which match, and there are too many."""
 
 
 class Actions:
@@ -52,17 +65,38 @@ class Actions:
         """Put these failed jobs back as pending."""
         return self._each(ids, put_back)
 
-    def retry_all(self, queue: str | None = None, limit: int | None = None) -> ActionResult:
-        """Put back every failed job, or a queue's, or the newest `limit` of them."""
-        return self._matching(queue, limit, put_back)
+    def retry_all(
+        self, queue: str | None = None, limit: int | None = None, *, where: Filter = EVERY_JOB
+    ) -> ActionResult:
+        """Put back every failed job that matches, or a queue's, or the newest `limit` of them."""
+        return self._matching(_on(queue) & where, limit, put_back)
 
     def forget(self, ids: Sequence[str]) -> ActionResult:
         """Drop these failed jobs for good."""
         return self._each(ids, lambda store, some: store.forget(some))
 
-    def forget_all(self, queue: str | None = None, limit: int | None = None) -> ActionResult:
-        """Drop every failed job, or a queue's, or the newest `limit` of them."""
-        return self._matching(queue, limit, lambda store, some: store.forget(some))
+    def forget_all(
+        self, queue: str | None = None, limit: int | None = None, *, where: Filter = EVERY_JOB
+    ) -> ActionResult:
+        """Drop every failed job that matches, or a queue's, or the newest `limit` of them."""
+        return self._matching(_on(queue) & where, limit, lambda store, some: store.forget(some))
+
+    def preview(self, where: Filter, views: Sequence[str], limit: int | None = None) -> ActionResult:
+        """Count the jobs of these states that match, with a few as a sample; changes nothing.
+
+        Args:
+            where: which ones.
+            views: states that can be acted on: neither `completed` nor `cancelled`.
+            limit: how many would be acted on at the most.
+        """
+        selection = self._select(where, views)
+        found = islice(selection, limit)
+        sample = tuple(one.job for one in islice(found, _SAMPLE))
+        number = len(sample) + sum(1 for _ in found) if selection.is_judged else self._counted(selection)
+        number = number if limit is None else min(number, limit)
+        return ActionResult(
+            matched=number, changed=0, dry_run=True, sample=sample, scanned_limit=selection.scanned_limit
+        )
 
     def flush(self, queue: str | None = None, older_than_s: float | None = None) -> ActionResult:
         """Drop every failed job, or a queue's, or those that failed longer ago."""
@@ -110,6 +144,18 @@ class Actions:
         )
         return msgspec.structs.replace(result, told=told, failed=failed)
 
+    def cancel_all(self, where: Filter, limit: int | None = None, *, hard: bool = False) -> ActionResult:
+        """Cancel every job that waits or runs and matches, or the first `limit`; see `cancel`."""
+        selection = self._select(where, CANCELLABLE)
+        ids = (found.job.id for found in islice(selection, limit))
+        results = [self.cancel(piece, hard=hard) for piece in pieces(ids)]
+        return ActionResult(  # who ended meanwhile is no failure
+            matched=sum(result.matched for result in results),
+            changed=sum(result.changed for result in results),
+            told=tuple(job_id for result in results for job_id in result.told),
+            scanned_limit=selection.scanned_limit,
+        )
+
     def release_lock(self, key: str) -> ActionResult:
         """Free a lock, whosever it is, on whichever connection keeps it."""
         changed = sum([store.release_lock(key) for store in self._stores()])
@@ -156,6 +202,24 @@ class Actions:
         failed = tuple((job_id, "no failed job of this id") for job_id in wanted if job_id not in done)
         return ActionResult(matched=len(wanted), changed=len(done), failed=failed)
 
-    def _matching(self, queue: str | None, limit: int | None, act: Act) -> ActionResult:
-        matched, changed = act_on_all(list(self._stores(queue)), act, queue=queue, limit=limit)
-        return ActionResult(matched=matched, changed=changed)
+    def _matching(self, where: Filter, limit: int | None, act: Act) -> ActionResult:
+        selection = self._select(where, ["failed"])
+        found = ((found.store, found.job.id) for found in islice(selection, limit))
+        matched, changed = act_on_found(found, act)
+        return ActionResult(matched=matched, changed=changed, scanned_limit=selection.scanned_limit)
+
+    def _select(self, where: Filter, views: Sequence[str]) -> Selection:
+        return Selection(self._manager, where, views=views, connection=self._connection, everywhere=True)
+
+    def _counted(self, selection: Selection) -> int:
+        """Count by what the stores keep count of."""
+        return sum(
+            getattr(counts, view)
+            for name, queue in selection.sources
+            for counts in self._manager.connection(name).counts(None if queue is None else [queue])
+            for view in selection.views
+        )
+
+
+def _on(queue: str | None) -> Filter:
+    return Filter() if queue is None else Filter((Term("queue", (Value((queue,)),)),))

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from qcore.clock import Clock, SystemClock, instant
 from qcore.config import mask_url
 from qcore.errors import ConfigurationError, JobNotFound, QueueError
+from qcore.filters import STATES, Filter
 from qcore.monitor.reading import limit_snapshot, lock_snapshot, snapshot, unused_limit, worker_snapshot
+from qcore.monitor.selection import Selection
 from qcore.monitor.snapshots import (
     BackendSnapshot,
     JobSnapshot,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from qcore.manager import QueueManager
     from qcore.records import QueueCounts, StoredJob
 
-VIEWS = ("pending", "delayed", "processing", "retrying", "completed", "failed", "cancelled")
+VIEWS = STATES
 """The lists of jobs there are."""
 
 
@@ -101,6 +103,17 @@ class Monitor:
             jobs=tuple(self._snapshot(job, name, full=False) for job in page.jobs),
             next_cursor=page.next_cursor,
         )
+
+    def select(
+        self,
+        chosen: Filter,
+        *,
+        views: Sequence[str] = VIEWS,
+        connection: str | None = None,
+        bounded: bool = False,
+    ) -> Selection:
+        """Select the jobs that match a filter; see `Selection`."""
+        return Selection(self._manager, chosen, views=views, connection=connection, bounded=bounded, clock=self._clock)
 
     def elsewhere(self, views: Sequence[str]) -> tuple[str, ...]:
         """Tell, in words, which connections in use besides the default hold jobs of these views too."""

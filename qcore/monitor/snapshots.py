@@ -112,6 +112,8 @@ class JobsPage(msgspec.Struct, frozen=True, kw_only=True):
 
     jobs: tuple[JobSnapshot, ...]
     next_cursor: str | None
+    scanned_limit: bool = False
+    """Not all jobs were looked at: no index tells which match, and there are too many."""
 
 
 class LockSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,51 +2,93 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qcore.errors import JobNotFound
 from qcore.states import JobState
 from qctl import format as fmt
 from qctl import output
 from qctl.commands.choosing import confirm
-from qctl.exits import Exit, NotFound
+from qctl.commands.job_items import item_of
+from qctl.commands.selecting import limit_note
+from qctl.exits import Exit, NotFound, WrongUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from qcore.filters import Filter
     from qcore.monitor.actions import ActionResult
+    from qcore.monitor.snapshots import JobSnapshot
     from qctl.context import Invocation
 
+FAILED = ("failed",)
+NOTHING: Mapping[str, Any] = {}
 _SHOWN = 10
 _SAMPLE = 3
 _PAGE = 1000
 
 
-def retry_all(call: Invocation, queue: str | None, limit: int | None, *, dry_run: bool) -> Exit:
-    """Retry every failed job, or a queue's, or the newest `limit`; never asks."""
+def retry_all(call: Invocation, chosen: Filter, limit: int | None, *, dry_run: bool) -> Exit:
+    """Retry every failed job that matches, or the newest `limit`; never asks."""
+    require_some_state(chosen, FAILED)
     if dry_run:
-        return tell(call, "qctl.retry/1", "retried", would_change(count_failed(call, queue, limit)))
-    return tell(call, "qctl.retry/1", "retried", call.actions.retry_all(queue, limit))
+        return tell_selected(call, "qctl.retry/1", "retried", preview(call, chosen, FAILED, limit))
+    return tell_selected(call, "qctl.retry/1", "retried", call.actions.retry_all(limit=limit, where=chosen))
 
 
-def forget_all(call: Invocation, queue: str | None, limit: int | None, *, dry_run: bool) -> Exit:
-    """Forget every failed job, or a queue's, or the newest `limit`, once that is confirmed."""
-    number = count_failed(call, queue, limit)
+def forget_all(call: Invocation, chosen: Filter, limit: int | None, *, dry_run: bool) -> Exit:
+    """Forget every failed job that matches, or the newest `limit`, once that is confirmed."""
+    require_some_state(chosen, FAILED)
+    found = preview(call, chosen, FAILED, limit, is_shown=dry_run)
     if dry_run:
-        return tell(call, "qctl.forget/1", "forgotten", would_change(number))
-    confirm(call, f"drop {fmt.plural(number, 'failed job')} {of_queue(queue)}", sample_of(call, "failed", queue))
-    return tell(call, "qctl.forget/1", "forgotten", call.actions.forget_all(queue, limit))
+        return tell_selected(call, "qctl.forget/1", "forgotten", found)
+    confirm(call, f"drop {fmt.plural(found.matched, 'failed job')} {that_match(chosen)}", lines_of(found.sample))
+    return tell_selected(call, "qctl.forget/1", "forgotten", call.actions.forget_all(limit=limit, where=chosen))
 
 
-def count_failed(call: Invocation, queue: str | None, limit: int | None = None, before: datetime | None = None) -> int:
-    """Count failed jobs: of a queue or all, the newest `limit` at the most, or those that failed before an instant."""
+def require_some_state(chosen: Filter, views: Sequence[str]) -> None:
+    """See to it that a filter leaves a state in which jobs can be acted on.
+
+    Raises:
+        WrongUsage: it does not.
+    """
+    if not chosen.states & set(views):
+        raise WrongUsage(f"this acts on jobs that are {' or '.join(views)}, and the filter leaves none of these")
+
+
+def preview(
+    call: Invocation, chosen: Filter, views: Sequence[str], limit: int | None, *, is_shown: bool = True
+) -> ActionResult:
+    """Count what would be acted on; a few of it are shown beside the data."""
+    found = call.actions.preview(chosen, views, limit)
+    for line in lines_of(found.sample) if is_shown and output.format_of(call) != "json" else ():
+        output.note(call, f"  {line}")
+    return found
+
+
+def lines_of(jobs: Sequence[JobSnapshot]) -> list[str]:
+    """A line for each job, to show before it is lost."""
+    return [f"{job.id}  {job.name}  {job.queue}" for job in jobs]
+
+
+def that_match(chosen: Filter) -> str:
+    """The words for which: `of every queue`, `of queue emails`, or `that match tag:eu`."""
+    if not chosen:
+        return of_queue(None)
+    (first, *more) = chosen.terms
+    if not more and first.field == "queue" and chosen.queues and len(chosen.queues) == 1:
+        return of_queue(next(iter(chosen.queues)))
+    return f"that match {chosen}"
+
+
+def count_failed(call: Invocation, queue: str | None, before: datetime | None = None) -> int:
+    """Count failed jobs: of a queue or all, or those that failed before an instant."""
     names = call.connections_for(queue)
     if before is not None:
         return sum(_count_before(call, queue, before, name) for name in names)
     wanted = [queue] if queue else None
-    number = sum(call.monitor.stats(wanted, connection=name).totals.failed for name in names)
-    return number if limit is None else min(number, limit)
+    return sum(call.monitor.stats(wanted, connection=name).totals.failed for name in names)
 
 
 def _count_before(call: Invocation, queue: str | None, before: datetime, connection: str) -> int:
@@ -91,12 +133,12 @@ def sample_of(call: Invocation, view: str, queue: str | None) -> list[str]:
     names = call.connections_for(queue)
     pages = [call.monitor.jobs(view, queue=queue, limit=_SAMPLE, connection=name) for name in names]
     jobs = [job for page in pages for job in page.jobs]
-    return [f"{job.id}  {job.name}  {job.queue}" for job in jobs[:_SAMPLE]]
+    return lines_of(jobs[:_SAMPLE])
 
 
-def elsewhere(call: Invocation, views: Sequence[str], queue: str | None, cursor: str | None) -> Sequence[str]:
+def elsewhere(call: Invocation, views: Sequence[str], chosen: Filter, cursor: str | None) -> Sequence[str]:
     """Warnings beside the first page of a list of the default connection: what other connections hold."""
-    if call.flags.connection or queue is not None or cursor is not None:
+    if call.flags.connection or chosen.queues is not None or cursor is not None:
         return ()
     return call.monitor.elsewhere(views)
 
@@ -113,7 +155,17 @@ def would_change(number: int) -> ActionResult:
     return ActionResult(matched=number, changed=0, failed=(), dry_run=True)
 
 
-def tell(call: Invocation, schema: str, done: str, result: ActionResult, noun: str = "job") -> Exit:
+def tell_selected(call: Invocation, schema: str, done: str, result: ActionResult) -> Exit:
+    """Print what an action on selected jobs did, whether all were looked at, and of a dry run some that match."""
+    more: dict[str, Any] = {"scanned_limit": result.scanned_limit}
+    if result.dry_run:
+        more["sample"] = [item_of(job) for job in result.sample]
+    return tell(call, schema, done, result, more=more)
+
+
+def tell(
+    call: Invocation, schema: str, done: str, result: ActionResult, noun: str = "job", more: Mapping[str, Any] = NOTHING
+) -> Exit:
     """Print what an action did.
 
     Args:
@@ -122,6 +174,7 @@ def tell(call: Invocation, schema: str, done: str, result: ActionResult, noun: s
         done: the verb in the past tense, `retried`.
         result: what the action says.
         noun: what was counted.
+        more: fields of the JSON.
 
     Returns:
         0, or 1 where it failed for some.
@@ -136,8 +189,9 @@ def tell(call: Invocation, schema: str, done: str, result: ActionResult, noun: s
     data = {
         "matched": result.matched,
         "changed": result.changed,
-        "failed": [{"id": job_id, "reason": reason} for job_id, reason in result.failed],
+        "failed": failures_of(result),
         "dry_run": result.dry_run,
+        **more,
     }
     sentence = f"{done} {fmt.plural(result.changed, noun)}"
     if result.dry_run:
@@ -147,7 +201,13 @@ def tell(call: Invocation, schema: str, done: str, result: ActionResult, noun: s
     return Exit.FAILED if result.failed else Exit.OK
 
 
+def failures_of(result: ActionResult) -> list[dict[str, str]]:
+    """What was not changed, and why, as JSON tells it."""
+    return [{"id": job_id, "reason": reason} for job_id, reason in result.failed]
+
+
 def reasons(result: ActionResult) -> list[str]:
-    """The warnings that say what was not changed, and why."""
+    """The warnings that say what was not changed, and why, and whether something was not even looked at."""
     reasons = [f"{job_id}: {reason}" for job_id, reason in result.failed[:_SHOWN]]
-    return reasons + ([f"and {len(result.failed) - _SHOWN:,} more"] if len(result.failed) > _SHOWN else [])
+    reasons += [f"and {len(result.failed) - _SHOWN:,} more"] if len(result.failed) > _SHOWN else []
+    return reasons + limit_note(result.scanned_limit)

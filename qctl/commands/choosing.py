@@ -26,6 +26,18 @@ def read_ids(words: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
+def require_ids(words: Sequence[str] | None, *, is_selected: bool) -> None:
+    """See to it that ids were given, and nothing beside them that selects jobs.
+
+    Raises:
+        WrongUsage: neither ids nor a filter, or both.
+    """
+    if words and is_selected:
+        raise WrongUsage("ids and what selects jobs exclude each other", hint="give ids, or --where FILTER")
+    if not words:
+        raise WrongUsage("no job was named", hint="give ids, - for those on stdin, or --where FILTER")
+
+
 def _ids_on_stdin() -> list[str]:
     lines = (line.strip() for line in sys.stdin or ())
     return [_id_of(line) for line in lines if line]

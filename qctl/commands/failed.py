@@ -5,35 +5,66 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qctl import output
-from qctl.commands.bulk import elsewhere, forget_all, retry_all
-from qctl.commands.choosing import require_queues, require_writable
+from qctl.commands.bulk import FAILED, elsewhere, forget_all, require_some_state, retry_all
+from qctl.commands.choosing import require_writable
+from qctl.commands.grouping import show_groups
 from qctl.commands.job_items import FAILED_COLUMNS, item_of
+from qctl.commands.selecting import (
+    Class,
+    Cursor,
+    Limit,
+    Queue,
+    Search,
+    Since,
+    Tag,
+    Where,
+    filter_of,
+    limit_note,
+    page_of,
+    require_known,
+)
 from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from qcore.monitor.snapshots import JobsPage
+    from qcore.filters import Filter
 
 EXAMPLES = (
     "qctl failed",
     "qctl failed --queue emails --retry",
+    "qctl failed --since 24h --group-by exception",
+    "qctl failed --where 'error:~Timeout job:Send*' --fail-if-any",
     "qctl failed --format '{id} {error}'",
 )
-EXITS = (Exit.FAILED, Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.UNCONFIRMED, Exit.CONFLICT)
+EXITS = (
+    Exit.FAILED,
+    Exit.USAGE,
+    Exit.NOT_FOUND,
+    Exit.UNREACHABLE,
+    Exit.CONFIGURATION,
+    Exit.UNCONFIRMED,
+    Exit.CONFLICT,
+    Exit.THRESHOLD,
+)
 _PAGE = 50
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917  each flag is a parameter
     ctx: typer.Context,
-    queue: Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Only this queue's.")] = None,
+    queue: Queue = None,
+    class_: Class = None,
+    tag: Tag = None,
+    since: Since = None,
+    search: Search = None,
+    where: Where = None,
+    group_by: Annotated[
+        str | None, typer.Option("--group-by", metavar="WHAT", help="Count them by exception, job or queue.")
+    ] = None,
+    fail_if_any: Annotated[bool, typer.Option("--fail-if-any", help="Exit 20 where there are some.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Put all that match back in their queues.")] = False,
     forget: Annotated[bool, typer.Option("--forget", help="Drop all that match for good.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="How many at the most.")] = None,
-    cursor: Annotated[
-        str | None, typer.Option("--cursor", metavar="CURSOR", help="Where the page before ended.")
-    ] = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --retry or --forget: only count.")] = False,
 ) -> Exit:
     """List failed jobs, or act on all that match.
@@ -42,33 +73,47 @@ def run(
     --retry never asks.
     """
     call = Invocation.of(ctx)
-    if retry and forget:
-        raise WrongUsage("--retry and --forget exclude each other")
-    if queue is not None:
-        require_queues(call, [queue])
+    _require_one(retry=retry, forget=forget, group_by=group_by is not None, fail_if_any=fail_if_any)
+    chosen = filter_of(where, queue=queue, classes=class_, tags=tag, since=since, search=search)
+    require_some_state(chosen, FAILED)
     if retry or forget:
         require_writable(call)
-    if retry:
-        return retry_all(call, queue, limit, dry_run=dry_run)
-    if forget:
-        return forget_all(call, queue, limit, dry_run=dry_run)
-    connection = call.flags.connection
-    page = call.monitor.jobs("failed", queue=queue, cursor=cursor, limit=limit or _PAGE, connection=connection)
-    _list(call, page, elsewhere(call, ["failed"], queue, cursor))
-    return Exit.OK
+    require_known(call, queue)
+    if retry or forget:
+        act = retry_all if retry else forget_all
+        return act(call, chosen, limit, dry_run=dry_run)
+    if group_by is not None:
+        has_some = show_groups(call, chosen, group_by, limit or _PAGE)
+    else:
+        has_some = _list(call, chosen, limit or _PAGE, cursor)
+    return Exit.THRESHOLD if has_some and fail_if_any else Exit.OK
 
 
-def _list(call: Invocation, page: "JobsPage", warnings: "Sequence[str]") -> None:
+def _require_one(*, retry: bool, forget: bool, group_by: bool, fail_if_any: bool) -> None:
+    if retry and forget:
+        raise WrongUsage("--retry and --forget exclude each other")
+    if (retry or forget) and (group_by or fail_if_any):
+        shown, done = "--group-by" if group_by else "--fail-if-any", "--retry" if retry else "--forget"
+        raise WrongUsage(f"{done} and {shown} exclude each other", hint="one call lists, another acts")
+
+
+def _list(call: Invocation, chosen: "Filter", limit: int, cursor: str | None) -> bool:
+    """Show one page; whether there is anything on it."""
+    page = page_of(call, chosen, FAILED, limit, cursor)
     items = [item_of(job) for job in page.jobs]
     report = output.Report(
         schema="qctl.failed/1",
-        data={"jobs": items},
+        data={"jobs": items, "scanned_limit": page.scanned_limit},
         items=items,
         item_schema="qctl.job/1",
         columns=FAILED_COLUMNS,
-        empty="no failed jobs",
+        empty="no failed jobs" + (" that match" if chosen else ""),
         backend=call.backend(),
         next_cursor=page.next_cursor,
-        warnings=warnings,
+        warnings=[
+            *elsewhere(call, FAILED, chosen, cursor),
+            *limit_note(page.scanned_limit, how=", or go on with --cursor"),
+        ],
     )
     output.show(call, report)
+    return bool(items)

@@ -1,29 +1,32 @@
 """`qctl forget`."""
 
-from typing import Annotated
-
 import typer
 
-from qctl.commands.bulk import count_given, tell
-from qctl.commands.choosing import read_ids, require_writable
+from qctl.commands.bulk import count_given, forget_all, tell_selected
+from qctl.commands.choosing import read_ids, require_ids, require_writable
+from qctl.commands.selecting import DryRun, Ids, Limit, Where, filter_of
 from qctl.context import Invocation
 from qctl.exits import Exit
 
-EXAMPLES = ("qctl forget 0192f0c1-7f1e-7cc3-98c4-dc0c0c07398f", "qctl failed -o name | qctl forget -")
-EXITS = (Exit.FAILED, Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
+EXAMPLES = (
+    "qctl forget 0192f0c1-7f1e-7cc3-98c4-dc0c0c07398f",
+    "qctl failed -o name | qctl forget -",
+    "qctl forget --where 'job:Import* ended<-7d' --dry-run",
+)
+EXITS = (Exit.FAILED, Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.UNCONFIRMED, Exit.CONFLICT)
 
 
-def run(
-    ctx: typer.Context,
-    ids: Annotated[list[str], typer.Argument(metavar="ID...|-", help="Which; - reads ids from stdin.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
-) -> Exit:
+def run(ctx: typer.Context, ids: Ids = None, where: Where = None, limit: Limit = None, dry_run: DryRun = False) -> Exit:
     """Drop failed jobs for good.
 
-    Asks nothing, since each is named. To drop all of a queue: qctl failed --queue QUEUE --forget.
+    Those that are named, or all that match, or the newest N of these with --limit N. Asks nothing where each is named.
+    With --where it asks first; without a terminal it needs --yes.
     """
     call = Invocation.of(ctx)
     require_writable(call)
-    chosen = read_ids(ids)
+    if where is not None and not ids:
+        return forget_all(call, filter_of(where), limit, dry_run=dry_run)
+    require_ids(ids, is_selected=where is not None or limit is not None)
+    chosen = read_ids(ids or ())
     result = count_given(call, chosen) if dry_run else call.actions.forget(chosen)
-    return tell(call, "qctl.forget/1", "forgotten", result)
+    return tell_selected(call, "qctl.forget/1", "forgotten", result)

@@ -1,26 +1,22 @@
 """`qctl jobs`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from qctl import output
 from qctl.commands.bulk import elsewhere
-from qctl.commands.choosing import require_queues
 from qctl.commands.job_items import JOB_COLUMNS, item_of
+from qctl.commands.selecting import Cursor, Queue, Where, filter_of, limit_note, page_of, require_known
 from qctl.commands.values import split
 from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from qcore.monitor.snapshots import JobSnapshot
 
 VIEWS = ("processing", "retrying", "pending", "delayed", "failed", "completed", "cancelled")
 EXAMPLES = (
     "qctl jobs --state processing",
     "qctl jobs --queue emails --limit 10 --json",
+    "qctl jobs --where 'runtime>2s -job:Import* args.user.id:42'",
     "qctl jobs --state failed -o name | qctl retry -",
 )
 EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION)
@@ -31,11 +27,10 @@ def run(
     state: Annotated[
         list[str] | None, typer.Option("--state", metavar="STATE", help="Only jobs in this state; may be repeated.")
     ] = None,
-    queue: Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Only this queue's.")] = None,
+    queue: Queue = None,
+    where: Where = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, metavar="N", help="How many at the most.")] = 50,
-    cursor: Annotated[
-        str | None, typer.Option("--cursor", metavar="CURSOR", help="Where the page before ended.")
-    ] = None,
+    cursor: Cursor = None,
 ) -> None:
     """List jobs by state.
 
@@ -44,20 +39,24 @@ def run(
     """
     call = Invocation.of(ctx)
     views = _views(split(state))
-    jobs, next_cursor = _pages(call, views, queue, cursor, limit)
-    if queue is not None and not jobs:
-        require_queues(call, [queue])
-    items = [item_of(job) for job in jobs]
+    chosen = filter_of(where, queue=queue)
+    page = page_of(call, chosen, views, limit, cursor)
+    if not page.jobs:
+        require_known(call, queue)
+    items = [item_of(job) for job in page.jobs]
     report = output.Report(
         schema="qctl.jobs/1",
-        data={"jobs": items},
+        data={"jobs": items, "scanned_limit": page.scanned_limit},
         items=items,
         item_schema="qctl.job/1",
         columns=JOB_COLUMNS,
-        empty="no jobs" if not state else f"no {' or '.join(split(state))} jobs",
+        empty=_nothing(split(state), is_filtered=where is not None),
         backend=call.backend(),
-        next_cursor=next_cursor,
-        warnings=elsewhere(call, views, queue, cursor),
+        next_cursor=page.next_cursor,
+        warnings=[
+            *elsewhere(call, views, chosen, cursor),
+            *limit_note(page.scanned_limit, how=", or go on with --cursor"),
+        ],
     )
     output.show(call, report)
 
@@ -69,24 +68,6 @@ def _views(states: list[str]) -> list[str]:
     return [view for view in VIEWS if view in states] or list(VIEWS)
 
 
-def _pages(
-    call: Invocation, views: list[str], queue: str | None, cursor: str | None, limit: int
-) -> "tuple[Sequence[JobSnapshot], str | None]":
-    """Fill one page from several views; its cursor says in which of them, and where there, it ended."""
-    view, _, inner = (cursor or f"{views[0]}:").partition(":")
-    if view not in views:
-        raise WrongUsage(
-            f"no cursor of this list: {cursor!r}", hint="give next_cursor of the page before, with its --state"
-        )
-    jobs: list[JobSnapshot] = []
-    for current in views[views.index(view) :]:
-        if len(jobs) == limit:
-            return jobs, f"{current}:"
-        page = call.monitor.jobs(
-            current, queue=queue, cursor=inner or None, limit=limit - len(jobs), connection=call.flags.connection
-        )
-        jobs += page.jobs
-        inner = ""
-        if page.next_cursor:
-            return jobs, f"{current}:{page.next_cursor}"
-    return jobs, None
+def _nothing(states: list[str], *, is_filtered: bool) -> str:
+    named = f"no {' or '.join(states)} jobs" if states else "no jobs"
+    return f"{named} that match" if is_filtered else named

@@ -101,7 +101,7 @@ def test_retry_by_id_and_all(busy: Shop, schemas: Schemas) -> None:
     assert busy.failed_ids() == [second]
     answer = busy.qctl("retry", "all", "--json").json()
     schemas.check("retry", answer)
-    assert answer["data"] == {"matched": 1, "changed": 1, "failed": [], "dry_run": False}
+    assert answer["data"] == {"matched": 1, "changed": 1, "failed": [], "dry_run": False, "scanned_limit": False}
     assert busy.count("failed") == 0
     assert busy.qctl("retry", "all").out == "retried 0 jobs\n"
 
@@ -167,7 +167,8 @@ def test_cancel_by_id_asks_nothing(busy: Shop, schemas: Schemas) -> None:
     answer = busy.qctl("cancel", "-", "--hard", "--json", stdin="\n".join([*ids, MISSING]), expect=1).json()
     schemas.check("cancel", answer)
     gone = [{"id": ids[0], "reason": "it is cancelled already"}, {"id": MISSING, "reason": "no such job"}]
-    assert answer["data"] == {"matched": 4, "changed": 2, "told": [], "failed": gone, "hard": True}
+    told = {"told": [], "hard": True, "dry_run": False, "scanned_limit": False}
+    assert answer["data"] == {"matched": 4, "changed": 2, "failed": gone, **told}
     assert busy.count("cancelled") == 3
 
 
