@@ -21,7 +21,10 @@ class Exit(IntEnum):
     UNCONFIRMED = 6
     CONFLICT = 7
     PARTIAL = 8
+    DEGRADED = 10
+    CRITICAL = 11
     MEMORY = 12
+    OVER = 20
     INTERRUPTED = 130
 
 
@@ -35,7 +38,10 @@ MEANINGS = {
     Exit.UNCONFIRMED: "not confirmed; nothing was changed",
     Exit.CONFLICT: "conflict: unique job, queue full, queue protected, or read-only",
     Exit.PARTIAL: "--wait ran out of time; the job goes on",
+    Exit.DEGRADED: "health: something is not as it should be, and jobs still run",
+    Exit.CRITICAL: "health: jobs do not run, or may be lost",
     Exit.MEMORY: "the worker reached its memory limit; start it again",
+    Exit.OVER: "a threshold is passed",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
 }
 
