@@ -53,7 +53,7 @@ def run(ctx: typer.Context) -> None:
         items=_rows(data),
         item_schema="qctl.doctor.item/1",
         columns=_COLUMNS,
-        text=_page(call, data, checks),
+        text=_page(call, data, checks) if output.format_of(call) == "table" else None,
         backend=call.backend(),
     )
     output.show(call, report)

@@ -61,7 +61,7 @@ def report_of(call: Invocation, checks: Sequence[Check]) -> output.Report:
         item_schema="qctl.health.check/1",
         columns=_COLUMNS,
         name="name",
-        text=page_of(checks, ascii_only=output.wants_ascii(call)),
+        text=page_of(checks, ascii_only=output.wants_ascii(call)) if output.format_of(call) == "table" else None,
         backend=call.backend(),
     )
 
