@@ -145,7 +145,7 @@ queue-dashboard: $(READY) ## The dashboard (its command is still to come)
 queue-metrics: $(READY) ## How many jobs ended, how long they ran and waited
 	@$(BIN)/qctl metrics
 
-queue-health: $(READY) ## Whether all is well (its command is still to come)
+queue-health: $(READY) ## Whether all is well
 	@$(BIN)/qctl health
 
 queue-top: $(READY) ## The htop of queues (its command is still to come)

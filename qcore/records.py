@@ -225,3 +225,46 @@ class WorkerRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     rss_bytes: int = 0
     beat_us: int = 0
     """When it last reported, by the store's clock; filled in by the store."""
+
+
+class Trait(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A setting or a version of the store that decides what it may lose; the driver knows what it means."""
+
+    name: str
+    value: str
+    risk: str = ""
+    """What may come of this value, in one line; empty: nothing."""
+    remedy: str = ""
+    is_grave: bool = False
+    """Jobs may be lost while everything works as it is set up."""
+
+
+class StoreFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a store tells of itself; None where it has nothing of the kind, or does not tell."""
+
+    product: str
+    """As its makers call it."""
+    version: str = ""
+    now_us: int
+    """By its clock."""
+    latency_s: float
+    """Of one question and its answer, on a connection that stands."""
+    skew_s: float = 0.0
+    """By how much its clock is ahead of this host's."""
+    revision: str | None = None
+    """Of its tables; None where there are none."""
+    wanted_revision: str | None = None
+    """Which this version needs; None for a store without a schema."""
+    is_known_revision: bool = True
+    file_bytes: int | None = None
+    """Of an embedded store, its journal included."""
+    free_bytes: int | None = None
+    """Of the disk that it is on."""
+    memory_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    """0: it has no limit."""
+    eviction: Trait | None = None
+    library: Trait | None = None
+    """The version of what reads and writes it."""
+    durability: tuple[Trait, ...] = ()
+    """What decides whether a crash or a power cut loses anything."""

@@ -22,6 +22,8 @@ class Exit(IntEnum):
     UNCONFIRMED = 6
     CONFLICT = 7
     PARTIAL = 8
+    DEGRADED = 10
+    CRITICAL = 11
     MEMORY = 12
     THRESHOLD = 20
     INTERRUPTED = 130
@@ -37,8 +39,10 @@ MEANINGS = {
     Exit.UNCONFIRMED: "not confirmed; nothing was changed",
     Exit.CONFLICT: "conflict: unique job, queue full, queue protected, or read-only",
     Exit.PARTIAL: "--wait ran out of time; the job goes on",
+    Exit.DEGRADED: "health: something is not as it should be, and jobs still run",
+    Exit.CRITICAL: "health: jobs do not run, or may be lost",
     Exit.MEMORY: "the worker reached its memory limit; start it again",
-    Exit.THRESHOLD: "above what --fail-over allows, or some where --fail-if-any allows none",
+    Exit.THRESHOLD: "a threshold is passed, or there are some where --fail-if-any allows none",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
 }
 

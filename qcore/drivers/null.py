@@ -6,12 +6,22 @@ from collections.abc import Collection, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from qcore.clock import SystemClock
 from qcore.drivers.base import Capabilities
 from qcore.drivers.operator import Change
 from qcore.envelope import Started, StartVerdict
 from qcore.errors import ConfigurationError
 from qcore.flows import FlowPage
-from qcore.records import LimitPage, LockPage, Page, QueueCounts, QueueDefinition, StoredJob, WorkerRecord
+from qcore.records import (
+    LimitPage,
+    LockPage,
+    Page,
+    QueueCounts,
+    QueueDefinition,
+    StoredJob,
+    StoreFacts,
+    WorkerRecord,
+)
 
 if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
@@ -258,6 +268,10 @@ class NullDriver:
     def ping(self) -> float:
         """Answer at once."""
         return 0.0
+
+    def facts(self) -> StoreFacts:
+        """Tell that there is no store."""
+        return StoreFacts(product="none", now_us=SystemClock().wall_us(), latency_s=0.0)
 
 
 def open_null(settings: ConnectionSettings) -> NullDriver:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from qcore.flows import FlowKind, FlowPage, FlowRecord, Step
 from qcore.measures import Reading, Span
-from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, WorkerRecord
+from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, StoreFacts, WorkerRecord
 
 
 class Reader(Protocol):
@@ -104,4 +104,14 @@ class Reader(Protocol):
 
     def ping(self) -> float:
         """Ask the store for an answer; returns the seconds it took, or raises `ConnectionFailed`."""
+        ...
+
+    def facts(self) -> StoreFacts:
+        """Tell what the store is and how it is set up. Changes nothing: tables are neither made nor updated.
+
+        What it may not be asked for is left out.
+
+        Raises:
+            ConnectionFailed: the store does not answer.
+        """
         ...

@@ -137,14 +137,18 @@ class QueueManager(Hooks, Queues):
             ConfigurationError: there is no such connection, or its client library is missing.
         """
         settings = self.settings.connection(name)
-        store = self._stores.get(settings.name)
-        if store is None:
-            with self._lock:
-                store = self._stores.get(settings.name)
-                if store is None:
-                    store = self._stores[settings.name] = open_store(settings)
+        store = self._stores.get(settings.name) or self.look_at(settings.name)
         if self._published.get(settings.name) != defined.version:
             self._publish(settings.name, store)
+        return store
+
+    def look_at(self, name: str) -> Store:
+        """Return the store of a connection without publishing anything there, whatever state it is in."""
+        settings = self.settings.connection(name)
+        with self._lock:
+            store = self._stores.get(settings.name)
+            if store is None:
+                store = self._stores[settings.name] = open_store(settings)
         return store
 
     def connections(self) -> list[str]:
@@ -177,10 +181,7 @@ class QueueManager(Hooks, Queues):
     def migrate(self, name: str | None = None) -> list[str]:
         """Bring a connection's schema up to date; returns the revisions applied."""
         settings = self.settings.connection(name)
-        with self._lock:
-            if settings.name not in self._stores:
-                self._stores[settings.name] = open_store(settings)
-        return list(self._stores[settings.name].migrate())
+        return list(self.look_at(settings.name).migrate())
 
     @everywhere
     def sessions(self, factory: Callable[[], Any]) -> None:

@@ -20,19 +20,24 @@ def run(ctx: typer.Context) -> None:
 
     Of qctl, of Python and SQLite, and of the libraries that are installed here.
     """
-    import sqlite3
-
-    versions = {"qctl": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    versions |= {name: version for name in _LIBRARIES if (version := _installed(name))}
+    found = versions()
     report = output.Report(
         schema="qctl.version/1",
-        data=versions,
-        items=[{"name": name, "version": version} for name, version in versions.items()],
+        data=found,
+        items=[{"name": name, "version": version} for name, version in found.items()],
         item_schema="qctl.version.item/1",
         columns=_COLUMNS,
         name="version",
     )
     output.show(Invocation.of(ctx), report)
+
+
+def versions() -> dict[str, str]:
+    """By name, of all that matters and is installed."""
+    import sqlite3
+
+    ours = {"qctl": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    return ours | {name: version for name in _LIBRARIES if (version := _installed(name))}
 
 
 def _installed(name: str) -> str | None:

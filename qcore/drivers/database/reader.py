@@ -13,11 +13,22 @@ from qcore.drivers.database.flow_statements import counted_in
 from qcore.drivers.database.flowing import flow_of, steps_in
 from qcore.drivers.database.moves import worker_of
 from qcore.drivers.database.readings import Readings
-from qcore.drivers.database.schema import EXCLUSIVE, FOREVER_US, UNIQUE, UNTIL_START
+from qcore.drivers.database.schema import EXCLUSIVE, FOREVER_US, REVISIONS, UNIQUE, UNTIL_START
+from qcore.drivers.timing import timed
 from qcore.errors import ConfigurationError
 from qcore.flows import FlowPage, FlowRecord
 from qcore.limits import unpack
-from qcore.records import LimitPage, LimitRecord, LockPage, LockRecord, Page, QueueCounts, QueueDefinition, StoredJob
+from qcore.records import (
+    LimitPage,
+    LimitRecord,
+    LockPage,
+    LockRecord,
+    Page,
+    QueueCounts,
+    QueueDefinition,
+    StoredJob,
+    StoreFacts,
+)
 from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
@@ -154,6 +165,22 @@ class DatabaseReader:
         began = time.perf_counter()
         self._link.run(self._instant, begin=())
         return time.perf_counter() - began
+
+    def facts(self) -> StoreFacts:
+        """Tell what the database is and how it is set up; see `Reader.facts`."""
+
+        def read(connection: Connection) -> StoreFacts:
+            revision = self._link.upgrade.found(connection)
+            self._instant(connection)  # the first time it is compiled, which is not to be timed
+            return StoreFacts(
+                revision=revision,
+                wanted_revision=REVISIONS[-1],
+                is_known_revision=revision is None or revision in REVISIONS,
+                **self._link.dialect.facts(connection),
+                **timed(lambda: self._instant(connection)),
+            )
+
+        return self._link.transact(read, begin=())
 
     def _instant(self, connection: Connection) -> int:
         return int(self._readings.instant.run(connection).scalar())

@@ -73,11 +73,15 @@ class Upgrade:
         tables.metadata.create_all(connection)
         connection.execute(insert(tables.version).values(version_num=REVISIONS[-1]))
 
-    def _revision(self, connection: Connection) -> str | None:
+    def found(self, connection: Connection) -> str | None:
+        """Read the revision of the tables that are there, whether it is known or not."""
         version = self._link.tables.version
         if not inspect(connection).has_table(version.name):
             return None
-        revision = connection.execute(select(version.c.version_num)).scalar_one_or_none()
+        return connection.execute(select(version.c.version_num)).scalar_one_or_none()
+
+    def _revision(self, connection: Connection) -> str | None:
+        revision = self.found(connection)
         if revision is not None and revision not in REVISIONS:
             raise SchemaError(
                 f"{self._where}: its tables are of a newer version (revision {revision}, known here: {REVISIONS[-1]})",

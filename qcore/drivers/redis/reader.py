@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qcore.drivers.redis.facts import facts_in
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.wire import (
     NO_MARKS,
@@ -19,8 +20,20 @@ from qcore.drivers.redis.wire import (
     unpack_ending,
     unpack_marks,
 )
+from qcore.drivers.timing import timed
+from qcore.errors import ConnectionFailed
 from qcore.limits import unpack
-from qcore.records import LimitPage, LimitRecord, LockPage, LockRecord, Page, QueueCounts, StoredJob, WorkerRecord
+from qcore.records import (
+    LimitPage,
+    LimitRecord,
+    LockPage,
+    LockRecord,
+    Page,
+    QueueCounts,
+    StoredJob,
+    StoreFacts,
+    WorkerRecord,
+)
 from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
@@ -106,6 +119,20 @@ class RedisReader:
         began = time.perf_counter()
         self._server.call("PING")
         return time.perf_counter() - began
+
+    def facts(self) -> StoreFacts:
+        """Tell what the server is and how it is set up; see `Reader.facts`."""
+        try:
+            info = self._server.call("INFO")
+        except ConnectionFailed as failure:
+            if not failure.is_refusal:
+                raise
+            info = b""  # this user may not ask
+        return StoreFacts(**facts_in(info), **timed(self._time_us))
+
+    def _time_us(self) -> int:
+        seconds, micros = self._server.call("TIME")
+        return int(seconds) * 1_000_000 + int(micros)
 
 
 def _lock(key: bytes, value: bytes) -> LockRecord:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qcore.drivers.timing import timed
 from qcore.flows import FlowPage, FlowRecord
-from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, WorkerRecord
+from qcore.records import LimitPage, LockPage, Page, QueueCounts, StoredJob, StoreFacts, WorkerRecord
 
 if TYPE_CHECKING:
     from qcore import measures
@@ -113,6 +114,11 @@ class Reading:
         began = time.perf_counter()
         with self._shelf.lock:
             return time.perf_counter() - began
+
+    def facts(self) -> StoreFacts:
+        """Tell what the store is; see `Reader.facts`."""
+        with self._shelf.lock:
+            return StoreFacts(product="memory", **timed(self._shelf.now))
 
 
 def _record(opening: Opening) -> FlowRecord:

@@ -262,5 +262,9 @@ class Dialect(ABC):
         connection.exec_driver_sql("COMMIT")
 
     @abstractmethod
+    def facts(self, connection: Connection) -> dict[str, Any]:
+        """What the database tells of itself: fields of `StoreFacts`, as far as it may be asked for them."""
+
+    @abstractmethod
     def watch(self, link: Link) -> Watch:
         """What tells a wait that something happened in the store."""

@@ -17,6 +17,7 @@ from qcore.drivers.database.dialects.base import CELL_ROW, ENDED_ROW, Dialect, T
 from qcore.drivers.database.moves import Moves, ended_rows
 from qcore.drivers.database.statements import Statements
 from qcore.drivers.database.watch import PollWatch
+from qcore.records import Trait
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _AGAIN = frozenset({1020, 1205, 1213, 3572})
 _NO_TABLE = frozenset({1054, 1146})
 _GONE = frozenset({1040, 1053, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031})
+_FLUSHED = frozenset({"1", "3"})
+"""Ways to commit that wait for the disk."""
 _EPOCH = "'1970-01-01 00:00:00'"
 _encode = msgspec.json.Encoder().encode
 
@@ -194,6 +197,22 @@ class MySQL(Dialect):
             yield
         finally:
             connection.exec_driver_sql("SELECT RELEASE_LOCK(%s)", (name,))
+
+    def facts(self, connection: Connection) -> dict[str, Any]:
+        """Version, and whether a commit waits for the disk."""
+        asked = "SELECT VERSION(), @@innodb_flush_log_at_trx_commit"
+        version, flushes = connection.exec_driver_sql(asked).one()
+        name, value = "innodb_flush_log_at_trx_commit", str(flushes)
+        risk, remedy = "a crash of the server's host may lose the last second of jobs", f"{name} = 1 in my.cnf"
+        return {
+            "product": "MariaDB" if cast("MySQLDialect", self.sqlalchemy).is_mariadb else "MySQL",
+            "version": str(version),
+            "durability": (
+                Trait(name=name, value=value)
+                if value in _FLUSHED
+                else Trait(name=name, value=value, risk=risk, remedy=remedy),
+            ),
+        }
 
     def watch(self, link: Link) -> Watch:
         """Ask now and then: this server tells nobody anything."""

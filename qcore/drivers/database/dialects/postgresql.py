@@ -38,6 +38,7 @@ from qcore.drivers.database.dialects.upsert import on_conflict
 from qcore.drivers.database.moves import Moves, encode_tags, ended_rows, in_order
 from qcore.drivers.database.notifications import NotificationWatch
 from qcore.drivers.database.statements import Statements, literally
+from qcore.records import Trait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Sequence
@@ -235,6 +236,22 @@ class PostgreSQL(Dialect):
             return f"the server did not answer within {self.settings.timeout_s:g} s"
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return lines[0] if lines else type(error).__name__
+
+    def facts(self, connection: Connection) -> dict[str, Any]:
+        """Version, and whether commits and pages are safe on disk."""
+        asked = "SELECT name, setting FROM pg_settings WHERE name IN ('server_version', 'fsync', 'full_page_writes')"
+        said: dict[str, str] = {row[0]: row[1] for row in connection.exec_driver_sql(asked)}
+        risk, remedy = "a crash of the server's host may damage the database", "{} = on in postgresql.conf"
+        return {
+            "product": "PostgreSQL",
+            "version": said.pop("server_version", ""),
+            "durability": tuple(
+                Trait(name=name, value=value)
+                if value == "on"
+                else Trait(name=name, value=value, risk=risk, remedy=remedy.format(name))
+                for name, value in sorted(said.items())
+            ),
+        }
 
     def watch(self, link: Link) -> Watch:
         """Listen to what the server tells."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
 import zlib
@@ -31,11 +32,12 @@ from qcore.drivers.database.dialects.sqlite_moves import SqliteMoves, SqliteStat
 from qcore.drivers.database.dialects.upsert import on_conflict
 from qcore.drivers.database.watch import FileWatch, PollWatch
 from qcore.errors import ConfigurationError
+from qcore.records import Trait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import URL, ColumnElement, Engine, FromClause, Insert, Select, Table
+    from sqlalchemy import URL, ColumnElement, Connection, Engine, FromClause, Insert, Select, Table
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.types import TypeEngine
 
@@ -48,6 +50,10 @@ if TYPE_CHECKING:
 
 _OLDEST = (3, 35, 0)
 """The first version that answers from an update."""
+_MENDED = (3, 51, 3)
+"""The first version without a race when the journal begins anew."""
+_MENDED_TOO = ((3, 50, 7), (3, 44, 6))
+"""Older lines that were mended from there on."""
 _BUSY_MS = 20
 """How long SQLite itself waits for a lock, blind to signals; the link waits the rest of the time."""
 _CHECKPOINT_PAGES = 4000
@@ -229,6 +235,19 @@ class Sqlite(Dialect):
             )
         return "the file cannot be opened", "see whether it is a file, and yours to read and write"
 
+    def facts(self, connection: Connection) -> dict[str, Any]:
+        """Size, disk and version; the rest is set by `prepare`."""
+        del connection
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return {
+            "product": "SQLite",
+            "version": sqlite3.sqlite_version,
+            "file_bytes": sum(file.stat().st_size for file in files if file.exists()),
+            "free_bytes": shutil.disk_usage(self.path.parent).free,
+            "library": library_of(sqlite3.sqlite_version_info),
+            "durability": (Trait(name="durability", value=self.settings.durability),),
+        }
+
     def watch(self, link: Link) -> Watch:
         """Watch the file that every commit writes to."""
         return FileWatch(Path(f"{self.path}-wal"), PollWatch(link))
@@ -239,6 +258,19 @@ def _listed(parameter: str, names: Sequence[str]) -> Select[Any]:
     each = func.json_each(bindparam(parameter, type_=Text)).table_valued("value")
     places: dict[str, ColumnElement[str]] = {name: literal_column(f"'$[{place}]'") for place, name in enumerate(names)}
     return select(*(func.json_extract(each.c.value, place).label(name) for name, place in places.items()))
+
+
+def library_of(version: tuple[int, ...]) -> Trait:
+    """Tell whether a version of SQLite has the race by which two checkpoints may damage a file in WAL mode."""
+    text = ".".join(map(str, version))
+    if version >= _MENDED or any(version[:2] == mended[:2] and version >= mended for mended in _MENDED_TOO):
+        return Trait(name="SQLite", value=text)
+    return Trait(
+        name="SQLite",
+        value=text,
+        risk="in very rare cases two processes that write at once may damage the file (the WAL-reset race)",
+        remedy="use SQLite 3.51.3 or newer (3.50.7 and 3.44.6 are mended too): a newer Python brings one",
+    )
 
 
 def _boot_number() -> int:
