@@ -42,7 +42,7 @@ MEANINGS = {
     Exit.DEGRADED: "health: something is not as it should be, and jobs still run",
     Exit.CRITICAL: "health: jobs do not run, or may be lost",
     Exit.MEMORY: "the worker reached its memory limit; start it again",
-    Exit.THRESHOLD: "a threshold is passed, or there are some where --fail-if-any allows none",
+    Exit.THRESHOLD: "a threshold is passed, or --fail-if-any found some",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
 }
 
