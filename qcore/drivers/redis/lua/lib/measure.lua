@@ -27,7 +27,7 @@ end
 local function spreads_in(fields)
   local found = {}
   for n = 1, #fields, 2 do
-    local kind, measure, bucket = string.match(fields[n], '^(.*)%z(%d+):(.+)$')
+    local kind, measure, bucket = string.match(fields[n], '(.*)%z(%d+):(.+)')
     local of_kind = found[kind] or {}
     found[kind] = of_kind
     local spread = of_kind[tonumber(measure)] or { 0, {} }
