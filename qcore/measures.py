@@ -46,6 +46,10 @@ class Span(IntEnum):
         """Minutes for which readings of this span are kept: a day, a month, a year."""
         return {Span.MINUTE: 1440, Span.HOUR: 30 * 1440, Span.DAY: 366 * 1440}[self]
 
+    def next_start(self, minute: int) -> int:
+        """The first minute, at a minute or after it, in which a span begins."""
+        return self.start_of(minute + self - 1)
+
     def start_of(self, minute: int) -> int:
         """The first minute of the span in which a minute lies, in minutes since the epoch."""
         return minute - minute % self

@@ -42,7 +42,7 @@ class CommandResult:
 
     def assert_exit_code(self, code: int) -> Self:
         """Fail unless it ended with this code."""
-        assert self.exit_code == code, f"exit code {self.exit_code}, not {code}{self._printed}"  # noqa: S101
+        assert self.exit_code == code, f"exit code {self.exit_code}, not {code}{self._printed}"  # noqa: S101  a test asked
         return self
 
     def assert_successful(self) -> Self:
@@ -51,7 +51,7 @@ class CommandResult:
 
     def assert_failed(self) -> Self:
         """Fail if it ended with 0."""
-        assert self.exit_code, f"exit code 0{self._printed}"  # noqa: S101
+        assert self.exit_code, f"exit code 0{self._printed}"  # noqa: S101  a test asked
         return self
 
     def assert_output_contains(self, *texts: str) -> Self:
@@ -65,12 +65,12 @@ class CommandResult:
     def assert_output_lacks(self, *texts: str) -> Self:
         """Fail if stdout holds one of the texts."""
         for text in texts:
-            assert text not in self.output, f"stdout holds {text!r}{self._printed}"  # noqa: S101
+            assert text not in self.output, f"stdout holds {text!r}{self._printed}"  # noqa: S101  a test asked
         return self
 
     def _assert_contains(self, stream: str, printed: str, texts: Sequence[str]) -> Self:
         for text in texts:
-            assert text in printed, f"{stream} lacks {text!r}{self._printed}"  # noqa: S101
+            assert text in printed, f"{stream} lacks {text!r}{self._printed}"  # noqa: S101  a test asked
         return self
 
     @property

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 UNMEASURED = -1
 _COMPLETED = Outcome.COMPLETED
-_ENDED = {Outcome.FAILED: Measure.FAILED, Outcome.CANCELLED: Measure.CANCELLED, _COMPLETED: Measure.COMPLETED}
+OF_OUTCOME = {"completed": Measure.COMPLETED, "failed": Measure.FAILED, "cancelled": Measure.CANCELLED}
+"""As what an attempt counts that ends its job, by the outcome's word."""
 
 
 def measure_of(settlement: Settlement) -> int:
     """As what an end counts; `UNMEASURED` where a job was handed back that never began."""
     if settlement.outcome is not Outcome.RELEASED:
-        return _ENDED[settlement.outcome]
+        return OF_OUTCOME[settlement.outcome.value]
     if settlement.delay_us < 0:
         return UNMEASURED
     return Measure.RELEASED if settlement.history is None else Measure.RETRIED

@@ -25,7 +25,7 @@ INCIDENT_KEPT_S = 7 * 24 * 3600
 _LONGEST_KEY = 190
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class QueueSeen(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen of one queue."""
 
     queue: str
@@ -92,7 +92,7 @@ class Watcher:
         self._connections = connections
         self._open: set[tuple[str, str, str]] = set()
 
-    def look(self) -> tuple[list[Reading], list[Alert]]:
+    def look(self) -> tuple[list[QueueSeen], list[Alert]]:
         """Read the queues once; returns what was seen, and what is to be told of it.
 
         Raises:
@@ -115,14 +115,14 @@ class Watcher:
         for name, queues in groups.items():
             yield from monitor.stats(queues, name).queues
 
-    def _reading(self, queue: QueueSnapshot) -> Reading:
+    def _reading(self, queue: QueueSnapshot) -> QueueSeen:
         size = queue.pending + queue.delayed + queue.retrying + queue.processing
         wait_s = queue.oldest_pending_s or 0.0
         values = {"size": float(size), "wait": wait_s}
         over = tuple(kind for kind, bound in self._bounds.items() if values[kind] > bound)
-        return Reading(queue=queue.name, connection=queue.connection, size=size, wait_s=wait_s, over=over)
+        return QueueSeen(queue=queue.name, connection=queue.connection, size=size, wait_s=wait_s, over=over)
 
-    def _alerts(self, reading: Reading) -> Iterator[Alert]:
+    def _alerts(self, reading: QueueSeen) -> Iterator[Alert]:
         store = self._manager.connection(reading.connection)
         for kind, bound in self._bounds.items():
             key, known = _key(kind, bound, reading.queue), (reading.connection, reading.queue, kind)
@@ -143,7 +143,7 @@ def _key(kind: str, bound: float, queue: str) -> str:
     return key if len(key) <= _LONGEST_KEY else f"alert:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _alert(reading: Reading, kind: str, bound: float, state: str) -> Alert:
+def _alert(reading: QueueSeen, kind: str, bound: float, state: str) -> Alert:
     return Alert(
         queue=reading.queue,
         connection=reading.connection,

@@ -246,12 +246,11 @@ def _clock(seen: Observed, limits: Thresholds) -> Iterator[Check]:
     skew_s = seen.facts.skew_s
     verdict = _graded(abs(skew_s), limits.skew_s)
     side = "ahead of" if skew_s > 0 else "behind"
-    is_same = abs(skew_s) <= limits.skew_s[0]
     yield Check(
         name="clock",
         verdict=verdict,
         found=f"the store's clock is {abs(skew_s):.3f} s {side} this host's",
-        remedy="" if is_same else "let both hosts keep time by NTP",
+        remedy="" if verdict is Verdict.OK else "let both hosts keep time by NTP",
         figures={"skew_s": skew_s},
     )
 

@@ -93,7 +93,7 @@ class Window:
         """Sum readings up under a name."""
         spreads = summed(readings)
         done = {measure: spread.count for measure, spread in spreads.items()}
-        ended = done.get(Measure.COMPLETED, 0) + done.get(Measure.FAILED, 0)
+        ended = ended_in(spreads)
         return MeasuredSnapshot(
             name=name,
             processed=done.get(Measure.COMPLETED, 0),

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import asdict
 
 from qcore.clock import Clock, SystemClock
 from qcore.errors import ConfigurationError
 from qcore.manager import QueueManager
+from qcore.manager.stats import QueueStats
 from qcore.measures import MINUTE_US, Reading, Span
 from qcore.monitor.measured import MeasuredSnapshot, MetricsSnapshot, TimesSnapshot, Window
 
@@ -97,16 +99,9 @@ class JobStats(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that a worker's process holds, on average."""
 
 
-class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """How a queue fares."""
+class QueueFigures(QueueStats, frozen=True, kw_only=True):
+    """How a queue fares: what it holds, and how soon and how often its jobs are taken."""
 
-    queue: str
-    pending: int
-    delayed: int
-    processing: int
-    retrying: int
-    failed: int
-    completed: int
     wait_time: float | None = None
     """Seconds from when a job was due until a worker took it, on average; None where none was."""
     throughput: float
@@ -158,15 +153,8 @@ class JobMetrics:
         """
         manager = QueueManager.current()
         one = _over(manager, manager.connection_of(queue).name, since, None, queue)
-        stats = manager.get_stats(queue)
         return QueueFigures(
-            queue=queue,
-            pending=stats.pending,
-            delayed=stats.delayed,
-            processing=stats.processing,
-            retrying=stats.retrying,
-            failed=stats.failed,
-            completed=stats.completed,
+            **asdict(manager.get_stats(queue)),
             wait_time=None if one.wait is None else one.wait.avg_s,
             throughput=one.throughput_per_min,
         )

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 
+from qcore.worker.gauge import rss_bytes
 from qcore.worker.observer import StopReason
 from qcore.worker.options import WorkerOptions
 
@@ -69,7 +70,7 @@ class Limits:
             self._found = StopReason.MAX_TIME
         elif self.jobs and now >= self._next_look:  # one job at least: no idle restarts
             self._next_look = now + _LOOK_EVERY_S
-            if _rss_mb() > (self._options.memory_mb or 0.0):
+            if rss_bytes() / 2**20 > (self._options.memory_mb or 0.0):
                 self._found = StopReason.MEMORY
 
     def sleep(self, seconds: float, is_over: Callable[[], bool]) -> None:
@@ -77,9 +78,3 @@ class Limits:
         until = time.monotonic() + seconds
         while not is_over() and (rest := until - time.monotonic()) > 0:
             time.sleep(min(rest, 0.1))
-
-
-def _rss_mb() -> float:
-    import psutil
-
-    return float(psutil.Process().memory_info().rss) / 2**20

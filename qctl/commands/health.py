@@ -22,7 +22,7 @@ EXAMPLES = (
     "qctl health --watch 5s",
 )
 EXITS = (Exit.USAGE, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.DEGRADED, Exit.CRITICAL)
-BARE = {"--watch": "2s", "-w": "2s"}
+BARE = live.EVERY
 
 
 def run(

@@ -14,7 +14,7 @@ from qctl.exits import Exit
 from qctl.output import Column
 
 if TYPE_CHECKING:
-    from qcore.monitor.alerts import Alert, Reading, Watcher
+    from qcore.monitor.alerts import Alert, QueueSeen, Watcher
     from qcore.monitor.hooks import Hook
 
 EXAMPLES = (
@@ -117,7 +117,7 @@ def _tell(hooks: "list[Hook]", alerts: "Sequence[Alert]") -> None:
         tell_all(hooks, alert)
 
 
-def _seen(call: Invocation, readings: "Sequence[Reading]", alerts: "Sequence[Alert]") -> output.Report:
+def _seen(call: Invocation, readings: "Sequence[QueueSeen]", alerts: "Sequence[Alert]") -> output.Report:
     items = [_item_of(reading) for reading in readings]
     return output.Report(
         schema="qctl.monitor/1",
@@ -145,7 +145,7 @@ def _told(call: Invocation, alerts: "Sequence[Alert]") -> output.Report:
     )
 
 
-def _item_of(reading: "Reading") -> dict[str, Any]:
+def _item_of(reading: "QueueSeen") -> dict[str, Any]:
     return {
         "name": reading.queue,
         "connection": reading.connection,

@@ -220,8 +220,8 @@ def run(
     """
     command = kind()
     command._call, command._name = call, name  # noqa: SLF001  the other half of the class
-    command._arguments, command._options = given  # noqa: SLF001
-    command._run_other = run_other  # noqa: SLF001
+    command._arguments, command._options = given  # noqa: SLF001  as above
+    command._run_other = run_other  # noqa: SLF001  as above
     call.prepare()
     code: Any = command.handle()
     if code is None:

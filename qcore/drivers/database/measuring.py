@@ -54,7 +54,7 @@ class Measuring:
 
     def read(self, connection: Connection, span: Span, first: int, after: int) -> Sequence[Reading]:
         """What was measured in spans that begin from one minute to before another."""
-        first, after = span.start_of(first + span - 1), span.start_of(after + span - 1)
+        first, after = span.next_start(first), span.next_start(after)
         rows = self._say.between.run(connection, of_span=int(span), first=first, after=after).all()
         known = [
             Reading(minute=minute, queue=queue, job=job, spreads=unpack_spreads(bytes(spreads)))

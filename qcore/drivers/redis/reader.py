@@ -111,7 +111,7 @@ class RedisReader:
 
     def readings(self, span: Span, first: int, after: int) -> Sequence[Reading]:
         """Read what was measured of jobs; see `Reader.readings`."""
-        first, after = span.start_of(first + span - 1), span.start_of(after + span - 1)
+        first, after = span.next_start(first), span.next_start(after)
         return readings_in(self._server.run(script("readings"), [int(span), first, after]), span)
 
     def ping(self) -> float:

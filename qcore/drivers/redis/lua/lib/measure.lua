@@ -1,10 +1,9 @@
 -- What is measured of jobs. Of the minute under way: `minute:<m>`, queue \0 class \0 measure ":" bucket → number, and
 -- ":+" → the sum. When another minute begins, those before it are summed up: `sum:<span>:<m>`, queue \0 class → msgpack
 -- [measure, sum, number of buckets, then each and its count, …], as in measures.py.
-local MINUTE_US = 60000000
-local SPANS = { { 1, 1440 }, { 60, 43200 }, { 1440, 527040 } } -- minutes of a span, minutes that it is kept
-local COMPLETED, WAIT = 0, 5
-local OF_OUTCOME = { completed = COMPLETED, failed = 1, cancelled = 4 }
+-- The numbers are those of measures.py, filled in on loading; of a span its minutes, and those that it is kept.
+local MINUTE_US, WAIT = $MINUTE_US, $WAIT
+local SPANS, OF_OUTCOME = { $SPANS }, { $OF_OUTCOME }
 
 local function of_minute(minute)
   return root .. 'minute:' .. string.format('%.0f', minute)
@@ -121,7 +120,7 @@ local function measures_of(at, applied)
       local lease, body = applied[ARGV[k]], cmsgpack.unpack(ARGV[k + 2])
       local measure = OF_OUTCOME[outcome] or body[7]
       if lease and measure >= 0 then
-        local _, facts = cmsgpack.unpack_one(call('HGET', JOBS, ARGV[k]), 21)
+        local _, facts = cmsgpack.unpack_one(call('HGET', JOBS, ARGV[k]), FACTS)
         local of = queue .. '\0' .. facts[1] .. '\0'
         local runtime = OF_OUTCOME[outcome] and body[5] or body[6]
         add(of .. measure .. ':', math.floor(runtime * 1000000))
