@@ -89,7 +89,7 @@ def _per_second(rig: Rig, processes: int, each: int) -> float:
     rig.manager.dispatch([PushesQuietly(each) for _ in range(processes)])
     until(lambda: _completed(rig) - before >= number, 120, f"{number} jobs end", every_s=0.02)
     took_s = time.monotonic() - began
-    assert _completed(rig) - before == number
+    assert _completed(rig) - before == number, f"a dispatch failed, and its job pushed again:\n{host.log}"
     assert host.terminate() == 0
     return number / took_s
 

@@ -213,10 +213,12 @@ class Link:
         return failure
 
     def _pause(self, again: _Again, attempt: int, deadline: float) -> None:
-        if time.monotonic() >= deadline:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
             raise again.failure from again
         if again.is_busy:
-            growth = 1.5 ** min(attempt, 12)
+            # Whoever has lost for half of the time asks as often as a newcomer, or chance would starve somebody.
+            growth = 1.5 ** min(attempt, 12) if left_s > self.settings.timeout_s / 2 else 1.0
             time.sleep(min(_LONGEST_PAUSE_S, random.uniform(*_PAUSE_S) * growth))  # noqa: S311  no secret
 
     def _after_fork(self) -> None:
