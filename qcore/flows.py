@@ -267,10 +267,10 @@ def judge(flow: Flow, now_us: int) -> tuple[list[Hook], bool]:
     return hooks, fails
 
 
-def reopen(flow: Flow, failed: int, cancelled: int) -> None:
-    """Let members of a flow be live again that had failed, or were cancelled."""
+def reopen(flow: Flow, *, failed: int = 0, excused: int = 0, cancelled: int = 0) -> None:
+    """Let members of a flow be live again that had failed, some of them excused, or were cancelled."""
     flow.failed = max(0, flow.failed - failed)
-    flow.excused = min(flow.excused, flow.failed)
+    flow.excused = max(0, flow.excused - excused)
     flow.cancelled = max(0, flow.cancelled - cancelled)
     flow.finished_us = flow.cancelled_us = flow.failed_us = flow.failed_by = None
 
@@ -280,6 +280,11 @@ def outcome_of(flow: Flow) -> StepState:
     if flow.failed_us is not None:
         return StepState.FAILED
     return StepState.CANCELLED if flow.cancelled_us is not None else StepState.PROCESSED
+
+
+def percent_of(flow: Flow) -> int:
+    """The share of its members that have ended."""
+    return 100 if not flow.total and flow.finished_us else 100 * flow.ended // max(1, flow.total)
 
 
 def has_hook(flow: Flow, hook: Hook) -> bool:

@@ -19,6 +19,8 @@ class Failure(msgspec.Struct, frozen=True, gc=False, array_like=True):
     traceback: str
     at_us: int
     worker: str = ""
+    is_excused: bool = False
+    """Whether a flow does not count it against what it allows."""
 
     @property
     def summary(self) -> str:

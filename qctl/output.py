@@ -139,7 +139,7 @@ def complain(call: Invocation, error: BaseException) -> exits.Exit:
     if call.flags.debug:
         exits.say_traceback(error)
     if isinstance(error, KeyboardInterrupt):
-        exits.say("interrupted")
+        exits.say(fmt.printable(": ".join(["interrupted", *getattr(error, "__notes__", ())])))
         return verdict.exit_code
     message, hint = fmt.printable(verdict.message), fmt.printable(verdict.hint)
     exits.say(f"error: {message}")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from qcore.envelope import Envelope
 from qcore.errors import JobNotFound, QueueError
 from qcore.flows import Flow, Growth, Hook, Role, Step, StepState, Weave, flow_in, role_in
+from qcore.records import unpack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 
@@ -82,9 +83,11 @@ def ended_note(job_id: str, membership: str, state: StepState) -> Note:
     return Note(flow_in(membership), Word.ENDED, job_id, role_in(membership), state)
 
 
-def retried_notes(jobs: Iterable[tuple[str, str]]) -> list[Note]:
-    """Failed jobs that are live again, by id and what they are to their flow."""
-    return [Note(flow_in(told), Word.RETRIED, job_id, role_in(told), StepState.FAILED) for job_id, told in jobs]
+def retried_note(job_id: str, membership: str, history: bytes | None) -> Note:
+    """A failed job that is live again; its last error tells whether it was excused."""
+    failures = unpack_history(history)
+    is_excused = bool(failures) and failures[-1].is_excused
+    return Note(flow_in(membership), Word.RETRIED, job_id, role_in(membership), StepState.FAILED, is_excused)
 
 
 def woven(weave: Weave, steps: Sequence[Step], members: Sequence[Envelope]) -> list[Note]:

@@ -204,7 +204,7 @@ class _Moving:
         cancelled = self._wait_again(set())
         self._ready = []
         self._flow.has_begun = False
-        reopen(self._flow, 0, cancelled)
+        reopen(self._flow, cancelled=cancelled)
 
     def _weave_in(self, note: Note) -> None:
         self._flow.total += note.steps
@@ -363,7 +363,8 @@ class _Moving:
             cancelled += self._wait_again(names)
         if flow.finished_us is not None and flow.parent is not None:
             self._more.append(Note(flow.parent, Word.RETRIED, flow.id, Role.STEP, outcome_of(flow)))
-        reopen(flow, failed, cancelled)
+        excused = sum(note.is_excused for note in notes)
+        reopen(flow, failed=failed, excused=excused, cancelled=cancelled)
 
     def _wait_again(self, retried: set[str]) -> int:
         """Let steps wait that were skipped, but for those behind one that stays ended badly; returns how many."""

@@ -138,6 +138,8 @@ class Wanted:
         self.next: list[Any] = []
         self.last: list[Any] = []
         self.members: list[Any] = []
+        self.ids: Callable[[], str] | None = None
+        """Names what is stored before the member has completed."""
 
 
 class Ruling(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from qcore.codec import decode_arguments, encode_arguments
@@ -45,6 +47,7 @@ def pack(
     encrypts: bool = False,
     limit: int = PAYLOAD_LIMIT,
     flow: str | None = None,
+    ids: Callable[[], str] = new_id,
 ) -> Envelope:
     """Seal a job for its way.
 
@@ -55,6 +58,7 @@ def pack(
         encrypts: the queue encrypts every job.
         limit: bytes the sealed payload may have.
         flow: what it is to a batch, chain or graph (`flows.membership`); such a job takes no unique lock.
+        ids: makes the new id.
 
     Raises:
         PayloadError: an argument, or the class itself, cannot travel.
@@ -67,7 +71,7 @@ def pack(
     traits = _traits.get(cls) or _learn(cls)
     given = (job.__dict__.keys() & _READ) | traits.given
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
-    job_id = _new_id_of(job)
+    job_id = _new_id_of(job, ids)
     arguments = encode_arguments(*job._arguments, job=path, target=cls)
     unique = None
     if given and given & contracts.NAMES:
@@ -204,10 +208,10 @@ def _due(job: Job, cls: type[Job]) -> tuple[int, int | None]:
     return options.due(job.delay, f"{cls.__qualname__}.delay") if debounced is None else (debounced[0], None)
 
 
-def _new_id_of(job: Job) -> str:
+def _new_id_of(job: Job, ids: Callable[[], str]) -> str:
     """Give the job the id of this dispatch: the promised one, which serves once, or a new one."""
     promised = job._promised_id
     if promised is not None:
         job._promised_id = None
-    job._id = job_id = promised or new_id()
+    job._id = job_id = promised or ids()
     return job_id

@@ -19,6 +19,7 @@ from qcore.envelope import Envelope
 from qcore.errors import ConfigurationError
 from qcore.flows import Weave
 from qcore.identity import acting_as
+from qcore.ids import new_id
 from qcore.jobs.classes import JobClasses
 from qcore.jobs.job import Job
 from qcore.jobs.options import Elsewhere
@@ -240,7 +241,13 @@ class QueueManager(Hooks, Queues):
         return run_here(job, job.queue or self._connection_of_job(job).queue, grants=self._grants)
 
     def seal(
-        self, job: Job, connection: ConnectionSettings, *, flow: str | None = None, queue: str | None = None
+        self,
+        job: Job,
+        connection: ConnectionSettings,
+        *,
+        flow: str | None = None,
+        queue: str | None = None,
+        ids: Callable[[], str] = new_id,
     ) -> Envelope:
         """Pack a job for a connection: its queue, signed with the connection's keys, encrypted where that is asked.
 
@@ -249,10 +256,11 @@ class QueueManager(Hooks, Queues):
             connection: where it goes.
             flow: what it is to a batch, chain or graph (`flows.membership`).
             queue: where it goes if it names none itself.
+            ids: makes the job's id.
         """
         queue = job.queue or queue or connection.queue
         encrypts = queue in defined.encrypted
-        return pack(job, queue=queue, keyring=self.keyring(connection.name), encrypts=encrypts, flow=flow)
+        return pack(job, queue=queue, keyring=self.keyring(connection.name), encrypts=encrypts, flow=flow, ids=ids)
 
     def weave(self, connection: ConnectionSettings, weave: Weave, *, session: Any = None) -> int:
         """Store flows, steps and members on a connection; returns how many members are new, see `Driver.weave`."""

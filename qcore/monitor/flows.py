@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from qcore.clock import SystemClock, instant
-from qcore.flows import FlowKind, FlowRecord
+from qcore.flows import FlowKind, FlowRecord, percent_of
 from qcore.ids import id_time_us
 from qcore.monitor.actions import ActionResult
 from qcore.monitor.snapshots import FlowSnapshot, FlowsPage, StepSnapshot
 from qcore.workflows.batch import find_flow, retry_all
-from qcore.workflows.following import StepStatus, percent_of, state_of, status_of
+from qcore.workflows.following import StepStatus, state_of, status_of
 from qcore.workflows.options import options_in
 
 if TYPE_CHECKING:
@@ -142,13 +142,14 @@ def _snapshot(record: FlowRecord, connection: str, store: Store | None = None) -
         cancelled_at=None if flow.cancelled_us is None else instant(flow.cancelled_us),
         parent=flow.parent,
         options=options_in(record.options).get("options", {}),
-        steps=() if status is None else tuple(map(_step, status.steps)),
+        steps=() if store is None or status is None else tuple(_step(step, store) for step in status.steps),
         failed_ids=() if store is None or not flow.failed else tuple(store.failed_of(flow.id)),
         error=None if status is None else status.error,
     )
 
 
-def _step(step: StepStatus) -> StepSnapshot:
+def _step(step: StepStatus, store: Store) -> StepSnapshot:
+    inner = store.flow(step.job_id) if step.is_flow else None
     return StepSnapshot(
         id=step.job_id,
         name=step.name,
@@ -159,4 +160,5 @@ def _step(step: StepStatus) -> StepSnapshot:
         after=step.after,
         is_flow=step.is_flow,
         progress=step.progress,
+        steps=() if inner is None else tuple(_step(one, store) for one in status_of(inner.flow, store).steps),
     )

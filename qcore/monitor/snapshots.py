@@ -218,6 +218,8 @@ class StepSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     is_flow: bool
     progress: int | None
     """Percent, of a nested batch or chain."""
+    steps: tuple[StepSnapshot, ...] = ()
+    """Of a nested batch or chain."""
 
 
 class FlowSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,13 +7,17 @@ from collections.abc import Callable, Sequence
 
 from qcore.drivers import Store
 from qcore.envelope import Lease
-from qcore.errors import ConnectionFailed, QueueError
-from qcore.records import Failure, pack_history, storable
+from qcore.errors import ConnectionFailed, JobTimeout, QueueError, WorkerCrashed
+from qcore.records import Failure, pack_history, storable, unpack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 
 _TEXT_KEPT = 64 * 1024
 """Characters of a message or traceback that are kept; the rest is cut with a mark."""
+_KINDS = {one.__name__: f"{one.__module__}.{one.__qualname__}" for one in (WorkerCrashed, JobTimeout)}
+"""The errors that a supervisor charges a dead worker's jobs with, by the name that it gives."""
+_CRASHES = frozenset(_KINDS.values())
+_DIED = "the worker died under it"
 
 
 def handed_back(lease: Lease, delay_us: int = -1) -> Settlement:
@@ -97,3 +101,14 @@ def cut(text: str) -> str:
         return text
     half = _TEXT_KEPT // 2
     return f"{text[:half]}\n… {len(text) - _TEXT_KEPT:,} characters cut …\n{text[-half:]}"
+
+
+def failures_of(lease: Lease) -> list[Failure]:
+    """Read the errors of a job so far; crashes, which nobody was left to describe, are described here."""
+    failures = unpack_history(lease.history)
+    told = sum(not failure.traceback and failure.kind in _CRASHES for failure in failures)
+    for number in range(told + 1, lease.crashes + 1):
+        reason = lease.crash_reason if number == lease.crashes else None
+        kind, _, said = (reason or f"WorkerCrashed: {_DIED}").partition(": ")
+        failures.append(Failure(lease.attempts, _KINDS.get(kind, kind), said, "", lease.reserved_us))
+    return failures

@@ -15,13 +15,11 @@ from qcore.config import ConnectionSettings
 from qcore.envelope import Lease
 from qcore.errors import (
     AttemptEnded,
-    JobTimeout,
     PayloadError,
     PayloadTooLargeError,
     PermissionDenied,
     QueueError,
     SignatureError,
-    WorkerCrashed,
 )
 from qcore.events import listeners
 from qcore.jobs.context import Desk, Discreet, JobContext
@@ -29,13 +27,13 @@ from qcore.jobs.options import NONE, JobOptions
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
 from qcore.jobs.running import run
 from qcore.manager.definitions import defined
-from qcore.records import Failure, pack_history, unpack_history
+from qcore.records import Failure, pack_history
 from qcore.settlement import Settlement
 from qcore.states import Outcome
 from qcore.worker import telling
 from qcore.worker.attempt import Attempt
 from qcore.worker.deadline import Cancelled, Interrupted
-from qcore.worker.ends import cut, handed_back, kind_of, words_of
+from qcore.worker.ends import cut, failures_of, handed_back, kind_of, words_of
 from qcore.worker.lane import Lane
 from qcore.worker.membership import excuses, growth_of
 from qcore.worker.options import WorkerOptions
@@ -48,10 +46,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("qcore.worker")
 _COMPLETED = Verdict(Outcome.COMPLETED)
-_KINDS = {one.__name__: f"{one.__module__}.{one.__qualname__}" for one in (WorkerCrashed, JobTimeout)}
-"""The errors that a supervisor charges a dead worker's jobs with, by the name that it gives."""
-_CRASHES = frozenset(_KINDS.values())
-_DIED = "the worker died under it"
 
 
 class AnyDeadline(Protocol):
@@ -228,7 +222,7 @@ class Runner:
         verdict = after_error(lease, attempt.held, error, attempt.runtime_s, ruling)
         if verdict.outcome is Outcome.FAILED:
             return self._fail(attempt, error)
-        failures = [*self._failures(lease), self._failure(attempt, error)]
+        failures = [*failures_of(lease), self._failure(attempt, error)]
         return self._end(attempt, verdict, failures=failures, exceptions=lease.exceptions + 1)
 
     # -- ends ----------------------------------------------------------------------------------------------------
@@ -271,10 +265,9 @@ class Runner:
 
     def _fail(self, attempt: Attempt, error: BaseException) -> Settlement:
         lease = attempt.lease
-        failures = [*self._failures(lease), self._failure(attempt, error)]
+        failures = [*failures_of(lease), self._failure(attempt, error)]
         self._tell_job(attempt.payload, error)
-        end = self._end(attempt, Verdict(Outcome.FAILED), failures=failures, exceptions=lease.exceptions + 1)
-        return end if lease.flow is None else self._excused(attempt, error, end)
+        return self._give_up(attempt, error, Verdict(Outcome.FAILED), failures, lease.exceptions + 1)
 
     def _job_of(self, attempt: Attempt) -> Any:
         return attempt.job or (self._opener.build(attempt.payload) if attempt.payload is not None else None)
@@ -282,7 +275,7 @@ class Runner:
     def _refuse(self, attempt: Attempt, reason: AttemptEnded) -> Settlement:
         """Fail a job that must not run again; the record and `failed()` carry its last real error."""
         lease = attempt.lease
-        failures = self._failures(lease)
+        failures = failures_of(lease)
         if failures:
             last = failures[-1].summary
             reason = type(reason)(f"{reason.message}; the last error was {last}")
@@ -292,19 +285,24 @@ class Runner:
             self._tell_job(attempt.payload, reason)
         if listeners:
             telling.refused(attempt, self._lane, reason)
-        end = self._end(attempt, Verdict(Outcome.FAILED, charged=False), failures=failures)
-        return end if lease.flow is None else self._excused(attempt, reason, end)
+        return self._give_up(attempt, reason, Verdict(Outcome.FAILED, charged=False), failures, lease.exceptions)
 
-    def _excused(self, attempt: Attempt, error: BaseException, end: Settlement) -> Settlement:
-        """Ask the flow whether a failure counts against what it allows."""
+    def _give_up(
+        self, attempt: Attempt, error: BaseException, verdict: Verdict, failures: list[Failure], exceptions: int
+    ) -> Settlement:
+        """Fail a job for good, after asking its flow, if it has one, whether that counts against what it allows."""
+        is_excused = attempt.lease.flow is not None and self._is_excused(attempt, attempt.lease.flow, error)
+        if is_excused:
+            failures[-1] = msgspec.structs.replace(failures[-1], is_excused=True)
+        return self._end(attempt, verdict, failures=failures, exceptions=exceptions, is_excused=is_excused)
+
+    def _is_excused(self, attempt: Attempt, told: str, error: BaseException) -> bool:
         try:
-            is_excused = excuses(
-                self._lane, self._manager, attempt.lease.flow or "", error, partial(self._job_of, attempt)
-            )
+            return excuses(self._lane, self._manager, told, error, partial(self._job_of, attempt))
         except Exception:  # noqa: BLE001  what judges is the user's, and may raise anything
-            self._log_error(attempt.payload, f"{end.job} {end.id}: allow_failures() raised, and the failure counts")
-            return end
-        return msgspec.structs.replace(end, is_excused=True) if is_excused else end
+            name = f"{attempt.lease.job} {attempt.lease.id}"
+            self._log_error(attempt.payload, f"{name}: allow_failures() raised, and the failure counts")
+            return False
 
     def _end(
         self,
@@ -315,9 +313,10 @@ class Runner:
         exceptions: int | None = None,
         result: bytes | None = None,
         result_ttl_s: float = 0.0,
+        is_excused: bool = False,
     ) -> Settlement:
         lease = attempt.lease
-        known = self._failures(lease) if failures is None and lease.crashes else failures
+        known = failures_of(lease) if failures is None and lease.crashes else failures
         elsewhere = attempt.held.options.elsewhere
         if elsewhere is not None and verdict.outcome is not Outcome.RELEASED:
             self._manager.free_elsewhere(elsewhere, lease.id)
@@ -338,6 +337,7 @@ class Runner:
             result_ttl_s=result_ttl_s,
             lock=lease.lock,
             flow=lease.flow,
+            is_excused=is_excused,
             growth=growth_of(self._lane, attempt.context) if verdict is _COMPLETED and lease.flow is not None else None,
         )
 
@@ -353,16 +353,6 @@ class Runner:
             at_us=time.time_ns() // 1000,
             worker=self._lane.worker,
         )
-
-    def _failures(self, lease: Lease) -> list[Failure]:
-        """Read the errors so far; crashes, which nobody was left to describe, are described here."""
-        failures = unpack_history(lease.history)
-        told = sum(not failure.traceback and failure.kind in _CRASHES for failure in failures)
-        for number in range(told + 1, lease.crashes + 1):
-            reason = lease.crash_reason if number == lease.crashes else None
-            kind, _, said = (reason or f"WorkerCrashed: {_DIED}").partition(": ")
-            failures.append(Failure(lease.attempts, _KINDS.get(kind, kind), said, "", lease.reserved_us))
-        return failures
 
     def _tell_job(self, payload: Payload | None, error: BaseException) -> None:
         """Call `failed()` on a fresh instance; what it raises is logged and changes nothing."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import chain as joined
 from typing import TYPE_CHECKING, Any, Self
 
 from qcore.clock import instant
 from qcore.drivers.base import MAX_PUSH
 from qcore.errors import JobNotFound
-from qcore.flows import FlowKind, FlowRecord, Hook
-from qcore.ids import is_id
+from qcore.flows import FlowKind, FlowRecord, Hook, has_hook, percent_of
+from qcore.ids import ids_from, is_id, new_id
 from qcore.jobs.context import JobContext, Wanted
 from qcore.manager import QueueManager
 from qcore.workflows.options import options_in
 from qcore.workflows.pending import Pending, allowance_of
 from qcore.workflows.plan import Call, Node, Spec, Whole, connection_for, jobs_in
-from qcore.workflows.streaming import Sender, Shown, Told, piece_of, pieces_of, strands_of, stream
+from qcore.workflows.streaming import Sender, Shown, Told, piece_of, pieces_of, strands_of, stream, tell_with
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
@@ -83,7 +84,7 @@ class PendingBatch(Pending):
         rest = piece_of(strands)
         flow_id = sender.begin(first, is_open=bool(rest))
         if rest:
-            stream(sender, rest, strands, told or Shown(self._jobs))
+            stream(sender, joined([rest], pieces_of(strands)), told or Shown(self._jobs))
         return flow_id
 
     def dispatch_if(self, condition: object) -> str | None:
@@ -193,7 +194,7 @@ class JobBatch:
 
     def progress(self) -> int:
         """Percent of its jobs that have ended, however."""
-        return 100 if not self.total_jobs else 100 * self._flow.ended // self.total_jobs
+        return percent_of(self._flow)
 
     def finished(self) -> bool:
         """Whether all of its jobs have ended."""
@@ -219,23 +220,33 @@ class JobBatch:
     def add(self, jobs: Iterable[Any]) -> int:
         """Add jobs; returns how many were given.
 
-        From inside a member, up to a thousand are stored in the same step in which that completes: an attempt that
-        fails has added nothing. More, and from elsewhere, are stored at once. To a batch that was cancelled nothing
-        is added that would run.
+        From inside a member, up to a thousand jobs are stored in the same step in which that completes: an attempt
+        that fails has added nothing. More, or lists and other work, are stored at once, and an attempt that adds them
+        again adds nothing. From elsewhere they are stored at once. To a batch that was cancelled nothing is added that
+        would run.
+
+        Args:
+            jobs: as `batch()` takes them; any iterable, read a thousand at a time.
 
         Raises:
-            QueueError: it has finished.
+            QueueError: it has finished; what was added before that is told.
         """
-        given = list(strands_of(jobs))
-        wanted = self._wanted(given)
+        strands = strands_of(jobs)
+        first, rest = piece_of(strands), piece_of(strands)
+        wanted = None if rest else self._wanted(first)
         if wanted is not None:
-            wanted.members += [node.work for (node,) in given]
-            return len(given)
+            wanted.members += [node.work for (node,) in first]
+            return len(first)
         settings = self._manager.settings.connection(self._connection)
-        sender = Sender(self._manager, settings, self._spec(), None, flow_id=self.id)
-        for piece in pieces_of(iter(given)):
-            sender.add(piece)
-        return len(given)
+        sender = Sender(self._manager, settings, self._spec(), None, flow_id=self.id, ids=self._ids())
+        try:
+            for piece in joined(filter(None, (first, rest)), pieces_of(strands)):
+                sender.add(piece)
+        except BaseException as error:
+            if sender.stored:
+                tell_with(error, f"{sender.stored:,} were added to batch {self.id} before that")
+            raise
+        return sender.stored
 
     def close(self) -> bool:
         """Say that no more jobs are to come: it finishes with what is stored. Whether it was open."""
@@ -260,17 +271,34 @@ class JobBatch:
     def _wanted(self, strands: Sequence[Sequence[Node]]) -> Wanted | None:
         """Where jobs are kept until the member that adds them has completed; None where they are stored at once."""
         context = self._context
-        if context is None or any(len(strand) > 1 or isinstance(strand[0].work, Whole) for strand in strands):
+        if context is None or self._flow.parent is not None or not all(_is_one_job(strand) for strand in strands):
             return None
-        if context.wanted is None:
-            context.wanted = Wanted()
-        is_room = len(context.wanted.members) + len(strands) <= MAX_PUSH
-        return context.wanted if is_room else None
+        wanted = _wanted_of(context)
+        return wanted if len(wanted.members) + len(strands) <= MAX_PUSH else None
+
+    def _ids(self) -> Callable[[], str]:
+        """Names what a member adds at once: the same, in the same order, in each of its attempts."""
+        if self._context is None:
+            return new_id
+        wanted = _wanted_of(self._context)
+        wanted.ids = wanted.ids or ids_from(self._context.job_id)
+        return wanted.ids
 
     def _spec(self) -> Spec:
+        """What is to be known of it by whoever adds to it."""
         spec = Spec(self._flow.kind)
         spec.queue = options_in(self._record.options).get("queue")
+        spec.holds = has_hook(self._flow, Hook.BEFORE) or self._flow.parent is not None
         return spec
+
+
+def _is_one_job(strand: Sequence[Node]) -> bool:
+    return len(strand) == 1 and not isinstance(strand[0].work, Whole)
+
+
+def _wanted_of(context: JobContext) -> Wanted:
+    context.wanted = context.wanted or Wanted()
+    return context.wanted
 
 
 def batch_of(record: FlowRecord, manager: QueueManager, connection: str, context: JobContext) -> JobBatch | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HINT = "run qctl key:generate and set QCTL_KEY, or use a function that can be imported by its name"
 _BOTH = 2
+Packed = tuple[str | None, bytes | None, str]
+"""A function that travels: its name, or its code and the Python that made it."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, str | None, bytes | None, str]).decode
 
@@ -39,26 +41,37 @@ class Callback(Job):
         name: of the function, `module:name`.
         code: of a closure, where it has no name.
         python: the version that made the code.
+        more: functions that are called after it, in the same form.
     """
 
     follow: ClassVar[Callable[[str, QueueManager], tuple[Any, str]]]
     """Gives the batch, or the monitor, that a callback takes, and the connection it is on (`following.handle_of`)."""
 
-    def __init__(self, flow: str, hook: str, name: str | None, code: bytes | None = None, python: str = "") -> None:
+    def __init__(
+        self,
+        flow: str,
+        hook: str,
+        name: str | None,
+        code: bytes | None = None,
+        python: str = "",
+        more: Sequence[Packed] = (),
+    ) -> None:
         super().__init__()
         self.flow, self.hook = flow, Hook(hook)
-        self.name, self.code, self.python = name, code, python
+        self.calls: list[Packed] = [(name, code, python), *more]
 
     def handle(self) -> Any:
-        """Call it with what it takes."""
+        """Call them with what they take, one after the other; returns what the last returned."""
         manager = QueueManager.current()
         of_flow, connection = type(self).follow(self.flow, manager)
-        call = unpacked(self.name, self.code, self.python, manager, connection)
         store = manager.connection(connection)
-        return call(*_arguments(call, of_flow, self.hook, lambda: failure_of(store, self.flow)))
+        returned = None
+        for call in [unpacked(*packed_call, manager, connection) for packed_call in self.calls]:
+            returned = call(*_arguments(call, of_flow, self.hook, lambda: failure_of(store, self.flow)))
+        return returned
 
 
-def packed(call: Any, settings: Settings, keyring: Keyring | None) -> tuple[Any, ...]:
+def packed(call: Any, settings: Settings, keyring: Keyring | None) -> Packed:
     """Bring a function into a form that travels: its name, or else its code.
 
     Args:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from qcore.flows import Flow, FlowKind, FlowRecord, Step, StepState
+from qcore.flows import Flow, FlowKind, FlowRecord, Step, StepState, percent_of
 from qcore.manager import QueueManager
 from qcore.states import JobState
 from qcore.workflows.batch import JobBatch, find_flow, retry_all
@@ -135,11 +135,6 @@ def state_of(flow: Flow) -> JobState:
     if flow.finished_us is not None:
         return JobState.COMPLETED
     return JobState.PROCESSING if flow.ended else JobState.PENDING
-
-
-def percent_of(flow: Flow) -> int:
-    """The share of its members that have ended."""
-    return 100 if not flow.total and flow.finished_us else 100 * flow.ended // max(1, flow.total)
 
 
 def status_of(flow: Flow, store: Store) -> ChainStatus:

@@ -6,7 +6,7 @@ from typing import Any
 
 from qcore.codec import decode_value
 from qcore.drivers.notes import COUNTED
-from qcore.flows import Step, flow_in, role_in
+from qcore.flows import FlowKind, Step, flow_in, role_in
 from qcore.jobs.context import JobContext
 from qcore.jobs.guarding import open_result
 from qcore.manager import QueueManager
@@ -48,7 +48,10 @@ class Membership:
 
     def _result(self, step: Step) -> Any:
         if step.is_flow:
-            return [self._result(one) for one in self._store.steps(step.id) if not one.children]
+            found = [self._result(one) for one in self._store.steps(step.id) if not one.children]
+            inner = self._store.flow(step.id)
+            is_chain = inner is not None and inner.flow.kind is FlowKind.CHAIN
+            return found[-1] if is_chain and found else found
         if step.result is None:
             return None
         keyring = self._manager.keyring(self._connection)

@@ -27,7 +27,7 @@ class Pending:
         return self
 
     def then(self, call: Call) -> Self:
-        """Call this when every job has ended and no more failed than may."""
+        """Call this, and what was given before, when every job has ended and no more failed than may."""
         return self._call(Hook.THEN, call)
 
     def catch(self, call: Call) -> Self:
@@ -62,7 +62,7 @@ class Pending:
             raise ConfigurationError(
                 f"{hook.name.lower()}() takes a function, not {type(call).__name__}", hint="give a def or a lambda"
             )
-        self._spec.callbacks[hook] = call
+        self._spec.callbacks.setdefault(hook, []).append(call)
         return self
 
 
@@ -98,8 +98,8 @@ def strand_of(work: Any, where: str) -> list[Node]:
         return in_a_row([part_of(one, where) for one in work])
     if isinstance(work, Pending):
         whole = work.whole()
-        is_plain = whole.spec.kind is FlowKind.CHAIN and not whole.spec.callbacks and not whole.spec.name
-        return list(whole.strands[0]) if is_plain and whole.strands else [Node(whole)]
+        is_list = whole.spec.kind is FlowKind.CHAIN and whole.spec.is_plain
+        return list(whole.strands[0]) if is_list and whole.strands else [Node(whole)]
     return [Node(part_of(work, where))]
 
 

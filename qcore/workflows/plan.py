@@ -38,11 +38,19 @@ class Spec:
     def __init__(self, kind: FlowKind) -> None:
         self.kind = kind
         self.name = ""
-        self.callbacks: dict[Hook, Call] = {}
+        self.callbacks: dict[Hook, list[Call]] = {}
+        """Those of one hook are called one after the other."""
         self.allowance = Allowance()
         self.queue: str | None = None
         self.connection: str | None = None
         self.options: dict[str, Any] = {}
+        self.holds = False
+        """Whether members wait until it lets them begin, or are kept as steps for what they return."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is said of it, so that its jobs may as well be another's."""
+        return not (self.name or self.callbacks or self.queue or self.connection or self.options)
 
 
 class Node(NamedTuple):
@@ -68,11 +76,13 @@ class Planner:
     Args:
         manager: whose keys sign.
         connection: where all of it lives.
+        ids: makes the ids of jobs that have none and of flows within the plan.
     """
 
-    def __init__(self, manager: QueueManager, connection: ConnectionSettings) -> None:
+    def __init__(self, manager: QueueManager, connection: ConnectionSettings, ids: Callable[[], str] = new_id) -> None:
         self._manager = manager
         self._connection = connection
+        self._ids = ids
         self._openings: list[Opening] = []
         self._steps: list[Step] = []
         self._members: list[Envelope] = []
@@ -85,7 +95,7 @@ class Planner:
 
     def more(self, flow_id: str, spec: Spec, strands: Sequence[Sequence[Node]], first: int) -> Weave:
         """Plan more members of a flow; `first` is the number of the first of their strands."""
-        self._lay(flow_id, spec, strands, first, holds=Hook.BEFORE in spec.callbacks)
+        self._lay(flow_id, spec, strands, first, holds=spec.holds or Hook.BEFORE in spec.callbacks)
         return self._woven(flow_id)
 
     def _woven(self, extends: str | None) -> Weave:
@@ -144,7 +154,8 @@ class Planner:
     def _step(self, flow_id: str, spec: Spec, node: Node, strand: int, place: int) -> Step:
         work = node.work
         if isinstance(work, Whole):
-            inner = new_id()
+            inner = self._ids()
+            self._check_connection(work.spec.connection, f'a {work.spec.kind} within it ("{work.spec.name}")', spec)
             work.spec.queue = work.spec.queue or spec.queue
             self._open(work, inner, flow_id, holds=True)
             title = work.spec.name or work.spec.kind.value
@@ -161,18 +172,20 @@ class Planner:
         )
 
     def _seal(self, job: Job, spec: Spec, told: str) -> Envelope:
-        settings = self._manager.settings
-        if job.connection and settings.connection(job.connection).name != self._connection.name:
+        self._check_connection(job.connection, type(job).__qualname__, spec)
+        return self._manager.seal(job, self._connection, flow=told, queue=spec.queue, ids=self._ids)
+
+    def _check_connection(self, named: str | None, what: str, spec: Spec) -> None:
+        if named and self._manager.settings.connection(named).name != self._connection.name:
             raise ConfigurationError(
-                f'{type(job).__qualname__} goes to connection "{job.connection}", and the {spec.kind} lives on '
-                f'"{self._connection.name}"',
-                hint="all of it lives on one connection: say on_connection(), or dispatch that job by itself",
+                f'{what} goes to connection "{named}", and the {spec.kind} lives on "{self._connection.name}"',
+                hint="all of it lives on one connection: say on_connection(), or dispatch that part by itself",
             )
-        return self._manager.seal(job, self._connection, flow=told, queue=spec.queue)
 
     def _callback(self, spec: Spec, flow_id: str, hook: Hook, queue: str | None) -> Envelope:
         keyring = self._manager.keyring(self._connection.name)
-        job = Callback(flow_id, hook.value, *packed(spec.callbacks[hook], self._manager.settings, keyring))
+        (name, code, python), *more = (packed(call, self._manager.settings, keyring) for call in spec.callbacks[hook])
+        job = Callback(flow_id, hook.value, name, code, python, *([more] if more else []))
         return self._manager.seal(job, self._connection, flow=membership(flow_id, hook), queue=queue)
 
     def _options(self, spec: Spec, flow_id: str) -> bytes:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from itertools import chain as joined
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from qcore.drivers.base import MAX_PUSH
@@ -15,12 +13,14 @@ from qcore.flows import Weave
 from qcore.ids import new_id
 from qcore.manager import QueueManager
 from qcore.workflows.pending import strand_of
-from qcore.workflows.plan import Node, Planner, Spec, Whole
+from qcore.workflows.plan import Node, Planner, Spec, Whole, jobs_in
+from qcore.workflows.sizes import MOST_BYTES, is_too_large, refuse_large
 
 if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
 
 _STRAND_BITS = 42  # times a thousand, what a double holds exactly
+_BAR = 30
 Told = Callable[[int], object]
 """Is told how many members are stored so far."""
 
@@ -35,63 +35,86 @@ class Sender:
         spec: Spec,
         session: Any,
         flow_id: str | None = None,
+        ids: Callable[[], str] = new_id,
     ) -> None:
         self._manager = manager
         self._connection = connection
         self._spec = spec
         self._session = session
-        self._planner = Planner(manager, connection)
+        self._planner = Planner(manager, connection, ids)
         self.flow_id = flow_id or new_id()
         self.stored = 0
 
     def begin(self, strands: Sequence[Sequence[Node]], *, is_open: bool) -> str:
         """Store the batch with its first members; returns its id."""
-        whole = Whole(self._spec, strands)
-        self._weave(self._planner.opening(whole, self.flow_id, is_open=is_open))
-        self.stored = len(strands)
+        if is_open:
+            self._refuse_session()
+        weave = self._planner.opening(Whole(self._spec, strands), self.flow_id, is_open=is_open)
+        if not is_too_large(weave) or len(strands) == 1:
+            self._weave(weave, len(strands))
+            return self.flow_id
+        half = len(strands) // 2
+        self.begin(strands[:half], is_open=True)
+        self.add(strands[half:])
+        if not is_open:
+            self.close()
         return self.flow_id
 
     def add(self, strands: Sequence[Sequence[Node]]) -> None:
-        """Store more members."""
-        self._weave(self._planner.more(self.flow_id, self._spec, strands, self._next_strand()))
-        self.stored += len(strands)
+        """Store more members, in as many steps as they need."""
+        weave = self._planner.more(self.flow_id, self._spec, strands, self._next_strand())
+        if not is_too_large(weave) or len(strands) == 1:
+            self._weave(weave, len(strands))
+            return
+        half = len(strands) // 2
+        self.add(strands[:half])
+        self.add(strands[half:])
 
     def close(self) -> None:
         """Say that these were all."""
-        if self._session is not None:
-            raise ConfigurationError(
-                f"a batch of more than {MAX_PUSH:,} jobs cannot be stored in a session's transaction",
-                hint="dispatch it without session=, after the commit",
-            )
         self._manager.connection(self._connection.name).close_flow(self.flow_id)
 
     def _next_strand(self) -> int:
         """A number from which on a piece has numbers of its own, whoever else adds to the batch."""
         return secrets.randbits(_STRAND_BITS) * MAX_PUSH
 
-    def _weave(self, weave: Weave) -> None:
+    def _weave(self, weave: Weave, strands: int) -> None:
+        refuse_large(weave, self._spec.kind)
         self._manager.weave(self._connection, weave, session=self._session)
+        self.stored += strands
+
+    def _refuse_session(self) -> None:
+        if self._session is not None:
+            raise ConfigurationError(
+                f"a batch of more than {MAX_PUSH:,} jobs, or {MOST_BYTES:,} bytes, cannot be stored in a session's "
+                "transaction",
+                hint="dispatch it without session=, after the commit",
+            )
 
 
-def stream(sender: Sender, piece: Sequence[Sequence[Node]], rest: Iterator[list[Node]], told: Told) -> None:
-    """Store the second piece of a batch and all that follow, and close it."""
+def stream(sender: Sender, pieces: Iterable[Sequence[Sequence[Node]]], told: Told) -> None:
+    """Store all pieces of a batch but the first, and close it."""
     try:
         told(sender.stored)
-        for more in joined([piece], pieces_of(rest)):
-            sender.add(more)
+        for piece in pieces:
+            sender.add(piece)
             told(sender.stored)
         sender.close()
-    except Exception as error:
-        note = f"batch {sender.flow_id} is open with the {sender.stored:,} jobs stored before that"
-        if isinstance(error, QueueError):
-            error.message = f"{error.message} ({note})"
-            error.args = (error.message,)
-        else:
-            error.add_note(note)
+    except BaseException as error:  # an interrupt, too, leaves it open: whoever sees that is to know
+        tell_with(error, f"batch {sender.flow_id} is open with the {sender.stored:,} jobs stored before that")
         raise
     finally:
         if isinstance(told, Shown):
             told.end()
+
+
+def tell_with(error: BaseException, note: str) -> None:
+    """Let an error say more than it does."""
+    if isinstance(error, QueueError):
+        error.message = f"{error.message} ({note})"
+        error.args = (error.message,)
+    else:
+        error.add_note(note)
 
 
 def strands_of(jobs: Iterable[Any]) -> Iterator[list[Node]]:
@@ -103,8 +126,13 @@ def strands_of(jobs: Iterable[Any]) -> Iterator[list[Node]]:
 
 
 def piece_of(strands: Iterator[list[Node]]) -> list[list[Node]]:
-    """The next thousand, or what is left."""
-    return list(islice(strands, MAX_PUSH))
+    """The next thousand jobs, or what is left; more where one strand brings them."""
+    piece, room = [], MAX_PUSH
+    while room > 0 and (strand := next(strands, None)) is not None:
+        piece.append(strand)
+        is_one = len(strand) == 1 and not isinstance(strand[0].work, Whole)
+        room -= 1 if is_one else sum(1 for _ in jobs_in([strand]))
+    return piece
 
 
 def pieces_of(strands: Iterator[list[Node]]) -> Iterator[list[list[Node]]]:
@@ -121,12 +149,17 @@ class Shown:
     """
 
     def __init__(self, jobs: Iterable[Any]) -> None:
-        self._of = f" of {len(jobs):,}" if isinstance(jobs, Sized) else ""
+        self._total = len(jobs) if isinstance(jobs, Sized) else 0
         self._is_seen = sys.stderr is not None and sys.stderr.isatty()
 
     def __call__(self, stored: int) -> None:
         """Say that so many are stored."""
-        self._say(f"\r{stored:,}{self._of} jobs stored")
+        if not self._total:
+            self._say(f"\r{stored:,} jobs stored")
+            return
+        share = min(1.0, stored / self._total)
+        bar = ("#" * int(share * _BAR)).ljust(_BAR, ".")
+        self._say(f"\r[{bar}] {share:4.0%}  {stored:,} of {self._total:,} jobs stored")
 
     def end(self) -> None:
         """Leave the line."""

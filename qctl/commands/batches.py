@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 
+from qctl import live
 from qctl.commands.flow_items import list_flows
 from qctl.context import Invocation
 from qctl.exits import Exit
 
-EXAMPLES = ("qctl batches", "qctl batches --json | jq '.data.batches[] | select(.failed > 0) | .id'")
+EXAMPLES = ("qctl batches --watch", "qctl batches --json | jq '.data.batches[] | select(.failed > 0) | .id'")
+BARE = live.EVERY
 EXITS = (Exit.USAGE, Exit.UNREACHABLE, Exit.CONFIGURATION)
 
 
@@ -18,6 +20,7 @@ def run(
     cursor: Annotated[
         str | None, typer.Option("--cursor", metavar="CURSOR", help="Where the page before ended.")
     ] = None,
+    watch: Annotated[str | None, typer.Option("--watch", "-w", metavar="TIME", help="Look again, every 2s.")] = None,
 ) -> None:
     """List batches, and how far each is.
 
@@ -25,4 +28,4 @@ def run(
     """
     from qcore.flows import FlowKind
 
-    list_flows(Invocation.of(ctx), [FlowKind.BATCH], "batches", limit, cursor)
+    list_flows(Invocation.of(ctx), [FlowKind.BATCH], "batches", limit, cursor, watch)

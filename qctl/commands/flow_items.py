@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qctl import format as fmt
-from qctl import output
+from qctl import live, output
 from qctl.commands.job_items import STATE
+from qctl.commands.values import seconds
 from qctl.context import Invocation
 from qctl.output import Column
 
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 _ONE = {"batches": "batch", "chains": "chain"}
 _BAR = 30
 _LABEL_WIDTH = 10
+_TITLE_WIDTH = 30
+_INDENT = "   "
 _MARKS = {"completed": "✔", "failed": "✘", "cancelled": "○", "processing": "▶", "retrying": "↻", "pending": "·"}
 _ASCII_MARKS = {"completed": "+", "failed": "x", "cancelled": "-", "processing": ">", "retrying": "~", "pending": "."}
 COLUMNS = (
     Column("ID", "id", whole=True),
     Column("NAME", "name"),
     STATE,
+    Column("OPEN", "open", human=lambda is_open: "open" if is_open else ""),
     Column("DONE", "progress", human=lambda percent: f"{percent} %", right=True),
     Column("TOTAL", "total", right=True),
     Column("PENDING", "pending", right=True),
@@ -31,21 +35,31 @@ COLUMNS = (
 )
 
 
-def list_flows(call: Invocation, kinds: Sequence["FlowKind"], word: str, limit: int, cursor: str | None) -> None:
-    """Print a page of them; `word` names them in the JSON and when there are none."""
-    page = call.flows.page(kinds, cursor=cursor, limit=limit)
-    items = [item_of(flow) for flow in page.flows]
-    report = output.Report(
-        schema=f"qctl.{word}/1",
-        data={word: items},
-        items=items,
-        item_schema=f"qctl.{_ONE[word]}/1",
-        columns=COLUMNS,
-        empty=f"no {word}",
-        backend=call.backend(),
-        next_cursor=page.next_cursor,
-    )
-    output.show(call, report)
+def list_flows(
+    call: Invocation, kinds: Sequence["FlowKind"], word: str, limit: int, cursor: str | None, watch: str | None
+) -> None:
+    """Print a page of them, once or again and again; `word` names them in the JSON and when there are none."""
+    every_s = seconds("--watch", watch)
+
+    def read() -> tuple[output.Report, bool]:
+        page = call.flows.page(kinds, cursor=cursor, limit=limit)
+        items = [item_of(flow) for flow in page.flows]
+        report = output.Report(
+            schema=f"qctl.{word}/1",
+            data={word: items},
+            items=items,
+            item_schema=f"qctl.{_ONE[word]}/1",
+            columns=COLUMNS,
+            empty=f"no {word}",
+            backend=call.backend(),
+            next_cursor=page.next_cursor,
+        )
+        return report, False
+
+    if every_s is None:
+        output.show(call, read()[0])
+    else:
+        live.watch(call, every_s, read)
 
 
 def item_of(flow: "FlowSnapshot") -> dict[str, Any]:
@@ -85,8 +99,7 @@ def page_of(flow: "FlowSnapshot", *, ascii_only: bool) -> str:
     """Tell a person where one is: a bar, its numbers, and its steps one below the other."""
     lines = [f"{label:<{_LABEL_WIDTH}}{fmt.printable(text)}" for label, text in _described(flow, ascii_only=ascii_only)]
     if flow.steps:
-        names = {step.id: step.name or str(place) for place, step in enumerate(flow.steps, 1)}
-        lines += ["", *(_step_line(step, names, ascii_only=ascii_only) for step in flow.steps)]
+        lines += ["", *_step_lines(flow.steps, 0, ascii_only=ascii_only)]
     if flow.failed_ids and not flow.steps:
         lines += ["", *(f"failed    {one}" for one in flow.failed_ids[:10])]
     return "\n".join(lines)
@@ -110,10 +123,19 @@ def _described(flow: "FlowSnapshot", *, ascii_only: bool) -> Iterator[tuple[str,
         yield "error", flow.error
 
 
-def _step_line(step: "StepSnapshot", names: dict[str, str], *, ascii_only: bool) -> str:
+def _step_lines(steps: Sequence["StepSnapshot"], depth: int, *, ascii_only: bool) -> Iterator[str]:
+    """Steps, and those of the work nested in them below each, further to the right."""
+    names = {step.id: step.name or str(place) for place, step in enumerate(steps, 1)}
+    for step in steps:
+        yield _step_line(step, names, depth, ascii_only=ascii_only)
+        yield from _step_lines(step.steps, depth + 1, ascii_only=ascii_only)
+
+
+def _step_line(step: "StepSnapshot", names: dict[str, str], depth: int, *, ascii_only: bool) -> str:
     mark = (_ASCII_MARKS if ascii_only else _MARKS).get(step.state, " ")
     title = step.job.rpartition(":")[2]
-    words = [f"{mark} {names[step.id]:>4}  {title:<30} {step.state:<10}"]
+    indent = _INDENT * depth
+    words = [f"{indent}{mark} {names[step.id]:>4}  {title:<{max(1, _TITLE_WIDTH - len(indent))}} {step.state:<10}"]
     if step.runtime_s is not None:
         words.append(fmt.duration(step.runtime_s))
     if step.progress is not None:
@@ -136,4 +158,5 @@ def _step_item(step: "StepSnapshot") -> dict[str, Any]:
         "after": list(step.after),
         "is_flow": step.is_flow,
         "progress": step.progress,
+        "steps": [_step_item(one) for one in step.steps],
     }

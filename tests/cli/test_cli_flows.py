@@ -29,6 +29,8 @@ class Step(ChainableJob):
 def make() -> None:
     batch([Step("a"), Step("b", fails=True)]).name("letters").with_option("of", "me").allow_failures(1).dispatch()
     chain([Step("a"), Step("no", fails=True), Step("c")]).name("abc").dispatch()
+    inner = chain([Step("deep"), Step("deeper")]).name("inner")
+    chain([Step("a"), inner]).name("nest").dispatch()
     workflow("two").add("x", Step("x")).add("y", Step("y"), after="x").dispatch()
 """
 
@@ -48,8 +50,8 @@ def test_they_are_listed_and_shown(flows: Shop, schemas: Schemas) -> None:
     assert (letters["name"], letters["state"], letters["total"], letters["progress"]) == ("letters", "pending", 2, 0)
     answer = flows.qctl("chains", "--json").json()
     schemas.check("chains", answer)
-    assert [one["name"] for one in answer["data"]["chains"]] == ["two", "abc"]
-    two, abc = flows.qctl("queue:chains", "-o", "name").lines()
+    assert [one["name"] for one in answer["data"]["chains"]] == ["two", "inner", "nest", "abc"]
+    two, _inner, nest, abc = flows.qctl("queue:chains", "-o", "name").lines()
     flows.qctl("work", "--app", "flows", "--stop-when-empty", "--quiet")
     answer = flows.qctl("batch", "show", letters["id"], "--json").json()
     schemas.check("batch", answer)
@@ -67,11 +69,42 @@ def test_they_are_listed_and_shown(flows: Shop, schemas: Schemas) -> None:
     assert "############################## 100 %" in page
     assert "+    y  Step" in page
     assert "after x" in page
+    lines = flows.qctl("chain", "show", nest, "-o", "table", "--ascii").out.splitlines()
+    assert [line[:14] for line in lines[-4:]] == [
+        "+    1  Step  ",
+        "+    2  inner ",
+        "   +    1  Ste",
+        "   +    2  Ste",
+    ]
+    answer = flows.qctl("chain", "show", nest, "--json").json()
+    schemas.check("chain", answer)
+    assert [len(step["steps"]) for step in answer["data"]["steps"]] == [0, 2]
+
+
+def test_an_open_batch_says_so(flows: Shop) -> None:
+    flows.python(
+        "import flows\n"
+        "def words():\n"
+        "    yield from (flows.Step(str(n)) for n in range(2000))\n"
+        "    raise SystemExit\n"
+        "flows.batch(words()).name('broken').dispatch()"
+    )
+    rows = flows.qctl("batches", "--format", "{name} {open} {total}").lines()
+    assert rows == ["broken true 2000", "letters false 2"]
+    assert "open" in flows.qctl("batches", "-o", "table").out.splitlines()[1]
+
+
+def test_a_list_is_watched(flows: Shop) -> None:
+    child = flows.spawn("batches", "--watch", "0.1", "-o", "ndjson")
+    for _ in range(3):
+        child.expect_exact('"name": "letters"')
+    child.sendintr()
+    child.expect_exact("interrupted")
 
 
 def test_they_are_acted_on(flows: Shop, schemas: Schemas) -> None:
     (letters,) = flows.qctl("batches", "-o", "name").lines()
-    _two, abc = flows.qctl("chains", "-o", "name").lines()
+    *_, abc = flows.qctl("chains", "-o", "name").lines()
     answer = flows.qctl("batch", "cancel", letters, "--json").json()
     schemas.check("batch.cancel", answer)
     assert answer["data"]["changed"] == 1
@@ -82,7 +115,7 @@ def test_they_are_acted_on(flows: Shop, schemas: Schemas) -> None:
     assert flows.qctl("chain", "retry", abc, "-o", "table").out == "retried 1 chain\n"
     flows.qctl("work", "--app", "flows", "--stop-when-empty", "--quiet")
     assert (
-        flows.qctl("chain", "prune", "--finished", "0s", "--dry-run", "-o", "table").out == "2 chains would be pruned\n"
+        flows.qctl("chain", "prune", "--finished", "0s", "--dry-run", "-o", "table").out == "3 chains would be pruned\n"
     )
     answer = flows.qctl("queue:prune-batches", "--cancelled", "0s", "--json").json()
     schemas.check("batch.prune", answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -195,6 +196,23 @@ def test_excused_failures_do_not_stop_it(driver: Any, worker: FakeWorker) -> Non
     flow = flow_of(driver, flow_id)
     assert (flow.failed, flow.excused, flow.failed_us) == (2, 2, None)
     assert waiting(driver) == ["THEN"]
+
+
+def test_an_excused_failure_that_is_retried_excuses_no_other(driver: Any, worker: FakeWorker) -> None:
+    flow_id = batch(driver, 3, allowed=1)
+    excused, counts, last = worker.reserve(3)
+    driver.settle([failed(excused, is_excused=True), failed(counts)])
+    assert driver.retry([counts.id]) == [counts.id]
+    flow = flow_of(driver, flow_id)
+    assert (flow.failed, flow.excused) == (1, 1)
+    (again,) = worker.reserve(3)
+    driver.settle([failed(again)])
+    assert driver.retry([excused.id]) == [excused.id]
+    flow = flow_of(driver, flow_id)
+    assert (flow.failed, flow.excused, flow.failed_us) == (1, 0, None)
+    (again,) = worker.reserve(3)
+    driver.settle([failed(again), completed(last)])
+    assert flow_of(driver, flow_id).failed_us is not None, "two failed by now that nobody excuses"
 
 
 def test_a_share_is_judged_when_the_total_is_known(driver: Any, worker: FakeWorker) -> None:
@@ -421,16 +439,18 @@ class Model:
         self.allowed = allowed
         self.states = [JobState.PENDING] * len(parents)
         self.is_failed = False
+        self.counting = 0
+        """Failures that nobody excuses."""
 
     def ready(self) -> set[int]:
         waits = (n for n, state in enumerate(self.states) if state is JobState.PENDING)
         return {n for n in waits if all(self.states[one] is JobState.COMPLETED for one in self.parents[n])}
 
-    def end(self, number: int, state: JobState) -> None:
-        self.states[number] = state
+    def end(self, number: int, how: str) -> None:
+        state = self.states[number] = JobState.COMPLETED if how == "well" else JobState.FAILED
+        self.counting += how == "fails"
         if state is JobState.FAILED:
-            failures = self.states.count(JobState.FAILED)
-            self.is_failed = self.is_failed or (self.allowed is not None and failures > self.allowed)
+            self.is_failed = self.is_failed or (self.allowed is not None and self.counting > self.allowed)
         for n in range(len(self.states)) if self.is_failed else ():
             self.states[n] = JobState.CANCELLED if self.states[n] is JobState.PENDING else self.states[n]
         for n, parents in enumerate(self.parents):  # parents stand before their children
@@ -439,12 +459,17 @@ class Model:
                 self.states[n] = JobState.CANCELLED
 
 
+_Graph = tuple[list[list[int]], list[str], int | str | None]
+"""The parents of each step, how each ends, and how many may fail: any number, a number or a share of them all."""
+
+
 @st.composite
-def graphs(draw: st.DrawFn) -> tuple[list[list[int]], list[bool], int | None]:
+def graphs(draw: st.DrawFn) -> _Graph:
     size = draw(st.integers(1, 30))
     parents = [draw(st.lists(st.integers(0, n - 1), unique=True, max_size=3)) if n else [] for n in range(size)]
-    fails = draw(st.lists(st.booleans() | st.just(False), min_size=size, max_size=size))
-    return parents, fails, draw(st.none() | st.integers(0, 3))
+    ends = st.sampled_from(["well", "well", "fails", "is excused"])
+    ends_of_all = draw(st.lists(ends, min_size=size, max_size=size))
+    return parents, ends_of_all, draw(st.none() | st.integers(0, 3) | st.sampled_from(["0%", "5%", "12.5%", "50%"]))
 
 
 _STATES = {
@@ -454,21 +479,24 @@ _STATES = {
 }
 
 
-def follows(driver: Any, parents: list[list[int]], fails: list[bool], allowed: int | None) -> None:
+def follows(driver: Any, parents: list[list[int]], ends: list[str], allowed: int | str | None) -> None:
     """Run a graph a job at a time, and see that the store and the model agree all the way."""
     flow_id = new_id()
     steps = graph_steps(flow_id, parents)
-    whole = opening(
-        flow_id, len(steps), kind=FlowKind.GRAPH, has_begun=False, allowed=-1 if allowed is None else allowed
-    )
+    rule, most = {"allowed": -1 if allowed is None else allowed}, allowed
+    if isinstance(allowed, str):
+        share = Fraction(allowed.rstrip("%")) / 100
+        rule, most = {"allowed_ppm": int(share * 1_000_000)}, int(len(steps) * share)
+    whole = opening(flow_id, len(steps), kind=FlowKind.GRAPH, has_begun=False, **rule)
     driver.weave(Weave(openings=(whole,), steps=tuple(steps)))
     places = {step.id: place for place, step in enumerate(steps)}
-    model, worker = Model(parents, allowed), FakeWorker(driver)
+    model, worker = Model(parents, most), FakeWorker(driver)
     while leases := worker.reserve(1):
         number = places[leases[0].id]
         assert number in model.ready()
-        model.end(number, JobState.FAILED if fails[number] else JobState.COMPLETED)
-        driver.settle([failed(leases[0]) if fails[number] else completed(leases[0])])
+        how = ends[number]
+        model.end(number, how)
+        driver.settle([completed(leases[0]) if how == "well" else failed(leases[0], is_excused=how == "is excused")])
     assert not model.ready()
     found = driver.steps(flow_id)
     assert all(step.state in _STATES[state] for step, state in zip(found, model.states, strict=True))
@@ -480,9 +508,7 @@ def follows(driver: Any, parents: list[list[int]], fails: list[bool], allowed: i
 
 @given(graphs())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_graphs_end_as_a_plain_model_says(
-    store: StoreUnderTest, graph: tuple[list[list[int]], list[bool], int | None]
-) -> None:
+def test_graphs_end_as_a_plain_model_says(store: StoreUnderTest, graph: _Graph) -> None:
     follows(opened_once(store), *graph)
 
 

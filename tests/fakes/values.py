@@ -53,7 +53,7 @@ def failed(lease: Lease, error: str = "ValueError: no", **fields: Any) -> Settle
             "attempts": attempts,
             "exceptions": lease.exceptions + 1,
             "error": error,
-            "history": history(attempts),
+            "history": history(attempts, is_excused=bool(fields.get("is_excused"))),
             **fields,
         },
     )
@@ -81,11 +81,18 @@ def settlement(lease: Lease, outcome: Outcome, **fields: Any) -> Settlement:
     return Settlement(id=lease.id, queue=lease.queue, job=lease.job, token=lease.token, outcome=outcome, **fields)
 
 
-def history(attempts: int) -> bytes:
-    """The errors of so many attempts, packed as a worker would."""
+def history(attempts: int, *, is_excused: bool = False) -> bytes:
+    """The errors of so many attempts, packed as a worker would; the last may be one that its flow does not count."""
     return pack_history(
         [
-            Failure(attempt=n, kind="ValueError", message=f"no, {n}", traceback="Traceback …", at_us=n)
+            Failure(
+                attempt=n,
+                kind="ValueError",
+                message=f"no, {n}",
+                traceback="Traceback …",
+                at_us=n,
+                is_excused=is_excused,
+            )
             for n in range(1, attempts + 1)
         ]
     )

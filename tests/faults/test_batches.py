@@ -240,10 +240,13 @@ def _know(rig: Rig, jobs: Sequence[Job], steps: Sequence[Step]) -> None:
 
 
 def _callbacks_came(rig: Rig, wanted: dict[str, set[str]]) -> None:
-    """Each that was to come came; a kill after it may have let it come again, and its own books tell of that."""
+    """Each that was to come came, and was stored once: a kill after it may have let it run again, but it ended once."""
     told: dict[str, Counter[str]] = {flow_id: Counter() for flow_id in wanted}
     for event in rig.ledger.events():
         if event.event.startswith("flow "):
             _, flow_id, what = event.event.split(" ", 2)
             told[flow_id][what] += 1
     assert {flow_id: set(found) for flow_id, found in told.items()} == wanted
+    processed = sum(JobBatch.find(flow_id).processed_jobs for flow_id in wanted)
+    completed = sum(queue.completed for queue in rig.connection.counts())
+    assert completed == processed + sum(map(len, wanted.values())), "members and callbacks that ended, each once"

@@ -6,7 +6,7 @@ from typing import Any
 
 import worker_jobs
 
-from qcore import BatchableJob, ChainableJob, Job, JobBatch, ShouldBeEncrypted
+from qcore import BatchableJob, ChainableJob, Job, JobBatch, ShouldBeEncrypted, batch
 from qcore.middleware import SkipIfBatchCancelled
 
 
@@ -26,6 +26,18 @@ class Says(BatchableJob):
         heard(self.word)
         if self.fails:
             raise ValueError(f"{self.word} is not to be said")
+        return self.word
+
+
+class Anywhere(ChainableJob):
+    """Goes where what it is in goes."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word = word
+
+    def _handle(self) -> str:
+        heard(self.word)
         return self.word
 
 
@@ -61,6 +73,32 @@ class Adds(BatchableJob):
         self.batch.add([Says(word) for word in self.words])
         if self.fails_first and self.attempts == 1:
             raise ValueError("after it added")
+
+
+class AddsAtOnce(BatchableJob):
+    """Adds what does not wait until it completes, and fails after that the first time."""
+
+    queue = "flows"
+    max_tries = 2
+    backoff = 0
+
+    def _handle(self) -> None:
+        assert self.batch is not None
+        self.batch.add([[Says("first"), Says("second")], batch([Says("inner")])])
+        self.batch.add(Says(n) for n in range(1500))
+        if self.attempts == 1:
+            raise ValueError("after it added")
+
+
+class AddsSums(ChainableJob):
+    """Adds to the batch in which it is, of which a chain waits."""
+
+    queue = "flows"
+
+    def _handle(self) -> int:
+        assert self.batch is not None
+        self.batch.add([Sums(7)])
+        return 1
 
 
 class Cancels(BatchableJob):

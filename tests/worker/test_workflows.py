@@ -19,6 +19,7 @@ from qcore import (
     JobBatch,
     JobNotFound,
     JobRecord,
+    PayloadTooLargeError,
     QueueError,
     QueueManager,
     SignatureError,
@@ -30,6 +31,7 @@ from qcore import (
 from qcore.config import load_settings
 from qcore.flows import FlowKind, Hook
 from qcore.worker import StopReason, Worker, WorkerOptions
+from qcore.workflows import sizes
 from qcore.workflows.callbacks import Callback, judge_of
 
 Work = Callable[..., StopReason]
@@ -55,8 +57,8 @@ def on_each(real_manager: QueueManager, monkeypatch: pytest.MonkeyPatch) -> Queu
 
 @pytest.fixture
 def run(work: Work) -> Callable[..., None]:
-    def until_empty(**options: Any) -> None:
-        work("flows,default", **options)
+    def until_empty(queues: str = "flows,default", **options: Any) -> None:
+        work(queues, **options)
 
     return until_empty
 
@@ -210,6 +212,77 @@ def test_jobs_add_jobs_exactly_once(run: Any, heard: Heard) -> None:
     assert counted(batch_id) == (3, 0, 3, 0, 0)
 
 
+def test_what_is_added_at_once_is_added_once(run: Any, heard: Heard) -> None:
+    batch_id = batch([jobs.AddsAtOnce()]).then(jobs.then).dispatch()
+    run()
+    assert counted(batch_id) == (1504, 0, 1504, 0, 0)
+    assert sorted(one for (one,) in heard[:-1] if isinstance(one, int)) == list(range(1500))
+    assert {"first", "second", "inner"} <= {one[0] for one in heard}
+    assert heard[-1] == ("then", 1504, 0)
+
+
+def test_what_is_added_waits_for_before_too(run: Any, heard: Heard) -> None:
+    batch_id = batch([jobs.Says("a")]).before(jobs.before).dispatch()
+    assert JobBatch.find(batch_id).add([jobs.Says("b"), [jobs.Says("c"), jobs.Says("d")]]) == 2
+    run()
+    assert heard[0] == ("before", 4)
+    assert counted(batch_id) == (4, 0, 4, 0, 0)
+
+
+def test_adding_is_streamed(run: Any, heard: Heard) -> None:
+    def broken() -> Any:
+        yield from (jobs.Says(n) for n in range(2500))
+        yield "no job"
+
+    batch_id = batch([jobs.Says("a")]).dispatch()
+    with pytest.raises(ConfigurationError, match=r"job 2,501 of the batch.*2,000 were added to batch"):
+        JobBatch.find(batch_id).add(broken())
+    assert counted(batch_id)[0] == 2001
+
+
+def test_an_interrupted_producer_is_told_which_batch_is_open() -> None:
+    def interrupted() -> Any:
+        yield from (jobs.Says(n) for n in range(2500))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        batch(interrupted()).dispatch()
+    (record,) = QueueManager.current().connection().flows([FlowKind.BATCH]).flows
+    assert stopped.value.__notes__ == [f"batch {record.flow.id} is open with the 2,000 jobs stored before that"]
+
+
+def test_many_long_chains_are_stored_piece_by_piece(run: Any, heard: Heard) -> None:
+    batch_id = batch([[jobs.Says(n) for n in range(600)] for _ in range(5)]).then(jobs.then).dispatch()
+    assert counted(batch_id) == (3000, 3000, 0, 0, 0)
+    run()
+    assert heard[-1] == ("then", 3000, 0)
+
+
+def test_what_no_step_can_store_is_refused() -> None:
+    with pytest.raises(PayloadTooLargeError, match="a batch of 10,001 steps"):
+        batch([jobs.Says("a"), [jobs.Says(n) for n in range(10_001)]]).dispatch()
+
+
+def test_large_payloads_are_stored_in_as_many_steps_as_they_need(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "MOST_BYTES", 20_000)
+    batch_id = batch([jobs.Says("x" * 1000) for _ in range(100)]).then(jobs.done).dispatch()
+    assert counted(batch_id) == (100, 100, 0, 0, 0)
+    assert not JobBatch.find(batch_id).is_open
+    run()
+    assert JobBatch.find(batch_id).finished()
+
+
+def test_several_callbacks_of_a_kind_are_all_called(run: Any, heard: Heard) -> None:
+    batch([jobs.Says("a")]).then(jobs.then).then(lambda: jobs.heard("and then")).dispatch()
+    run()
+    assert heard == [("a",), ("then", 1, 0), ("and then",)]
+
+
+def test_an_open_batch_without_jobs_has_come_nowhere(real_manager: QueueManager) -> None:
+    batch_id = batch([]).before(jobs.before).dispatch()
+    assert JobBatch.find(batch_id).progress() == 0
+
+
 def test_to_a_finished_batch_nothing_is_added(run: Any) -> None:
     batch_id = batch([jobs.Says("a")]).dispatch()
     run()
@@ -337,6 +410,40 @@ def test_a_batch_is_a_step_and_its_results_are_a_list(run: Any, heard: Heard) ->
     assert heard.index(("done",)) >= 5
     status = ChainMonitor(chain_id).get_status()
     assert (status.state, [step.is_flow for step in status.steps]) == ("completed", [False, True, False])
+
+
+def test_a_chain_within_a_chain_keeps_what_is_said_of_it(run: Any, heard: Heard) -> None:
+    inner = chain([jobs.Anywhere("b"), jobs.Anywhere("c")]).name("inner").on_queue("elsewhere").then(jobs.done)
+    quiet = chain([jobs.Anywhere("d")]).on_queue("elsewhere")
+    chain_id = chain([jobs.Says("a"), inner, quiet, jobs.Tells()]).dispatch()
+    run()
+    assert heard == [("a",)]
+    run(queues="flows,default,elsewhere")
+    assert heard[1:] == [("b",), ("c",), ("done",), ("d",), ("d",)]
+    status = ChainMonitor(chain_id).get_status()
+    assert [(step.job, step.is_flow) for step in status.steps[1:3]] == [("inner", True), ("chain", True)]
+
+
+def test_a_nested_chain_hands_on_what_its_last_step_returned(run: Any, heard: Heard) -> None:
+    inner = chain([jobs.Sums(1), jobs.Sums(2)]).then(jobs.done)
+    chain([inner, jobs.Tells()]).dispatch()
+    run()
+    assert heard[-1] == (3,)
+
+
+def test_what_is_added_to_a_nested_batch_hands_on_its_result(run: Any, heard: Heard) -> None:
+    chain([batch([jobs.AddsSums(), jobs.Sums(2)]), jobs.Tells()]).dispatch()
+    run()
+    assert heard[-1] == ([1, 2, 7],)
+
+
+def test_all_of_it_lives_on_one_connection() -> None:
+    config = {"here": {"driver": "memory"}, "far": {"driver": "sync"}}
+    manager = QueueManager(load_settings({"connection": "here"}, environ={}, app_config={"QUEUE_CONFIG": config}))
+    inner = chain([jobs.Says("a")]).name("inner").on_connection("far")
+    with manager.using(), pytest.raises(ConfigurationError, match=r'"inner".* goes to connection "far".*on "here"'):
+        batch([jobs.Says("b"), inner]).dispatch()
+    manager.close()
 
 
 def test_a_chain_is_cancelled(run: Any, heard: Heard) -> None:

@@ -185,8 +185,9 @@ class FlowStatements(Operations):
 
     @cached_property
     def flows_of_failed(self) -> Prepared:
-        """Id and flow of those of the failed jobs `ids` that have one."""
-        return self.prepared(select(self.failed.c.id, self.failed.c.flow).where(*self._in_flow(self.failed.c)))
+        """Id, flow and errors of those of the failed jobs `ids` that have a flow."""
+        failed = self.failed.c
+        return self.prepared(select(failed.id, failed.flow, failed.history).where(*self._in_flow(failed)))
 
     def _in_flow(self, columns: Any) -> list[ColumnElement[bool]]:
         return [columns.flow.is_not(None), self.dialect.among(columns.id, "ids")]

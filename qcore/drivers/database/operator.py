@@ -10,7 +10,7 @@ import msgspec
 from qcore.drivers.database.flow_statements import counted_in
 from qcore.drivers.database.operations import Operations
 from qcore.drivers.database.schema import CANCEL_HARD, CANCEL_SOFT, FOREVER_US, LEASED
-from qcore.drivers.notes import Note, Word, retried_notes
+from qcore.drivers.notes import Note, Word, retried_note
 from qcore.flows import StepState
 from qcore.limits import pack_own
 
@@ -103,7 +103,7 @@ class DatabaseOperator:
                 self._operations.forget.run(connection, ids=names)
                 self._link.locking.take_again(connection, list(failed))
                 if told:
-                    self._link.flowing.move(connection, retried_notes((row[0], row[1]) for row in told))
+                    self._link.flowing.move(connection, [retried_note(*row) for row in told])
                 self._link.moves.announce(connection, failed.values())
             return [job_id for job_id in dict.fromkeys(ids) if job_id in failed]
 

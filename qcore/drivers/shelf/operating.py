@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from qcore.drivers.claims import Holder
-from qcore.drivers.notes import Note, Word, ended_note, retried_notes
+from qcore.drivers.notes import Note, Word, ended_note, retried_note
 from qcore.drivers.shelf.lane import FOR_EVER
 from qcore.flows import StepState
 from qcore.limits import pack_own
@@ -83,8 +83,10 @@ class Operating:
             failed = self._failed(ids)
             for job_id in failed:
                 self._shelf.restore(self._shelf.entries[job_id], now_us)
-            told = [(job_id, self._shelf.entries[job_id].envelope.flow) for job_id in failed]
-            self._shelf.flows.move(retried_notes((job_id, flow) for job_id, flow in told if flow is not None), now_us)
+            entries = [self._shelf.entries[job_id] for job_id in failed]
+            told = [(entry.id, entry.envelope.flow, entry.history) for entry in entries]
+            notes = [retried_note(job_id, flow, history) for job_id, flow, history in told if flow is not None]
+            self._shelf.flows.move(notes, now_us)
             self._shelf.ring()
             return failed
 

@@ -6,6 +6,14 @@
 -- Changes: jobs (created), failed, ends, marks, progress, waiting, priorities, wake, locks; what follows in flows.
 local entries, ids, jobs, notes = {}, {}, {}, {}
 insist()
+
+-- Whether the last error of a job says that its flow does not count it.
+local function was_excused(id)
+  local history = call('HGET', HISTORY, id)
+  local failures = history and cmsgpack.unpack(history) or {}
+  return #failures > 0 and failures[#failures][8] == true
+end
+
 for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
   local id = ARGV[n]
   local facts = header and describe(header)
@@ -16,7 +24,7 @@ for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
     entries[#entries + 1] = { id = id, queue = facts.queue, priority = facts.priority, due = now }
     if facts.told then
       local flow, role = told_of(facts.told)
-      notes[#notes + 1] = { flow = flow, word = 'retried', id = id, role = role, state = 3 }
+      notes[#notes + 1] = { flow = flow, word = 'retried', id = id, role = role, state = 3, excused = was_excused(id) }
       call('SADD', root .. 'members:' .. flow, id)
     end
     if facts.lock and not holder_of(facts.lock[1]) then

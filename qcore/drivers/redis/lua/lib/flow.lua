@@ -215,9 +215,9 @@ local function flow_parts()
     return flow.failed_us and BROKEN or flow.cancelled_us and WITHDRAWN or PROCESSED
   end
 
-  local function lift(flow, failed, cancelled)
+  local function lift(flow, failed, excused, cancelled)
     flow.failed = math.max(0, flow.failed - failed)
-    flow.excused = math.min(flow.excused, flow.failed)
+    flow.excused = math.max(0, flow.excused - excused)
     flow.cancelled = math.max(0, flow.cancelled - cancelled)
     flow.finished_us, flow.cancelled_us, flow.failed_us, flow.failed_by = nil, nil, nil, nil
   end

@@ -239,10 +239,10 @@ local function weaver()
   end
 
   local function reopen(flow, notes)
-    local failed, cancelled, retried, has_steps = 0, 0, {}, false
+    local failed, excused, cancelled, retried, has_steps = 0, 0, 0, {}, false
     for _, one in ipairs(notes) do
       if one.state == BROKEN then
-        failed = failed + 1
+        failed, excused = failed + 1, excused + (one.excused and 1 or 0)
       else
         cancelled = cancelled + 1
       end
@@ -257,7 +257,7 @@ local function weaver()
     if flow.finished_us and flow.parent then
       note(flow, { flow = flow.parent, word = 'retried', id = flow.id, role = 's', state = outcome_of(flow) })
     end
-    lift(flow, failed, cancelled)
+    lift(flow, failed, excused, cancelled)
   end
 
   local function hook_ended(flow, hook)
@@ -302,7 +302,7 @@ local function weaver()
       elseif one.word == 'restored' then
         local cancelled = wait_again(flow, {})
         flow.ready, flow.has_begun = {}, 0
-        lift(flow, 0, cancelled)
+        lift(flow, 0, 0, cancelled)
       elseif one.word == 'retried' and HOOKS[one.role] then
         flow.live = flow.live + 1
         if one.role == 'p' then
