@@ -55,6 +55,11 @@ def installed() -> Dispatcher | None:
     return _of_block.get() or _Default.dispatcher
 
 
+def default() -> Dispatcher | None:
+    """Return the default of the process, or None where none was needed yet."""
+    return _Default.dispatcher
+
+
 def install(dispatcher: Dispatcher | None) -> Dispatcher | None:
     """Make a dispatcher the default of the process; returns the one before. None returns to the first need."""
     before, _Default.dispatcher = _Default.dispatcher, dispatcher

@@ -15,5 +15,9 @@ class MemoryDriver(ShelfDriver):
 
 
 def open_memory(settings: ConnectionSettings) -> MemoryDriver:
-    """Open a store that holds nothing yet; each opening is a store of its own."""
-    return MemoryDriver(settings)
+    """Open a store that holds nothing yet; each opening is a store of its own.
+
+    Args:
+        settings: of the connection; its option `clock` is the store's clock, the host's own without it.
+    """
+    return MemoryDriver(settings, clock=settings.options.get("clock"))

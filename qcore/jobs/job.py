@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from inspect import Signature
 
     from qcore.logs import Log
+    from qcore.testing.job import JobTester
     from qcore.workflows.batch import JobBatch
 
 
@@ -319,6 +320,19 @@ class Job:
         """The batch whose member this is, as it is now, inside `handle`; else None."""
         member = self._context.desk.membership(self._context) if self._context is not None else None
         return None if member is None else member.batch
+
+    # -- in tests ------------------------------------------------------------------------------------------------
+
+    def with_fake_queue(self, *, attempt: int = 1) -> JobTester:
+        """Let this job believe that a worker runs it; returns what tells how it asked to end.
+
+        Args:
+            attempt: which attempt it is, from 1.
+        """
+        from importlib import import_module
+
+        tester = import_module("qcore.testing").JobTester  # it stands above; only tests ask for it
+        return tester(self, attempt=attempt)  # type: ignore[no-any-return]  # of a module known by name
 
     def _wish(self, wish: Wish) -> None:
         if self._context is None:

@@ -37,6 +37,7 @@ from qcore.middleware import (
     TimingMiddleware,
     WithoutOverlapping,
 )
+from qcore.testing import JobTester, QueueFake, WorkerTester, assert_job_serializable
 from qctl import Command
 from qctl.testing import CommandTester
 
@@ -259,3 +260,15 @@ def testing_commands() -> None:
     result = CommandTester(Greet, Silent).expects_question("Name?", "Bob").run("shop:greet --loud", answers=[True, 2])
     assert_type(result.assert_successful().assert_output_contains("Bob").exit_code, int)
     assert_type(result.output + result.errors, str)
+
+
+def tests_of_users(queue_fake: QueueFake) -> None:
+    queue_fake.assert_pushed(SendEmailJob, times=1, where=lambda job: job.to_email == "a@b.c")
+    queue_fake.assert_batched(lambda batch: batch.name == "x")
+    queue_fake.assert_chained([SendEmailJob, SendEmailJob("a", "b")], prefix=True)
+    assert_type(queue_fake.run(), int)
+    assert_type(assert_job_serializable(SendEmailJob("a", "b")), SendEmailJob)
+    assert_type(SendEmailJob("a", "b").with_fake_queue(), JobTester)
+    WorkerTester().work("emails", until_empty=True)
+    with QueueFake(SendEmailJob) as fake:
+        fake.assert_nothing_pushed()

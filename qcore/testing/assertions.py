@@ -1,0 +1,228 @@
+"""What a test may assert of what was pushed; a failure says what was pushed instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from qcore.clock import microseconds
+from qcore.flows import FlowKind
+from qcore.jobs.job import Job
+from qcore.jobs.options import When, due
+from qcore.testing.matching import JobLike, Where, all_match, class_of
+from qcore.testing.pushed import Pushed, PushedFlow
+from qcore.testing.telling import told, told_list, told_push
+
+_NEAR_S = 1.0
+"""Seconds by which a due time may differ from an expected instant: a test takes its time."""
+
+
+class Assertions:
+    """The assertions of a fake; every one returns nothing, and raises AssertionError."""
+
+    def __init__(self) -> None:
+        self.pushes: list[Pushed] = []
+        """Every job that was pushed, in order: by itself, or as a part of other work."""
+        self.flows: list[PushedFlow] = []
+        """Every batch, chain and graph that was pushed, in order, without those nested in others."""
+
+    def pushed(self, job: JobLike | None = None, where: Where | None = None) -> list[Any]:
+        """The jobs that were pushed, in order.
+
+        Args:
+            job: a class, or an `@job` function; all if None.
+            where: takes a job, and says whether it is meant.
+        """
+        return [one.job for one in self._found(job, where)]
+
+    @property
+    def batches(self) -> list[PushedFlow]:
+        """The batches that were pushed, in order."""
+        return self._of_kind(FlowKind.BATCH)
+
+    @property
+    def chains(self) -> list[PushedFlow]:
+        """The chains that were pushed, in order."""
+        return self._of_kind(FlowKind.CHAIN)
+
+    @property
+    def workflows(self) -> list[PushedFlow]:
+        """The graphs that were pushed, in order."""
+        return self._of_kind(FlowKind.GRAPH)
+
+    # -- jobs ----------------------------------------------------------------------------------------------------
+
+    def assert_pushed(self, job: JobLike, times: int | None = None, *, where: Where | None = None) -> None:
+        """Fail unless such a job was pushed.
+
+        Args:
+            job: a class, or an `@job` function.
+            times: so often exactly; at least once if None.
+            where: takes a job, and says whether it is meant.
+        """
+        number = len(self._found(job, where))
+        if times is None:
+            self._check(number > 0, f"{told(job)} was not pushed{_such(where)}")
+        else:
+            words = f"{told(job)} was pushed {_times(number)}{_such(where)}, not {_times(times)}"
+            self._check(number == times, words)
+
+    def assert_pushed_times(self, job: JobLike, times: int) -> None:
+        """Fail unless such a job was pushed so often."""
+        self.assert_pushed(job, times)
+
+    def assert_pushed_on(
+        self, queue: str, job: JobLike, times: int | None = None, *, where: Where | None = None
+    ) -> None:
+        """Fail unless such a job was pushed to this queue; the rest as of `assert_pushed`."""
+        found = self._found(job, where)
+        number = sum(one.queue == queue for one in found)
+        if times is not None:
+            words = f"{told(job)} was pushed {_times(number)} on {queue}{_such(where)}, not {_times(times)}"
+            self._check(number == times, words)
+        else:
+            self._check(number > 0, f"{told(job)} was not pushed on {queue}{_such(where)}")
+
+    def assert_not_pushed(self, job: JobLike, *, where: Where | None = None) -> None:
+        """Fail if such a job was pushed."""
+        number = len(self._found(job, where))
+        self._check(not number, f"{told(job)} was pushed {_times(number)}{_such(where)}")
+
+    def assert_nothing_pushed(self) -> None:
+        """Fail if anything was pushed."""
+        number = len(self.pushes)
+        self._check(not (number or self.flows), f"{_jobs(number)} pushed")
+
+    def assert_count(self, number: int) -> None:
+        """Fail unless so many jobs were pushed, those of batches, chains and graphs among them."""
+        self._check(len(self.pushes) == number, f"{_jobs(len(self.pushes))} pushed, not {number}")
+
+    def assert_pushed_with_delay(self, job: JobLike, delay: When, *, where: Where | None = None) -> None:
+        """Fail unless such a job was pushed with this delay.
+
+        Args:
+            job: a class, or an `@job` function.
+            delay: seconds, a timedelta, or the datetime at which it is due (a second more or less).
+            where: takes a job, and says whether it is meant.
+        """
+        found = self._found(job, where)
+        words = f"{told(job)} was not pushed with a delay of {delay!r}{_such(where)}"
+        self._check(any(_is_due(one, delay) for one in found), words)
+
+    def assert_pushed_without_delay(self, job: JobLike, *, where: Where | None = None) -> None:
+        """Fail unless such a job was pushed that was due at once."""
+        found = self._found(job, where)
+        self._check(any(one.due_at is None for one in found), f"{told(job)} was not pushed without delay")
+
+    # -- batches, chains and graphs --------------------------------------------------------------------------------
+
+    def assert_batched(self, where: Where | Sequence[Any]) -> None:
+        """Fail unless such a batch was pushed.
+
+        Args:
+            where: takes a `PushedFlow` and says whether it is meant; or its jobs, as classes, instances and lists.
+        """
+        found = [one for one in self.batches if _is_meant(one, where)]
+        self._check_flows(bool(found), f"no batch was pushed{_of(where)}", FlowKind.BATCH)
+
+    def assert_batch_count(self, number: int) -> None:
+        """Fail unless so many batches were pushed."""
+        count = len(self.batches)
+        self._check_flows(count == number, f"{count} batches were pushed, not {number}", FlowKind.BATCH)
+
+    def assert_nothing_batched(self) -> None:
+        """Fail if a batch was pushed."""
+        self._check_flows(not self.batches, f"{len(self.batches)} batches were pushed", FlowKind.BATCH)
+
+    def assert_chained(self, steps: Sequence[Any], *, prefix: bool = False, where: Where | None = None) -> None:
+        """Fail unless a chain of these steps was pushed.
+
+        Args:
+            steps: classes, instances (which stand for jobs with the same arguments), and lists, which are batches.
+            prefix: the chain may go on after them.
+            where: takes a `PushedFlow`, and says whether it is meant: by its name, its callbacks ...
+        """
+        found = [one for one in self.chains if _begins(one, steps, whole=not prefix) and (where is None or where(one))]
+        words = "no chain that begins with" if prefix else "no chain of"
+        self._check_flows(bool(found), f"{words} {told(list(steps))} was pushed{_such(where)}", FlowKind.CHAIN)
+
+    def assert_nothing_chained(self) -> None:
+        """Fail if a chain was pushed."""
+        self._check_flows(not self.chains, f"{len(self.chains)} chains were pushed", FlowKind.CHAIN)
+
+    def assert_pushed_with_chain(self, job: JobLike | Job, following: Sequence[Any]) -> None:
+        """Fail unless such a job was pushed as the first of a chain, and just these after it."""
+        self.assert_chained([job, *following])
+
+    def assert_pushed_without_chain(self, job: JobLike, *, where: Where | None = None) -> None:
+        """Fail unless such a job was pushed by itself."""
+        found = [one for one in self._found(job, where) if one.flow is None]
+        self._check(bool(found), f"{told(job)} was not pushed by itself{_such(where)}")
+
+    def assert_workflow(self, where: Where | str) -> None:
+        """Fail unless such a graph was pushed.
+
+        Args:
+            where: its name; or takes a `PushedFlow`, and says whether it is meant.
+        """
+        found = [one for one in self.workflows if (one.name == where if isinstance(where, str) else where(one))]
+        words = f'no workflow "{where}" was pushed' if isinstance(where, str) else "no such workflow was pushed"
+        self._check_flows(bool(found), words, FlowKind.GRAPH)
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _found(self, job: JobLike | None, where: Where | None) -> list[Pushed]:
+        kind = None if job is None else class_of(job)
+        found = [one for one in self.pushes if kind is None or isinstance(one.job, kind)]
+        return found if where is None else [one for one in found if where(one.job)]
+
+    def _of_kind(self, kind: FlowKind) -> list[PushedFlow]:
+        return [one for one in self.flows if one.kind == kind.value]
+
+    def _check(self, holds: bool, words: str) -> None:
+        if not holds:
+            raise AssertionError(f"{words}\n{told_list('pushed', map(told_push, self.pushes))}")
+
+    def _check_flows(self, holds: bool, words: str, kind: FlowKind) -> None:
+        if not holds:
+            raise AssertionError(
+                f"{words}\n{told_list('pushed', map(told, self._of_kind(kind) or self._by_themselves()))}"
+            )
+
+    def _by_themselves(self) -> Iterable[Any]:
+        return [*self.flows, *(one.job for one in self.pushes if one.flow is None)]
+
+
+def _is_due(pushed: Pushed, delay: When) -> bool:
+    if isinstance(delay, datetime):
+        return pushed.due_at is not None and abs(pushed.due_at.timestamp() - microseconds(delay) / 1e6) <= _NEAR_S
+    from_now_us, _ = due(delay, "delay")
+    if isinstance(pushed.job.delay, datetime):
+        return abs(pushed.delay_s - from_now_us / 1e6) <= _NEAR_S
+    return round(pushed.delay_s * 1e6) == from_now_us
+
+
+def _is_meant(flow: PushedFlow, where: Where | Sequence[Any]) -> bool:
+    return bool(where(flow)) if callable(where) else flow.has_jobs(where)
+
+
+def _begins(chain: PushedFlow, steps: Sequence[Any], *, whole: bool) -> bool:
+    works = chain.jobs if whole else chain.jobs[: len(steps)]
+    return all_match(list(steps), works)
+
+
+def _of(where: Where | Sequence[Any]) -> str:
+    return " that is meant" if callable(where) else f" of {told(list(where))}"
+
+
+def _such(where: Where | None) -> str:
+    return "" if where is None else " with what `where` asks"
+
+
+def _times(number: int) -> str:
+    return {0: "never", 1: "once"}.get(number, f"{number} times")
+
+
+def _jobs(number: int) -> str:
+    return f"{number} job was" if number == 1 else f"{number} jobs were"

@@ -1,0 +1,258 @@
+"""`QueueFake`: takes what is dispatched in place of the stores, remembers it, and runs it when a test says so."""
+
+from __future__ import annotations
+
+import functools
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from inspect import iscoroutinefunction
+from os import urandom
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+import msgspec
+
+from qcore import dispatcher
+from qcore.clock import instant
+from qcore.config import ConnectionSettings, Settings
+from qcore.drivers import Store
+from qcore.envelope import Envelope
+from qcore.flows import Weave, flow_in
+from qcore.jobs.job import Job
+from qcore.manager import QueueManager
+from qcore.testing.assertions import Assertions
+from qcore.testing.clock import SkippingClock
+from qcore.testing.matching import JobLike, class_of
+from qcore.testing.pushed import Pushed, flows_in, works_in
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_AT_ONCE = 1000
+
+
+class QueueFake(Assertions, QueueManager):
+    """Takes jobs in place of the stores, from its making on, until `stop()` or the end of its `with` block.
+
+    A dispatch goes all the way that a real one goes (options, arguments, signature, unique locks, capacity), and ends
+    in this process's memory: what would be refused is refused here, and nothing runs before `run()`.
+
+        fake = QueueFake()  # or `with QueueFake() as fake:`, `@QueueFake()`, the fixture `queue_fake`
+        SendEmailJob.dispatch("a@b.c", "Hello", "World")
+        fake.assert_pushed_on("emails", SendEmailJob, where=lambda job: job.to_email == "a@b.c")
+
+    Batches, chains and graphs are always faked, whole.
+
+    Args:
+        jobs: fake only these classes and `@job` functions; others are dispatched as they would be without it.
+        except_: fake all but these.
+        settings: whose connections and queues there are; those in force if None.
+    """
+
+    def __init__(self, *jobs: JobLike, except_: Sequence[JobLike] = (), settings: Settings | None = None) -> None:
+        self._given: dict[str, Any] = {"except_": except_, "settings": settings}
+        self._only = tuple(map(class_of, jobs))
+        self._except = tuple(map(class_of, except_))
+        self._clock = SkippingClock()
+        self._before = dispatcher.install(None)
+        Assertions.__init__(self)
+        QueueManager.__init__(self, _faked(settings or self._settings_in_force(), self._clock))
+        self._sealing: dict[str, Job] = {}
+        self._known: dict[str, Any] = {}
+        dispatcher.install(self)
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Let jobs go where they went before."""
+        if dispatcher.installed() is self:
+            dispatcher.install(self._before)
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Fake the queue while a function runs, sync or async, anew each time; `QueueFake.current()` is the fake."""
+        self.stop()
+
+        def fresh() -> QueueFake:
+            return type(self)(*self._only, **self._given)
+
+        @functools.wraps(function)
+        async def awaiting(*args: P.args, **kwargs: P.kwargs) -> Any:
+            with fresh():
+                return await function(*args, **kwargs)  # type: ignore[misc]  # it is a coroutine function
+
+        @functools.wraps(function)
+        def calling(*args: P.args, **kwargs: P.kwargs) -> R:
+            with fresh():
+                return function(*args, **kwargs)
+
+        return awaiting if iscoroutinefunction(function) else calling  # type: ignore[return-value]  # as given
+
+    # -- taking ----------------------------------------------------------------------------------------------------
+
+    def dispatch(self, jobs: Sequence[Job], *, session: Any = None) -> Sequence[str | None]:
+        """Take jobs; those that are not faked go where they went before. As `QueueManager.dispatch`.
+
+        With a session they are taken at once, and those with `after_commit` when it has been committed.
+        """
+        faked = [self._is_faked(job) for job in jobs]
+        if all(faked):
+            return self._take(jobs, session)
+        mine = iter(self._take([job for job, is_mine in zip(jobs, faked, strict=True) if is_mine], session))
+        others = [job for job, is_mine in zip(jobs, faked, strict=True) if not is_mine]
+        theirs = iter(self._real.dispatch(others, session=session))
+        return [next(mine if is_mine else theirs) for is_mine in faked]
+
+    def seal(self, job: Job, connection: ConnectionSettings, **more: Any) -> Envelope:
+        """Pack a job, and remember which one it was."""
+        envelope = super().seal(job, connection, **more)
+        self._sealing[envelope.id] = job
+        return envelope
+
+    def weave(self, connection: ConnectionSettings, weave: Weave, *, session: Any = None) -> int:
+        """Take a batch, chain or graph, or more members of one."""
+        del session
+        stored = super().weave(connection, weave)
+        if weave.extends is None:
+            opened = flows_in(weave, self._sealing, connection.name)
+            self._known.update((flow.id, flow) for flow in opened)
+            self.flows.append(opened[0])
+        elif weave.extends in self._known:
+            nested = flows_in(weave, self._sealing, connection.name)
+            known = {**self._known, **{flow.id: flow for flow in nested}}
+            self._known[weave.extends].jobs += works_in(weave, weave.extends, self._sealing, known)
+        steps = [step.envelope for step in weave.steps if step.envelope is not None]
+        for envelope in sorted([*weave.members, *steps], key=lambda one: one.id):
+            self._note(envelope, connection.name)
+        return stored
+
+    def _take(self, jobs: Sequence[Job], session: Any) -> Sequence[str | None]:
+        if session is None:
+            return super().dispatch(jobs)
+        later = [job for job in jobs if job.after_commit]
+        ids = dict(zip(map(id, later), super().dispatch(later, session=session), strict=True)) if later else {}
+        now = [job for job in jobs if not job.after_commit]
+        ids.update(zip(map(id, now), super().dispatch(now), strict=True))
+        return [ids[id(job)] for job in jobs]
+
+    def _push_all(
+        self, store: Store, connection: ConnectionSettings, envelopes: Sequence[Envelope], *, within: Any = None
+    ) -> Sequence[str | None]:
+        ids = super()._push_all(store, connection, envelopes, within=within)
+        for envelope, job_id in zip(envelopes, ids, strict=True):
+            if job_id is not None:
+                self._note(envelope, connection.name)
+        return ids
+
+    def _note(self, envelope: Envelope, connection: str) -> None:
+        job = self._sealing.get(envelope.id)
+        if job is None:
+            return
+        now_us = self._clock.wall_us()
+        due_us = now_us + envelope.delay_us if envelope.due_us is None else envelope.due_us
+        is_later = due_us > now_us
+        self.pushes.append(
+            Pushed(
+                id=envelope.id,
+                job=job,
+                queue=envelope.queue,
+                connection=connection,
+                delay_s=(due_us - now_us) / 1e6 if is_later else 0.0,
+                due_at=instant(due_us) if is_later else None,
+                flow=None if envelope.flow is None else flow_in(envelope.flow),
+            )
+        )
+
+    def _is_faked(self, job: Job) -> bool:
+        return (not self._only or isinstance(job, self._only)) and not isinstance(job, self._except)
+
+    @property
+    def _real(self) -> dispatcher.Dispatcher:
+        """Where jobs went before; made at the first need, as it would have been."""
+        if self._before is None:
+            dispatcher.install(None)
+            self._before = dispatcher.current()
+            dispatcher.install(self)
+        return self._before
+
+    def _settings_in_force(self) -> Settings:
+        before = self._before
+        return before.settings if isinstance(before, QueueManager) else QueueManager.open().settings
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def run(self, *, delayed: bool = True) -> int:
+        """Run what was pushed, in order, and what that pushes: one attempt each, as on a sync connection.
+
+        Batches count, chains go on, callbacks are called. Nothing waits: the clock of the fake is sent ahead to what
+        is due next.
+
+        Args:
+            delayed: also what is due later.
+
+        Returns:
+            How many jobs ran, callbacks among them.
+
+        Raises:
+            Exception: the first one that a job raised, once all have run.
+        """
+        ended, first = 0, None
+        while names := [name for name in self._stores if self._has_work(name, delayed=delayed)]:
+            before = ended
+            for name in names:
+                number, error = self._run_once(name)
+                ended, first = ended + number, first or error
+            if ended == before:
+                break  # what is left may not run: its queue is paused, or its limit used up
+        if first is not None:
+            raise first
+        return ended
+
+    def _run_once(self, name: str) -> tuple[int, Exception | None]:
+        """Run what is due on a connection; returns how many jobs ended, and the first error."""
+        store, error = self._stores[name], None
+        before = _ended_in(store)
+        try:
+            self._run_queues(store, self.settings.connection(name), [one.name for one in store.counts()])
+        except Exception as raised:  # noqa: BLE001  a job may raise anything; the others run all the same
+            error = raised
+        return _ended_in(store) - before, error
+
+    def release_unique_locks(self) -> int:
+        """Free every lock that unique jobs hold here; returns how many."""
+        freed = 0
+        for store in self._stores.values():
+            while keys := [lock.key for lock in store.locks(limit=_AT_ONCE).locks]:
+                freed += sum(store.release_lock(key) for key in keys)
+        return freed
+
+    def _has_work(self, name: str, *, delayed: bool) -> bool:
+        """Whether a connection holds jobs that may run; sends the clock ahead to those that are due later."""
+        counts = self._stores[name].counts()
+        if any(one.pending for one in counts):
+            return True
+        waiting = self._stores[name].page("delayed", limit=_AT_ONCE).jobs if delayed else ()
+        if waiting:
+            self._clock.skip_to(min(job.due_us for job in waiting))
+        return bool(waiting)
+
+
+def _faked(settings: Settings, clock: SkippingClock) -> Settings:
+    """The same connections, all in memory, with a key where there is none."""
+    connections = {
+        name: msgspec.structs.replace(one, driver="memory", url="", options={"clock": clock})
+        for name, one in settings.connections.items()
+    }
+    key = settings.key or f"base64:{b64encode(urandom(32)).decode()}"
+    return msgspec.structs.replace(settings, connections=connections, key=key, allowed_modules=("*",))
+
+
+def _ended_in(store: Store) -> int:
+    return sum(one.completed + one.failed + one.cancelled for one in store.counts())

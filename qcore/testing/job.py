@@ -1,0 +1,120 @@
+"""`JobTester`: one job outside any queue, and how it asked to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qcore.ids import new_id
+from qcore.jobs.context import JobContext, Nobody, Wish
+from qcore.jobs.job import Job
+from qcore.jobs.options import When, due
+from qcore.jobs.running import run
+
+
+class JobTester:
+    """Stands in for the worker of one job: `job.with_fake_queue()`.
+
+        tester = SendEmailJob("a@b.c").with_fake_queue()
+        tester.run()                        # or call job.handle() yourself
+        tester.assert_released(delay=60)
+
+    Args:
+        job: whose attempt this is.
+        attempt: its number, from 1.
+        queue: from which it comes.
+    """
+
+    def __init__(self, job: Job, *, attempt: int = 1, queue: str | None = None) -> None:
+        self.job = job
+        self._desk = _Desk()
+        self._context = JobContext(job.job_id or new_id(), attempt, queue or job.queue or "default", self._desk)
+        job._context = self._context
+
+    def run(self) -> Any:
+        """Run `handle` inside the job's middleware, awaiting what is async; returns and raises what that does."""
+        return run(self.job, self._context)
+
+    def cancel(self) -> None:
+        """Let `is_cancelled()` tell the job that somebody wants it to stop."""
+        self._desk.is_to_stop = True
+
+    @property
+    def progress(self) -> list[tuple[int, str | None]]:
+        """What `update_progress` told, in order: percent and message."""
+        return self._desk.progress
+
+    def assert_released(self, delay: When | None = None) -> None:
+        """Fail unless the job asked to be tried again, with this delay if one is given."""
+        self._assert("release", "released", delay)
+
+    def assert_not_released(self) -> None:
+        """Fail if the job asked to be tried again."""
+        self._assert_not("release", "released")
+
+    def assert_snoozed(self, delay: When | None = None) -> None:
+        """Fail unless the job asked to be run again without a try charged, with this delay if one is given."""
+        self._assert("snooze", "snoozed", delay)
+
+    def assert_deleted(self) -> None:
+        """Fail unless the job asked to count as done."""
+        self._assert("delete", "deleted", None)
+
+    def assert_not_deleted(self) -> None:
+        """Fail if the job asked to count as done."""
+        self._assert_not("delete", "deleted")
+
+    def assert_failed(self, error: type[BaseException] | str | None = None) -> None:
+        """Fail unless the job failed itself by `fail()`.
+
+        Args:
+            error: its class, or a part of its words.
+        """
+        self._assert("fail", "failed", None)
+        found = self._context.wish.error if self._context.wish is not None else None
+        is_meant = error is None or (error in str(found) if isinstance(error, str) else isinstance(found, error))
+        wanted = error.__name__ if isinstance(error, type) else repr(error)
+        self._check(is_meant, f"failed with {type(found).__name__}: {found}, not with {wanted}")
+
+    def assert_not_failed(self) -> None:
+        """Fail if the job failed itself."""
+        self._assert_not("fail", "failed")
+
+    def _assert(self, kind: str, word: str, delay: When | None) -> None:
+        wish = self._context.wish
+        self._check(wish is not None and wish.kind == kind, f"was not {word}: {_said(wish)}")
+        if wish is not None and delay is not None:
+            self._check(
+                wish.delay_us == due(delay, "delay")[0], f"was {word} for {wish.delay_us / 1e6:g} s, not {delay!r}"
+            )
+
+    def _assert_not(self, kind: str, word: str) -> None:
+        wish = self._context.wish
+        self._check(wish is None or wish.kind != kind, f"was {word}: {_said(wish)}")
+
+    def _check(self, holds: bool, words: str) -> None:
+        if not holds:
+            raise AssertionError(f"{type(self.job).__qualname__} {words}")
+
+
+class _Desk(Nobody):
+    """Remembers what the job reports."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.progress: list[tuple[int, str | None]] = []
+        self.is_to_stop = False
+
+    def report(self, job_id: str, percent: int, note: str | None) -> None:
+        del job_id
+        self.progress.append((percent, note))
+
+    def is_cancelled(self, job_id: str) -> bool:
+        del job_id
+        return self.is_to_stop
+
+
+def _said(wish: Wish | None) -> str:
+    if wish is None:
+        return "it asked for nothing"
+    after = f" after {wish.delay_us / 1e6:g} s" if wish.delay_us else ""
+    return f"it called {wish.kind}(){after}" + (f" with {wish.error!r}" if wish.error is not None else "")

@@ -1,0 +1,52 @@
+"""`assert_job_serializable`: a job arrives at a worker as it was dispatched."""
+
+from __future__ import annotations
+
+from os import urandom
+from typing import Any, TypeVar
+
+from qcore.crypto.keyring import Keyring
+from qcore.errors import QueueError
+from qcore.jobs.job import Job
+from qcore.jobs.packing import build, pack, unpack
+from qcore.testing.matching import arguments_of
+from qcore.testing.telling import told
+
+J = TypeVar("J", bound=Job)
+
+
+def assert_job_serializable(job: J) -> J:
+    """Fail unless a job's arguments travel, and arrive equal and of the same types.
+
+    Args:
+        job: an instance.
+
+    Returns:
+        The job as a worker builds it.
+
+    Raises:
+        AssertionError: with the argument that does not travel, and why.
+    """
+    keyring = Keyring(urandom(32))
+    try:
+        envelope = pack(job, queue=job.queue or "default", keyring=keyring)
+        payload = unpack(envelope.payload, keyring, job_id=envelope.id, queue=envelope.queue)
+        arrived = build(payload, keyring=keyring)
+    except QueueError as error:
+        raise AssertionError(f"{told(job)} does not travel: {error}") from error
+    before, after = arguments_of(job), arguments_of(arrived)
+    for name, value in before.items():
+        if not _is_same(value, after[name]):
+            raise AssertionError(f"{type(job).__qualname__}: {name} left as {value!r} and arrived as {after[name]!r}")
+    return arrived  # type: ignore[return-value]  # of the class that was packed
+
+
+def _is_same(left: Any, arrived: Any) -> bool:
+    """Whether two values are equal and of the same types, all the way down in lists and dictionaries."""
+    if type(left) is not type(arrived) or left != arrived:
+        return False
+    if isinstance(left, dict):
+        return all(_is_same(*pair) for pair in zip(left.items(), arrived.items(), strict=True))
+    if isinstance(left, (list, tuple)):
+        return all(map(_is_same, left, arrived))
+    return True

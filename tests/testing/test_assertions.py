@@ -1,0 +1,175 @@
+"""Each assertion once where it holds, and once where it fails, with what it says then."""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from testing_jobs import Adds, Member, Pays, SendEmailJob, SendSMSJob, call, done
+
+from qcore import batch, chain, workflow
+from qcore.testing import QueueFake
+
+Assertion = Callable[[QueueFake], None]
+AT = datetime(2040, 5, 6, tzinfo=UTC)
+
+
+@pytest.fixture
+def fake(queue_fake: QueueFake) -> QueueFake:
+    """With one of everything."""
+    SendEmailJob.dispatch("a@b.c")
+    SendEmailJob("d@e.f").delay_until(60).dispatch()
+    call("ada")
+    call.dispatch("ada")
+    SendSMSJob().delay_until(AT).dispatch()
+    batch([Member(1), [Member(2), Member(3)]]).name("three").allow_failures(1).then(done).dispatch()
+    chain([Adds(1), batch([Adds(2)]), Adds(3)]).name("sums").catch(done).dispatch()
+    workflow("graph").add("a", Adds(7)).dispatch()
+    return queue_fake
+
+
+HOLDS: dict[str, Assertion] = {
+    "pushed": lambda f: f.assert_pushed(SendEmailJob),
+    "pushed twice": lambda f: f.assert_pushed(SendEmailJob, 2),
+    "pushed with an address": lambda f: f.assert_pushed(SendEmailJob, where=lambda job: job.to_email == "a@b.c"),
+    "a function": lambda f: f.assert_pushed(call, 1),
+    "times": lambda f: f.assert_pushed_times(SendEmailJob, 2),
+    "on": lambda f: f.assert_pushed_on("emails", SendEmailJob),
+    "on, times": lambda f: f.assert_pushed_on("emails", SendEmailJob, 2),
+    "on, of a function": lambda f: f.assert_pushed_on("calls", call),
+    "not pushed": lambda f: f.assert_not_pushed(Pays),
+    "not pushed like this": lambda f: f.assert_not_pushed(SendEmailJob, where=lambda job: job.subject == "?"),
+    "count": lambda f: f.assert_count(11),
+    "delay": lambda f: f.assert_pushed_with_delay(SendEmailJob, 60),
+    "delay as a timedelta": lambda f: f.assert_pushed_with_delay(SendEmailJob, timedelta(minutes=1)),
+    "delay until": lambda f: f.assert_pushed_with_delay(SendSMSJob, AT),
+    "no delay": lambda f: f.assert_pushed_without_delay(SendEmailJob),
+    "batched": lambda f: f.assert_batched(lambda one: one.name == "three" and one.allowed == 1),
+    "batched jobs": lambda f: f.assert_batched([Member(1), [Member, Member(3)]]),
+    "batched callbacks": lambda f: f.assert_batched(lambda one: one.callbacks == {"then"}),
+    "batch count": lambda f: f.assert_batch_count(1),
+    "chained": lambda f: f.assert_chained([Adds, [Adds(2)], Adds(3)]),
+    "chained, a prefix": lambda f: f.assert_chained([Adds(1)], prefix=True),
+    "chained, callbacks": lambda f: f.assert_chained([Adds], prefix=True, where=lambda one: "catch" in one.callbacks),
+    "with chain": lambda f: f.assert_pushed_with_chain(Adds(1), [[Adds], Adds]),
+    "without chain": lambda f: f.assert_pushed_without_chain(SendEmailJob),
+    "workflow": lambda f: f.assert_workflow("graph"),
+}
+
+FAILS: dict[str, tuple[Assertion, str]] = {
+    "pushed": (lambda f: f.assert_pushed(Pays), "Pays was not pushed\npushed:\n  SendEmailJob(to_email='a@b.c', "),
+    "pushed twice": (lambda f: f.assert_pushed(SendEmailJob, 3), "SendEmailJob was pushed 2 times, not 3 times"),
+    "pushed once": (lambda f: f.assert_pushed(call, 0), "call was pushed once, not never"),
+    "pushed with an address": (
+        lambda f: f.assert_pushed(SendEmailJob, where=lambda job: job.to_email == "x"),
+        "SendEmailJob was not pushed with what `where` asks",
+    ),
+    "times": (lambda f: f.assert_pushed_times(SendEmailJob, 1), "SendEmailJob was pushed 2 times, not once"),
+    "on": (lambda f: f.assert_pushed_on("mail", SendEmailJob), "SendEmailJob was not pushed on mail"),
+    "on, times": (
+        lambda f: f.assert_pushed_on("emails", SendEmailJob, 1),
+        "SendEmailJob was pushed 2 times on emails, not once",
+    ),
+    "not pushed": (lambda f: f.assert_not_pushed(SendEmailJob), "SendEmailJob was pushed 2 times"),
+    "nothing": (lambda f: f.assert_nothing_pushed(), "11 jobs were pushed"),
+    "count": (lambda f: f.assert_count(1), "11 jobs were pushed, not 1"),
+    "delay": (
+        lambda f: f.assert_pushed_with_delay(SendEmailJob, 61),
+        (
+            "SendEmailJob was not pushed with a delay of 61\npushed:\n  SendEmailJob(to_email='a@b.c', subject='Hello', "
+            "body='World') on emails\n  SendEmailJob(to_email='d@e.f', subject='Hello', body='World') on emails, due in"
+        ),
+    ),
+    "delay until": (lambda f: f.assert_pushed_with_delay(SendSMSJob, AT + timedelta(days=1)), "SendSMSJob was not"),
+    "no delay": (lambda f: f.assert_pushed_without_delay(SendSMSJob), "SendSMSJob was not pushed without delay"),
+    "batched": (
+        lambda f: f.assert_batched(lambda one: one.name == "four"),
+        'no batch was pushed that is meant\npushed:\n  batch "three" [Member(number=1, fails=False), [Member(number=2',
+    ),
+    "batched jobs": (
+        lambda f: f.assert_batched([Member(1), Member(2)]),
+        "no batch was pushed of [Member(number=1, fails=False), Member(number=2, fails=False)]",
+    ),
+    "batch count": (lambda f: f.assert_batch_count(2), "1 batches were pushed, not 2"),
+    "no batch": (lambda f: f.assert_nothing_batched(), "1 batches were pushed"),
+    "chained": (
+        lambda f: f.assert_chained([Adds(1), Adds]),
+        'no chain of [Adds(number=1), Adds] was pushed\npushed:\n  chain "sums" [Adds(number=1), batch [Adds(number=2)',
+    ),
+    "chained, a prefix": (
+        lambda f: f.assert_chained([Adds(2)], prefix=True),
+        "no chain that begins with [Adds(number=2)] was pushed",
+    ),
+    "no chain": (lambda f: f.assert_nothing_chained(), "1 chains were pushed"),
+    "with chain": (lambda f: f.assert_pushed_with_chain(Adds, [Adds]), "no chain of [Adds, Adds] was pushed"),
+    "without chain": (lambda f: f.assert_pushed_without_chain(Member), "Member was not pushed by itself"),
+    "workflow": (lambda f: f.assert_workflow("other"), 'no workflow "other" was pushed\npushed:\n  graph "graph"'),
+}
+
+
+@pytest.mark.parametrize("holds", HOLDS.values(), ids=HOLDS)
+def test_it_holds(fake: QueueFake, holds: Assertion) -> None:
+    holds(fake)
+
+
+@pytest.mark.parametrize(("fails", "words"), FAILS.values(), ids=FAILS)
+def test_it_fails_and_says_what_was_pushed(fake: QueueFake, fails: Assertion, words: str) -> None:
+    with pytest.raises(AssertionError) as failure:
+        fails(fake)
+    assert words in str(failure.value)
+    assert "pushed:" in str(failure.value)
+
+
+@pytest.mark.parametrize("name", [n for n in dir(QueueFake) if n.startswith("assert_")])
+def test_none_is_forgotten(name: str) -> None:
+    uses: Any = [*(one.__code__ for one in HOLDS.values()), *(one.__code__ for one, _ in FAILS.values())]
+    held = any(name in code.co_names for code in uses[: len(HOLDS)])
+    failed = any(name in code.co_names for code in uses[len(HOLDS) :])
+    assert failed
+    assert held or name in {"assert_nothing_pushed", "assert_nothing_batched", "assert_nothing_chained"}
+
+
+def test_of_nothing_nothing_is_said_to_have_been_pushed(queue_fake: QueueFake) -> None:
+    queue_fake.assert_nothing_pushed()
+    queue_fake.assert_nothing_batched()
+    queue_fake.assert_nothing_chained()
+    queue_fake.assert_count(0)
+    with pytest.raises(AssertionError, match="nothing pushed"):
+        queue_fake.assert_pushed(SendSMSJob)
+
+
+def test_a_long_list_is_cut(queue_fake: QueueFake) -> None:
+    for number in range(30):
+        SendSMSJob.dispatch(str(number))
+    with pytest.raises(AssertionError, match=r"\.\.\. and 10 more"):
+        queue_fake.assert_pushed(Pays)
+
+
+def test_sensitive_arguments_are_masked(queue_fake: QueueFake) -> None:
+    Pays.dispatch("4111", 5)
+    with pytest.raises(AssertionError) as failure:
+        queue_fake.assert_count(2)
+    assert "amount=5" in str(failure.value)
+    assert "4111" not in str(failure.value)
+
+
+def test_what_is_no_job_is_said(queue_fake: QueueFake) -> None:
+    with pytest.raises(TypeError, match="expected a job class"):
+        queue_fake.assert_pushed("SendEmailJob")  # type: ignore[arg-type]
+
+
+class WithUnittest(unittest.TestCase):
+    """The same without pytest's help."""
+
+    def setUp(self) -> None:
+        self.fake = QueueFake()
+        self.addCleanup(self.fake.stop)
+
+    def test_it(self) -> None:
+        SendSMSJob.dispatch()
+        self.fake.assert_pushed(SendSMSJob)
+        with self.assertRaisesRegex(AssertionError, "Pays was not pushed"):  # noqa: PT027  it is the point
+            self.fake.assert_pushed(Pays)

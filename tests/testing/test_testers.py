@@ -1,0 +1,114 @@
+"""`JobTester`, `WorkerTester` and `assert_job_serializable`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from testing_jobs import Asks, Breaks, Lists, SendEmailJob, SendSMSJob, call_later
+
+from qcore import QueueManager
+from qcore.testing import JobTester, QueueFake, WorkerTester, assert_job_serializable
+from qcore.worker import WorkerOptions
+
+Check = Callable[[JobTester], None]
+
+HOLDS: list[tuple[str, Check]] = [
+    ("release", lambda t: t.assert_released()),
+    ("release", lambda t: t.assert_released(delay=30)),
+    ("snooze", lambda t: t.assert_snoozed(5)),
+    ("snooze", lambda t: t.assert_not_released()),
+    ("delete", lambda t: t.assert_deleted()),
+    ("release", lambda t: t.assert_not_deleted()),
+    ("fail", lambda t: t.assert_failed()),
+    ("fail", lambda t: t.assert_failed(ValueError)),
+    ("fail", lambda t: t.assert_failed("no such customer")),
+    ("nothing", lambda t: t.assert_not_failed()),
+]
+FAILS: list[tuple[str, Check, str]] = [
+    ("nothing", lambda t: t.assert_released(), "Asks was not released: it asked for nothing"),
+    ("release", lambda t: t.assert_released(delay=31), "Asks was released for 30 s, not 31"),
+    ("release", lambda t: t.assert_not_released(), "Asks was released: it called release() after 30 s"),
+    ("release", lambda t: t.assert_snoozed(), "Asks was not snoozed: it called release() after 30 s"),
+    (
+        "fail",
+        lambda t: t.assert_deleted(),
+        "Asks was not deleted: it called fail() with ValueError('no such customer')",
+    ),
+    ("delete", lambda t: t.assert_not_deleted(), "Asks was deleted: it called delete()"),
+    ("nothing", lambda t: t.assert_failed(), "Asks was not failed: it asked for nothing"),
+    ("fail", lambda t: t.assert_failed(KeyError), "failed with ValueError: no such customer, not with KeyError"),
+    ("fail", lambda t: t.assert_failed("x"), "failed with ValueError: no such customer, not with 'x'"),
+    ("fail", lambda t: t.assert_not_failed(), "Asks was failed: it called fail()"),
+]
+
+
+@pytest.mark.parametrize(("how", "check"), HOLDS)
+def test_how_a_job_asked_to_end(how: str, check: Check) -> None:
+    tester = Asks(how).with_fake_queue()
+    tester.run()
+    check(tester)
+
+
+@pytest.mark.parametrize(("how", "check", "words"), FAILS)
+def test_how_it_did_not(how: str, check: Check, words: str) -> None:
+    job = Asks(how)
+    tester = job.with_fake_queue()
+    job.handle()
+    with pytest.raises(AssertionError) as failure:
+        check(tester)
+    assert words in str(failure.value)
+
+
+def test_what_else_a_job_may_ask(ran: list[Any]) -> None:
+    tester = Asks("cancel").with_fake_queue(attempt=3)
+    tester.cancel()
+    tester.run()
+    assert (ran, tester.progress, tester.job.attempts) == (["stopped"], [(40, "half")], 3)
+    assert call_later.job("x").with_fake_queue().run() == "x"
+    with pytest.raises(ValueError, match="broken"):
+        Breaks().with_fake_queue().run()
+
+
+def test_a_worker_works_until_all_is_done(queue_fake: QueueFake, ran: list[Any]) -> None:
+    SendSMSJob.dispatch("one")
+    SendEmailJob.dispatch("two")
+    report = WorkerTester().work("emails", "default")
+    assert (report.completed, report.failed, report.errors, sorted(ran)) == (2, 0, (), ["one", "two"])
+
+
+def test_what_jobs_raise_the_test_gets(queue_fake: QueueFake, ran: list[Any]) -> None:
+    Breaks.dispatch()
+    with pytest.raises(ValueError, match="broken"):
+        WorkerTester().work()
+    assert ran == [1, 2], "it was tried as often as it says"
+    Breaks.dispatch()
+    report = WorkerTester().work(surface=False, options=WorkerOptions(tries=1))
+    assert (report.completed, report.released, report.failed, len(report.errors)) == (0, 1, 1, 2)
+
+
+def test_a_worker_on_a_real_store(tmp_path: Any, ran: list[Any]) -> None:
+    manager = QueueManager.open({"url": f"sqlite:///{tmp_path}/queue.db"})
+    with manager.using():
+        SendSMSJob.dispatch("stored")
+        assert WorkerTester().work(max_jobs=1, until_empty=False).reason == "max_jobs"
+    manager.close()
+    assert ran == ["stored"]
+
+
+def test_what_travels_and_what_does_not() -> None:
+    arrived = assert_job_serializable(SendEmailJob("a", body="c"))
+    assert (arrived.to_email, arrived.body) == ("a", "c")
+    with pytest.raises(AssertionError, match=r"SendEmailJob\(.*does not travel: .*to_email"):
+        assert_job_serializable(SendEmailJob(object()))  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="items left as"):
+        assert_job_serializable(Lists({"box": [Box(1)]}))
+
+
+@dataclass(eq=False)
+class Box:
+    """Equal to nothing but itself, and so not to what arrives."""
+
+    size: int
