@@ -363,8 +363,7 @@ class _Moving:
             cancelled += self._wait_again(names)
         if flow.finished_us is not None and flow.parent is not None:
             self._more.append(Note(flow.parent, Word.RETRIED, flow.id, Role.STEP, outcome_of(flow)))
-        excused = sum(note.is_excused for note in notes)
-        reopen(flow, failed=failed, excused=excused, cancelled=cancelled)
+        reopen(flow, failed=failed, excused=sum(note.is_excused for note in notes), cancelled=cancelled)
 
     def _wait_again(self, retried: set[str]) -> int:
         """Let steps wait that were skipped, but for those behind one that stays ended badly; returns how many."""

@@ -79,8 +79,8 @@ FAILS: dict[str, tuple[Assertion, str]] = {
     "delay": (
         lambda f: f.assert_pushed_with_delay(SendEmailJob, 61),
         (
-            "SendEmailJob was not pushed with a delay of 61\npushed:\n  SendEmailJob(to_email='a@b.c', subject='Hello', "
-            "body='World') on emails\n  SendEmailJob(to_email='d@e.f', subject='Hello', body='World') on emails, due in"
+            "SendEmailJob was not pushed with a delay of 61\npushed:\n  SendEmailJob(to_email='a@b.c', subject="
+            "'Hello', body='World') on emails\n  SendEmailJob(to_email='d@e.f', subject='Hello', body='World') on emails, "
         ),
     ),
     "delay until": (lambda f: f.assert_pushed_with_delay(SendSMSJob, AT + timedelta(days=1)), "SendSMSJob was not"),
