@@ -78,10 +78,7 @@ FAILS: dict[str, tuple[Assertion, str]] = {
     "count": (lambda f: f.assert_count(1), "11 jobs were pushed, not 1"),
     "delay": (
         lambda f: f.assert_pushed_with_delay(SendEmailJob, 61),
-        (
-            "SendEmailJob was not pushed with a delay of 61\npushed:\n  SendEmailJob(to_email='a@b.c', subject="
-            "'Hello', body='World') on emails\n  SendEmailJob(to_email='d@e.f', subject='Hello', body='World') on emails, "
-        ),
+        "to_email='d@e.f', subject='Hello', body='World') on emails, due in 60 s",
     ),
     "delay until": (lambda f: f.assert_pushed_with_delay(SendSMSJob, AT + timedelta(days=1)), "SendSMSJob was not"),
     "no delay": (lambda f: f.assert_pushed_without_delay(SendSMSJob), "SendSMSJob was not pushed without delay"),
