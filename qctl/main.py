@@ -39,6 +39,7 @@ COMMANDS = {
     "work": Entry("work", "Run workers under a supervisor."),
     "supervise": Entry("supervise", "Run the balanced pools of the configuration."),
     "workers": Entry("workers", "List the workers there are."),
+    "top": Entry("top", "Watch queues, workers and jobs, and act on them."),
     "stats": Entry("stats", "Show how many jobs are where."),
     "metrics": Entry("metrics", "Show how many jobs ended, and how long they ran and waited."),
     "metrics:serve": Entry("metrics_serve", "Serve the figures to Prometheus."),
@@ -74,6 +75,7 @@ COMMANDS = {
 
 ALIASES = {  # to a command, and words that are put before those of the line
     "queue:work": "work",
+    "queue:top": "top",
     "queue:stats": "stats",
     "queue:metrics": "metrics",
     "queue:health": "health",

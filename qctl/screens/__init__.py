@@ -1,0 +1,1 @@
+"""What a person watches: `qctl top`. Everything here asks `qcore.monitor` alone, and no store."""

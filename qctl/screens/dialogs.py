@@ -1,0 +1,146 @@
+"""What stands in front of a screen: questions, menus, and pages to read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from qctl import format as fmt
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+_DEAF_S = 0.3
+"""A question does not hear keys for so long: whoever pressed one twice meant it once."""
+
+
+class Confirm(ModalScreen[bool]):
+    """Asks before something is done; Cancel has the focus.
+
+    Args:
+        title: the question.
+        samples: a few of what it concerns.
+        command: the `qctl` line that does the same.
+        word: has to be typed, where one is given.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,n", "answer(False)", "Cancel"),
+        Binding("y", "answer(True)", "Yes"),
+        Binding("left,right,tab", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, title: str, samples: Sequence[str] = (), command: str = "", word: str = "") -> None:
+        super().__init__()
+        self._title, self._samples, self._line, self._word = title, samples, command, word
+        self._opened_at = time.monotonic()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Text(fmt.printable(self._title), style="bold"), classes="dialog--title")
+            for sample in self._samples:
+                yield Static(Text(f"  {fmt.printable(sample)}", style="dim", no_wrap=True, overflow="ellipsis"))
+            if self._line:
+                yield Static(Text(f"$ {fmt.printable(self._line)}", style="cyan"), classes="dialog--command")
+            if self._word:
+                yield Static(f"Type {self._word} to go on:")
+                yield Input(id="word")
+            with Horizontal(classes="dialog--buttons"):
+                yield Button("Cancel", id="cancel", variant="default")
+                yield Button("Yes", id="yes", variant="error")
+
+    def on_mount(self) -> None:
+        self.query_one("#word" if self._word else "#cancel").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.action_answer(event.button.id == "yes")
+
+    def on_input_submitted(self) -> None:
+        self.action_answer(True)
+
+    def action_answer(self, answer: bool) -> None:
+        """Give the answer, unless it comes before anybody can have read the question."""
+        if answer and time.monotonic() - self._opened_at < _DEAF_S:
+            return
+        if answer and self._word and self.query_one("#word", Input).value.strip() != self._word:
+            self.notify(f"that is not {self._word}", severity="warning")
+            return
+        self.dismiss(answer)
+
+
+class Choose(ModalScreen[str | None]):
+    """Asks for one of several things.
+
+    Args:
+        title: the question.
+        choices: what is answered, and what is shown for it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "nothing", "Cancel")]
+
+    def __init__(self, title: str, choices: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._title, self._choices = title, choices
+        self._opened_at = time.monotonic()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Text(fmt.printable(self._title), style="bold"), classes="dialog--title")
+            yield OptionList(*(Option(shown, id=str(n)) for n, (_, shown) in enumerate(self._choices)))
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if time.monotonic() - self._opened_at >= _DEAF_S:
+            self.dismiss(self._choices[event.option_index][0])
+
+    def action_nothing(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)
+
+
+class Page(ModalScreen[None]):
+    """Something to read, and to scroll in.
+
+    Args:
+        title: above it.
+        body: the text.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter,question_mark,f1,h", "leave", "Back"),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+        Binding("pagedown", "scroll(15)", show=False),
+        Binding("pageup", "scroll(-15)", show=False),
+    ]
+
+    def __init__(self, title: str, body: Text) -> None:
+        super().__init__()
+        self._title, self._body = title, body
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="page"):
+            yield Static(Text(fmt.printable(self._title), style="bold"), classes="dialog--title")
+            with VerticalScroll():
+                yield Static(self._body)
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
+
+    def action_leave(self) -> None:
+        """Go back."""
+        self.dismiss(None)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by so many lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

@@ -1,0 +1,97 @@
+"""Every key of `qctl top`, once: the footer and the help read it here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """One key.
+
+    Args:
+        keys: as Textual names them, the first is shown.
+        shown: in the footer and the help.
+        label: in the footer; empty where it has no room there.
+        action: of the app.
+        help: what it does.
+        panels: in which lists it means something; all if empty.
+        acts: it changes something, and is not there with --read-only.
+    """
+
+    keys: str
+    shown: str
+    label: str
+    action: str
+    help: str
+    panels: tuple[str, ...] = ()
+    acts: bool = False
+
+
+_JOBS = ("running", "failed", "delayed")
+KEYS = (
+    Key("1", "1-5", "", "panel('queues')", "Queues, Workers, Running, Failed, Delayed; Tab: the next one"),
+    Key("2", "", "", "panel('workers')", ""),
+    Key("3", "", "", "panel('running')", ""),
+    Key("4", "", "", "panel('failed')", ""),
+    Key("5", "", "", "panel('delayed')", ""),
+    Key("tab", "", "", "next_panel", ""),
+    Key("j,down", "j k", "", "move(1)", "Down and up, as the arrows do; PgUp, PgDn, Home, End"),
+    Key("k,up", "", "", "move(-1)", ""),
+    Key("pagedown", "", "", "move_page(1)", ""),
+    Key("pageup", "", "", "move_page(-1)", ""),
+    Key("home", "", "", "move_to(0)", ""),
+    Key("end", "", "", "move_to(1000000)", ""),
+    Key("escape", "Esc", "", "back", "End the filter, take tags away"),
+    Key("question_mark,f1", "?", "Help", "help", "Show or hide this help"),
+    Key(
+        "slash,f4,backslash",
+        "/",
+        "Filter",
+        "filter",
+        "Show the rows that hold these words; a|b means either. Esc ends it",
+    ),
+    Key("f,f3", "f", "Find", "find", "Find the next row that holds these words, hiding none"),
+    Key("n", "n", "", "find_next", "Find the next one"),
+    Key("s,greater_than_sign,f6", "s", "Sort", "sort_next", "Sort by the next column"),
+    Key("less_than_sign", "<", "", "sort_before", "Sort by the column before"),
+    Key("I", "I", "", "invert", "Turn the order around"),
+    Key("space", "␣", "Tag", "tag", "Tag the row, for an action on several"),
+    Key("A", "A", "", "tag_all", "Tag every row that is shown"),
+    Key("U", "U", "", "untag", "Take all tags away"),
+    Key("p", "p", "Pause", "pause", "Pause the queue or worker, or let it go on", ("queues", "workers"), acts=True),
+    Key("P", "P", "", "pause_for", "Pause the queue for a time, with a reason", ("queues",), acts=True),
+    Key(
+        "R",
+        "R",
+        "Retry",
+        "retry_all",
+        "Put back every failed job of the queue, or all that are shown",
+        ("queues", "failed"),
+        acts=True,
+    ),
+    Key("r", "r", "Retry", "retry", "Put the failed job back", ("failed",), acts=True),
+    Key("D", "D", "Drop", "forget", "Drop the failed job for good", ("failed",), acts=True),
+    Key("X", "X", "Clear", "clear", "Drop the waiting jobs of the queue", ("queues",), acts=True),
+    Key(
+        "K,f9", "K", "Stop", "kill", "Stop: a worker (asked how), a job", ("workers", *_JOBS[:1], "delayed"), acts=True
+    ),
+    Key("t,f5", "t", "Tree", "tree", "Workers as a tree, or one below the other", ("workers",)),
+    Key("o", "o", "", "fold", "Fold and unfold supervisors", ("workers",)),
+    Key("enter", "⏎", "Open", "open", "Open: the jobs of a queue, a job"),
+    Key("F", "F", "", "follow", "Follow the row, or stay at the place"),
+    Key("z,Z", "z", "Freeze", "freeze", "Stand still; what comes is kept meanwhile"),
+    Key("plus,equals_sign", "+", "", "slower", "Look less often"),
+    Key("minus", "-", "", "faster", "Look more often"),
+    Key("y", "y", "", "copy", "Copy the id"),
+    Key("Y", "Y", "", "copy_command", "Copy the qctl command of the last action"),
+    Key("T", "T", "", "theme", "The next theme"),
+    Key("e", "e", "", "export", "Write the rows to a CSV file"),
+    Key("colon,ctrl+p", ":", "", "command_palette", "Everything by its name"),
+    Key("q,f10,ctrl+q", "q", "Quit", "leave", "Quit"),
+)
+"""In the order of the footer and the help."""
+
+
+def keys_for(panel: str, *, read_only: bool) -> list[Key]:
+    """Those that mean something in a list."""
+    return [one for one in KEYS if (not one.panels or panel in one.panels) and not (one.acts and read_only)]

@@ -1,0 +1,1 @@
+"""`qctl top`: the htop of queues."""

@@ -1,0 +1,120 @@
+"""`qctl top` as an app: the lists, and the keys on them."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.binding import Binding
+
+from qctl import format as fmt
+from qctl.exits import Verdict
+from qctl.screens.dialogs import Page
+from qctl.screens.grid import Grid
+from qctl.screens.keys import KEYS, Key, keys_for
+from qctl.screens.top.detail import page_of
+from qctl.screens.top.operating import Operating
+
+
+class TopApp(Operating):
+    """The htop of queues."""
+
+    BINDINGS: ClassVar[list[Any]] = [
+        Binding(keys, one.action, one.help or one.shown, show=False, priority=keys == "tab")
+        for one in KEYS
+        for keys in one.keys.split(",")
+    ]
+
+    def action_open(self) -> None:
+        """Open what is under the cursor: the jobs of a queue, or a job."""
+        key = self._list.key
+        if key is None:
+            return
+        if self._panel.name == "queues":
+            self._orders["running"].filter = ""
+            self.action_panel("failed" if self._has_failed(key) else "running")
+            self._order.filter = key
+            self._draw()
+        elif self._find_job is not None:
+            job_id = key.rpartition(" ")[2] if self._panel.name == "workers" else key
+            if self._panel.name != "workers" or (" " in key and not key.startswith("host ")):
+                self.run_worker(partial(self._read_job, job_id), thread=True, group="reading", exit_on_error=False)
+
+    def on_grid_opened(self, _: Grid.Opened) -> None:
+        self.action_open()
+
+    def _has_failed(self, queue: str) -> bool:
+        return any(one.failed for one in self._queues() if one.name == queue)
+
+    def _read_job(self, job_id: str) -> None:
+        assert self._find_job is not None  # noqa: S101  asked for only then
+        try:
+            job = self._find_job(job_id)
+        except Exception as error:  # noqa: BLE001  it may have ended, or the store may be silent
+            self.call_from_thread(self.notify, fmt.printable(Verdict(error).message), severity="warning")
+            return
+        page = Page(f"{job.name} {job.id}", page_of(job, datetime.now(UTC)))
+        self.call_from_thread(self.push_screen, page)
+
+    def action_copy(self) -> None:
+        """Copy what is under the cursor."""
+        if self._list.key is not None:
+            self.copy_to_clipboard(self._list.key)
+            self.notify("copied")
+
+    def action_copy_command(self) -> None:
+        """Copy the command of the last action."""
+        if self._last_line:
+            self.copy_to_clipboard(self._last_line)
+            self.notify(f"copied: {fmt.printable(self._last_line)[:100]}")
+
+    def action_theme(self) -> None:
+        """Show the next theme."""
+        names = sorted(self.available_themes)
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.notify(self.theme)
+
+    def action_export(self) -> None:
+        """Write the rows to a file."""
+        path = Path(f"qctl-{self._panel.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv")
+        try:
+            with path.open("w", newline="", encoding="utf-8") as file:
+                table = csv.writer(file)
+                table.writerow([column.title for column in self._panel.columns])
+                for row in self._list.rows:
+                    table.writerow([row.cells[c.key].text if c.key in row.cells else "" for c in self._panel.columns])
+        except OSError as error:
+            self.notify(f"{path}: {error.strerror}", severity="error")
+            return
+        self.notify(f"wrote {fmt.plural(len(self._list.rows), 'row')} to {path}")
+
+    def action_help(self) -> None:
+        """Show every key."""
+        text = Text()
+        for key in keys_for(self._panel.name, read_only=self._deeds is None):
+            if key.help:
+                text.append(f" {key.shown:>5}  ", style="bold").append(f"{key.help}\n")
+        text.append("\n Each action shows the qctl command that does the same; Y copies it.\n", style="dim")
+        self.push_screen(Page("Keys", text))
+
+    def action_leave(self) -> None:
+        """Quit."""
+        self.exit()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let keys of the lists be letters while somebody types, and those that act be away where none may."""
+        del parameters
+        if len(self.screen_stack) > 1 or self.screen_stack[:1] == []:
+            return action in {"command_palette", "leave"} or action not in _ACTIONS
+        if action in _ACTIONS and self.query_one("#words").display:
+            return action == "leave" and False
+        key = _BY_ACTION.get(action)
+        return not (key is not None and key.acts and self._deeds is None)
+
+
+_BY_ACTION: dict[str, Key] = {one.action.partition("(")[0]: one for one in KEYS}
+_ACTIONS = frozenset(_BY_ACTION)

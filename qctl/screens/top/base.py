@@ -1,0 +1,272 @@
+"""What `qctl top` is made of: what comes, and how it is drawn."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.app import App
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from qctl import format as fmt
+from qctl.screens.feed import Feed, GlanceArrived, Source, SourceEnded, StoreSilent
+from qctl.screens.grid import Grid
+from qctl.screens.keys import keys_for
+from qctl.screens.rows import Row, in_order, matching
+from qctl.screens.top.acting import Deeds
+from qctl.screens.top.header import Mood, lines
+from qctl.screens.top.panels import PANELS, Look, Panel
+from qctl.screens.trends import Trends
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from qcore.monitor.glance import Glance
+    from qcore.monitor.snapshots import JobSnapshot
+
+_LEAST = (60, 15)
+_TALL = 36
+"""Rows from which on the workers stand below the queues."""
+
+
+class Order:
+    """How one list is shown."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.sort, self.falling, self.filter = panel.sort, panel.falling, ""
+
+
+class Base(App[None]):
+    """The htop of queues.
+
+    Args:
+        source: gives looks.
+        deeds: what may be done; None with a recording or --read-only.
+        find_job: reads one job whole; None with a recording.
+        every_s: seconds between two looks.
+        ascii_only: draw with ASCII alone.
+        profile: of the configuration.
+        clock: tells ages; the test's own where it has one.
+    """
+
+    CSS_PATH = "../theme.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    TITLE = "qctl top"
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        deeds: Deeds | None = None,
+        find_job: Callable[[str], JobSnapshot] | None = None,
+        every_s: float = 1.0,
+        ascii_only: bool = False,
+        profile: str = "default",
+        replayed: bool = False,
+        theme: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self._deeds, self._find_job, self._ascii, self._profile = deeds, find_job, ascii_only, profile
+        self._feed = Feed(source, self.post_message, every_s)
+        self._clock, self._replayed, self._wanted_theme = clock, replayed, theme
+        self._trends = Trends()
+        self._glance: Glance | None = None
+        self._shown: Glance | None = None
+        self._trouble = ""
+        self._panel = PANELS[0]
+        self._orders = {panel.name: Order(panel) for panel in PANELS}
+        self._is_frozen = self._is_flat = self._is_folded = False
+        self._follows = True
+        self._found = self._last_line = ""
+        self._input_for = ""
+        self.crash: BaseException | None = None
+        """What ended it, where it should not have ended."""
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="all"):
+            yield Static(id="meters")
+            yield Static(id="trouble")
+            yield Static(id="tabs")
+            yield Grid(self._panel.columns, id="list", ascii_only=self._ascii)
+            yield Static(id="below-title")
+            yield Grid(PANELS[1].columns, id="below", ascii_only=self._ascii)
+            yield Static(id="about")
+            yield Input(id="words", placeholder="")
+            yield Static(id="keys")
+        yield Static(id="small")
+
+    def on_mount(self) -> None:
+        if self._wanted_theme:
+            self.theme = self._wanted_theme
+        self.query_one("#words").display = False
+        self.query_one("#trouble").display = False
+        self._heed_signals()
+        self._list.focus()
+        self._draw()
+        self._feed.start()
+        self.set_interval(1.0, self._tick)
+
+    def _heed_signals(self) -> None:
+        """Leave the terminal as it was found, also when told to end."""
+        if self.is_headless or threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(one, partial(self.exit, None, 128 + one))
+
+    def _fatal_error(self) -> None:
+        """End, and keep what went wrong for whoever started this: on the screen it would show values."""
+        self.crash = self.crash or sys.exc_info()[1]
+        self._close_messages_no_wait()
+
+    def on_unmount(self) -> None:
+        self._feed.stop()
+
+    @property
+    def _list(self) -> Grid:
+        return self.query_one("#list", Grid)
+
+    @property
+    def _order(self) -> Order:
+        return self._orders[self._panel.name]
+
+    # -- what comes ----------------------------------------------------------------------------------------------
+
+    def on_glance_arrived(self, message: GlanceArrived) -> None:
+        self._glance, self._trouble = message.glance, ""
+        self._trends.add(message.glance)
+        if not self._is_frozen:
+            self._shown = message.glance
+            self._draw()
+
+    def on_store_silent(self, message: StoreSilent) -> None:
+        hint = f" - {message.hint}" if message.hint else ""
+        self._trouble = f"{message.reason}{hint} (asking again in {fmt.duration(message.again_in_s)})"
+        self._draw()
+
+    def on_source_ended(self, _: SourceEnded) -> None:
+        self.notify("the recording is over")
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw)
+
+    def _tick(self) -> None:
+        if self._trouble or self._is_frozen:
+            self._draw_meters()
+
+    # -- drawing -------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        if not self.screen_stack:
+            return
+        width, height = self.size.width, self.size.height
+        is_small = width < _LEAST[0] or height < _LEAST[1]
+        base = self.screen_stack[0]
+        base.query_one("#all").display = not is_small
+        small = base.query_one("#small", Static)
+        small.display = is_small
+        if is_small:
+            small.update(f"qctl top needs {_LEAST[0]} columns and {_LEAST[1]} rows; here are {width} and {height}")
+            return
+        self._draw_meters()
+        base.query_one("#tabs", Static).update(self._tabs(width))
+        base.query_one("#keys", Static).update(self._footer(width))
+        self._fill(base.query_one("#list", Grid), self._panel)
+        has_below = height >= _TALL and self._panel.name == "queues"
+        base.query_one("#below-title").display = has_below
+        base.query_one("#below").display = has_below
+        if has_below:
+            base.query_one("#below-title", Static).update(Text(" Workers", style="bold"))
+            self._fill(base.query_one("#below", Grid), PANELS[1])
+        base.query_one("#about", Static).update(self._about())
+
+    def _draw_meters(self) -> None:
+        base = self.screen_stack[0]
+        stale_s = 0.0 if self._shown is None else max(0.0, self._clock() - self._shown.at_s)
+        mood = Mood(
+            every_s=self._feed.every_s,
+            is_frozen=self._is_frozen,
+            trouble=self._trouble,
+            stale_s=stale_s,
+            is_read_only=self._deeds is None and not self._replayed,
+            replayed=self._replayed,
+            profile=self._profile,
+        )
+        drawn = lines(self._shown, self._trends, mood, self.size.width, ascii_only=self._ascii)
+        base.query_one("#meters", Static).update(Text("\n").join(drawn))
+        trouble = base.query_one("#trouble", Static)
+        trouble.display = bool(self._trouble)
+        trouble.update(Text(f" {fmt.printable(self._trouble)}"))
+
+    def _fill(self, grid: Grid, panel: Panel) -> None:
+        order = self._orders[panel.name]
+        grid.show_columns(panel.columns)
+        grid.mark_sorted(order.sort, falling=order.falling)
+        grid.dim(bool(self._trouble))
+        rows = self._rows(panel)
+        shown = matching(rows, order.filter)
+        grid.empty = panel.empty if not rows else f"0 of {len(rows):,} match {order.filter!r}. Esc ends the filter"
+        if self._shown is None or (panel.view and self._shown.view != panel.view):
+            grid.empty = "…"
+        grid.show(in_order(shown, order.sort, falling=order.falling), follow=self._follows)
+
+    def _rows(self, panel: Panel) -> list[Row]:
+        if self._shown is None or (panel.view and self._shown.view != panel.view):
+            return []
+        look = Look(self._shown, self._trends, self._ascii, not self._is_flat, self._is_folded)
+        return panel.rows(look)
+
+    def _tabs(self, width: int) -> Text:
+        text = Text(" ")
+        for number, panel in enumerate(PANELS, 1):
+            style = "bold reverse" if panel is self._panel else ""
+            name = panel.title if width >= 80 else panel.title[:3]
+            text.append(f" {number} {name} ", style=style)
+        state = [f"filter: {self._order.filter}"] if self._order.filter else []
+        if self._list.tags:
+            state.append(f"{len(self._list.tags)} tagged")
+        state.append("following" if self._follows else "not following")
+        right = Text("  ".join(state), style="yellow" if self._order.filter else "dim")
+        text.append(" " * max(1, width - text.cell_len - right.cell_len - 1))
+        return text.append_text(right)
+
+    def _footer(self, width: int) -> Text:
+        text = Text(" ")
+        shown = [one for one in keys_for(self._panel.name, read_only=self._deeds is None) if one.label]
+        for key in shown:
+            piece = Text.assemble(
+                (key.shown if not self._ascii or key.shown.isascii() else key.keys, "bold reverse"), f"{key.label} "
+            )
+            if text.cell_len + piece.cell_len > width:
+                break
+            text.append_text(piece)
+        return text
+
+    def _about(self) -> Text:
+        """The line below the list: what is under the cursor."""
+        row = self._list.row
+        if row is None or self._shown is None:
+            return Text("")
+        if self._panel.name == "queues":
+            queue = next((one for one in self._shown.stats.queues if one.name == row.key), None)
+            if queue is None:
+                return Text("")
+            parts = [f" {queue.name}", f"done {queue.completed:,}", f"retrying {queue.retrying:,}"]
+            parts += [f"room for {queue.max_jobs:,}"] if queue.max_jobs else []
+            parts += [f"paused: {queue.pause_reason}"] if queue.pause_reason else []
+            return Text(fmt.printable("  ".join(parts)), style="dim", no_wrap=True, overflow="ellipsis")
+        cells = [
+            cell.text for key in ("error", "id", "queues") if (cell := row.cells.get(key)) is not None and cell.text
+        ]
+        return Text(fmt.printable(f" {'  '.join(cells)}"), style="dim", no_wrap=True, overflow="ellipsis")

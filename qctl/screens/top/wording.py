@@ -1,0 +1,83 @@
+"""Words that are typed in `qctl top`: to filter, to find, to say how long a queue is paused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.widgets import Input
+
+from qctl import format as fmt
+from qctl.screens.top.acting import Deed
+from qctl.screens.top.listing import Listing
+
+
+class Wording(Listing):
+    """The keys that ask for words."""
+
+    # -- words ---------------------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Ask for the words that rows are to hold."""
+        self._ask("filter", "filter: words, a|b for either", self._order.filter)
+
+    def action_find(self) -> None:
+        """Ask for words, and go to the row that holds them."""
+        self._ask("find", "find", self._found)
+
+    def action_find_next(self) -> None:
+        """Go to the next row that holds the words."""
+        if self._found and not self._list.find(self._found, after=True):
+            self.notify(f"no row holds {self._found!r}", severity="warning")
+        self._say_about()
+
+    def action_pause_for(self) -> None:
+        """Ask how long the queue is to be paused, and why."""
+        if self._deeds is not None and self._panel.name == "queues" and self._list.chosen():
+            self._ask("pause", "pause for how long, and why: 10m deploy", "")
+
+    def _ask(self, what: str, placeholder: str, value: str) -> None:
+        words = self.query_one("#words", Input)
+        self._input_for, words.placeholder, words.value = what, placeholder, value
+        words.display = True
+        words.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id != "words" or not event.input.display:
+            return
+        if self._input_for == "filter":
+            self._order.filter = event.value
+            self._draw()
+        elif self._input_for == "find":
+            self._found = event.value
+            if event.value:
+                self._list.find(event.value, after=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id != "words":
+            return
+        self._end_asking()
+        if self._input_for == "pause" and self._deeds is not None:
+            length, _, reason = event.value.strip().partition(" ")
+            try:
+                for_s = fmt.parse_duration(length) if length else None
+            except ValueError as error:
+                self.notify(str(error), severity="error")
+                return
+            self._do(self._deeds.pause(self._list.chosen(), for_s, reason.strip() or None))
+
+    def on_key(self, event: Any) -> None:
+        words = self.query_one("#words", Input) if len(self.screen_stack) == 1 else None
+        if words is not None and words.display and event.key == "escape":
+            event.stop()
+            event.prevent_default()
+            if self._input_for == "filter":
+                self._order.filter = ""
+            self._end_asking()
+
+    def _end_asking(self) -> None:
+        self.query_one("#words").display = False
+        self._list.focus()
+        self._draw()
+
+    def _do(self, deed: Deed | None) -> None:
+        raise NotImplementedError

@@ -1,0 +1,167 @@
+"""Looks made up for the tests of screens: the same at every run, on every machine."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from qcore.errors import ConnectionFailed
+from qcore.monitor.glance import Glance, HostSnapshot
+from qcore.monitor.snapshots import (
+    BackendSnapshot,
+    FailureSnapshot,
+    JobSnapshot,
+    QueueSnapshot,
+    RunningSnapshot,
+    StatsSnapshot,
+    TotalsSnapshot,
+    WorkerSnapshot,
+)
+from qcore.states import JobState
+
+AT = datetime(2026, 11, 24, 10, 20, 31, tzinfo=UTC)
+HOST = HostSnapshot(
+    name="web-1", cores_percent=(42.0, 87.0), load=1.25, memory_used_bytes=3 * 2**30, memory_bytes=8 * 2**30
+)
+
+
+def queue(name: str, **more: Any) -> QueueSnapshot:
+    fields: dict[str, Any] = {
+        "pending": 0, "delayed": 0, "processing": 0, "retrying": 0, "completed": 0, "failed": 0, "cancelled": 0,
+        "oldest_pending_s": None, "paused": False, "paused_until": None, "pause_reason": None, "max_jobs": None,
+        "workers": 0,
+    }  # fmt: skip
+    return QueueSnapshot(name=name, connection="default", driver="database", **{**fields, **more})
+
+
+def worker(number: int, host: str = "web-1", **more: Any) -> WorkerSnapshot:
+    fields: dict[str, Any] = {
+        "state": "running", "queues": ("high", "emails"), "running": (), "places": 1, "jobs": 1000 * number,
+        "failures": number, "busy_percent": 10.0 * number, "cpu_percent": 5.0 * number, "rss_bytes": 50_000_000,
+        "started_at": AT - timedelta(hours=3), "uptime_s": 10_800.0, "heartbeat_age_s": 0.4,
+    }  # fmt: skip
+    return WorkerSnapshot(
+        id=f"{host}:{4000 + number}:{number:08x}",
+        supervisor=f"{host}:4000:{sum(map(ord, host)):08x}",
+        host=host,
+        pid=4000 + number,
+        connection="default",
+        **{**fields, **more},
+    )
+
+
+def job(number: int, name: str = "SendEmail", state: JobState = JobState.FAILED, **more: Any) -> JobSnapshot:
+    fields: dict[str, Any] = {
+        "queue": "emails", "delayed": False, "priority": 0, "attempts": 3, "crashes": 0,
+        "created_at": AT - timedelta(minutes=10), "due_at": AT - timedelta(minutes=9), "reserved_at": None,
+        "ended_at": AT - timedelta(seconds=30 * number), "runtime_s": 0.031, "worker": "web-1:4001:00000001",
+        "tags": (), "error": "TimeoutError: smtp.example.com did not answer",
+    }  # fmt: skip
+    return JobSnapshot(
+        id=f"0199{number:04x}-7f1e-7cc3-98c4-dc0c0c07398f",
+        job=f"shop.mail:{name}",
+        name=name,
+        connection="default",
+        state=state,
+        **{**fields, **more},
+    )
+
+
+def running(number: int, name: str, runtime_s: float) -> RunningSnapshot:
+    return RunningSnapshot(
+        id=job(number).id, job=f"shop.mail:{name}", name=name, queue="emails", attempt=1, runtime_s=runtime_s
+    )
+
+
+def glance(
+    queues: tuple[QueueSnapshot, ...], workers: tuple[WorkerSnapshot, ...] = (), *, after_s: float = 0.0, **more: Any
+) -> Glance:
+    totals = {name: sum(getattr(one, name) for one in queues) for name in TotalsSnapshot.__struct_fields__}
+    return Glance(
+        at_s=AT.timestamp() + after_s,
+        stats=StatsSnapshot(
+            generated_at=AT + timedelta(seconds=after_s),
+            backend=BackendSnapshot(connection="default", driver="database", url="sqlite:///queue.db", latency_ms=1.2),
+            totals=TotalsSnapshot(**totals),
+            queues=queues,
+        ),
+        workers=workers,
+        host=HOST,
+        **more,
+    )
+
+
+WORKERS = (
+    worker(1, running=(running(1, "SendEmail", 0.4),)),
+    worker(2, running=(running(2, "Report", 95.0),)),
+    worker(3, state="paused"),
+    worker(4, "db-1", running=(running(3, "Import", 12.5),), places=4),
+    worker(5, "db-1", heartbeat_age_s=31.0),
+)
+
+
+def busy(after_s: float = 0.0, done: int = 0, **more: Any) -> Glance:
+    queues = (
+        queue("high", pending=12, processing=4, completed=90_000 + 10 * done, oldest_pending_s=0.2, workers=3),
+        queue("emails", pending=1180 - done, delayed=40, processing=9, retrying=3, failed=3, oldest_pending_s=12.4,
+              completed=20_000 + 20 * done, workers=5),
+        queue("reports", pending=12, paused=True, pause_reason="month end", oldest_pending_s=184.0),
+        queue("low", pending=900, processing=1, failed=12, completed=70, oldest_pending_s=3840.0, workers=1,
+              max_jobs=1000),
+    )  # fmt: skip
+    return glance(queues, WORKERS, after_s=after_s, **more)
+
+
+def several(count: int = 12, **more: Any) -> list[Glance]:
+    """Looks a second apart, while work goes on."""
+    return [busy(after_s=float(n), done=n * (1 + n % 3), **more) for n in range(count)]
+
+
+FAILED = tuple(
+    job(n, name, failures=(FailureSnapshot(attempt=3, kind="TimeoutError", text="smtp.example.com did not answer",
+        traceback="Traceback (most recent call last):\n  smtp.connect()", at=AT, worker="w"),))
+    for n, name in enumerate(["SendEmail", "SendEmail", "Report", "Import"], 1)
+)  # fmt: skip
+HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202egnp.exe"
+"""What a terminal must never be sent."""
+
+
+class Canned:
+    """A source that gives looks one after the other, and the last again and again.
+
+    Args:
+        glances: at least one; an exception is raised in its turn.
+    """
+
+    def __init__(self, glances: list[Glance | Exception]) -> None:
+        self._left = list(glances)
+        self.asked: list[str] = []
+        self.all_given = threading.Event()
+
+    def look(self, view: str) -> Glance | None:
+        self.asked.append(view)
+        found = self._left.pop(0) if len(self._left) > 1 else self._left[0]
+        if len(self._left) == 1:
+            self.all_given.set()
+        if isinstance(found, Exception):
+            raise found
+        return msgspec.structs.replace(found, view=view, jobs=jobs_of(view)) if view else found
+
+
+def jobs_of(view: str) -> tuple[JobSnapshot, ...]:
+    if view == "failed":
+        return FAILED
+    if view == "processing":
+        return tuple(
+            job(n, name, JobState.PROCESSING, ended_at=None, error=None, progress=progress, attempts=0)
+            for n, name, progress in ((1, "SendEmail", None), (2, "Report", 40), (3, "Import", 95))
+        )
+    if view == "delayed":
+        return (job(9, "Digest", JobState.PENDING, delayed=True, due_at=AT + timedelta(hours=2), tags=("daily",)),)
+    return ()
+
+
+SILENT = ConnectionFailed('connection "default" (redis://db): connection refused', hint="is the server running?")

@@ -1,0 +1,96 @@
+"""Screens under test: driven by Pilot, and kept as text and SVG in `snapshots/screens`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from canned import AT, Canned
+from textual.pilot import Pilot
+
+from qctl.screens.top.app import TopApp
+
+FOLDER = Path(__file__).parents[2] / "snapshots" / "screens"
+Running = Callable[..., Any]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run tests that are coroutines."""
+    if not iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """No colour or motion of this machine, and no zone."""
+    for name in ("NO_COLOR", "COLORTERM", "TEXTUAL_ANIMATIONS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def top() -> Running:
+    """Runs `qctl top` on made-up looks: `async with top([...]) as (app, pilot):`."""
+
+    @asynccontextmanager
+    async def run(
+        glances: Any, size: tuple[int, int] = (80, 24), then_every_s: float = 1.0, **more: Any
+    ) -> AsyncIterator[tuple[TopApp, Pilot[None]]]:
+        source = Canned(list(glances)) if not hasattr(glances, "look") else glances
+        app = TopApp(source, every_s=more.pop("every_s", 0.001), clock=lambda: AT.timestamp() + 14, **more)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            if isinstance(source, Canned):
+                await asyncio.to_thread(source.all_given.wait, 10)
+                app._feed.every_s = then_every_s
+                await settled(pilot)
+            yield app, pilot
+
+    return run
+
+
+async def settled(pilot: Pilot[Any]) -> None:
+    """Wait until nothing more is on its way to the screen."""
+    for _ in range(3):
+        await pilot.pause(0.02)
+
+
+def text_of(app: Any) -> str:
+    """The screen as lines of text."""
+    width, height = app.size
+    lines = [[" "] * width for _ in range(height)]
+    for y, strip in enumerate(app.screen._compositor.render_strips()):
+        lines[y] = list(strip.text.ljust(width)[:width])
+    return "\n".join("".join(line).rstrip() for line in lines) + "\n"
+
+
+@pytest.fixture
+def same() -> Callable[[Any, str], None]:
+    """Compares a screen with the one that is kept; SNAPSHOTS=renew writes it anew."""
+
+    def compare(app: Any, name: str) -> None:
+        text, svg = text_of(app), re.sub(r"terminal-\d+", "terminal-0", app.export_screenshot(title="qctl top"))
+        for path, content in ((FOLDER / f"{name}.txt", text), (FOLDER / f"{name}.svg", svg)):
+            if os.environ.get("SNAPSHOTS") == "renew":
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content, encoding="utf-8")
+            assert path.exists(), f"{path.name} is not kept yet: make snapshots"
+            assert path.read_text(encoding="utf-8") == content, f"{path.name} differs:\n{text}"
+
+    return compare

@@ -1,0 +1,28 @@
+"""Jobs for the tests of screens."""
+
+from __future__ import annotations
+
+import time
+
+from qcore import Job
+
+
+class Fails(Job):
+    queue = "mail"
+    max_tries = 1
+
+    def handle(self) -> None:
+        raise ValueError("no such address")
+
+
+class Works(Job):
+    queue = "mail"
+
+    def handle(self) -> None: ...
+
+
+class Sleeps(Job):
+    queue = "slow"
+
+    def handle(self) -> None:
+        time.sleep(60)

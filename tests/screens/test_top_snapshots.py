@@ -1,0 +1,111 @@
+"""How `qctl top` looks: every list, on three sizes, and in each state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from canned import HOSTILE, SILENT, Canned, busy, glance, queue, several, worker
+from conftest import settled, text_of
+
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("size", SIZES)
+async def test_busy(top: Any, same: Any, size: str, theme: str) -> None:
+    async with top(several(), SIZES[size], theme=f"textual-{theme}") as (app, _):
+        same(app, f"top-busy-{size}-{theme}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("key", "name"), [("2", "workers"), ("3", "running"), ("4", "failed"), ("5", "delayed")])
+async def test_lists(top: Any, same: Any, size: str, key: str, name: str) -> None:
+    async with top(several(), SIZES[size]) as (app, pilot):
+        await pilot.press(key)
+        await settled(pilot)
+        same(app, f"top-{name}-{size}")
+
+
+async def test_empty(top: Any, same: Any) -> None:
+    async with top([glance(())]) as (app, _):
+        same(app, "top-empty-80x24")
+
+
+async def test_silent_from_the_beginning(top: Any, same: Any) -> None:
+    async with top([SILENT], then_every_s=3600.0) as (app, _):
+        same(app, "top-unreachable-80x24")
+
+
+async def test_silent_after_a_while(top: Any, same: Any) -> None:
+    async with top([*several(), SILENT], SIZES["120x40"], then_every_s=3600.0) as (app, _):
+        same(app, "top-disconnected-120x40")
+
+
+async def test_filtered(top: Any, same: Any) -> None:
+    async with top(several()) as (app, pilot):
+        await pilot.press("slash", *"high|low")
+        await settled(pilot)
+        same(app, "top-filtered-80x24")
+
+
+async def test_filtered_to_nothing(top: Any, same: Any) -> None:
+    async with top(several()) as (app, pilot):
+        await pilot.press("slash", *"nobody", "enter")
+        await settled(pilot)
+        same(app, "top-no-match-80x24")
+
+
+async def test_confirm(top: Any, same: Any) -> None:
+    from qctl.screens.top.acting import Deeds
+
+    async with top(several(), deeds=Deeds(None)) as (app, pilot):
+        await pilot.press("down", "down", "X")
+        await settled(pilot)
+        same(app, "top-confirm-80x24")
+
+
+async def test_a_job(top: Any, same: Any) -> None:
+    from canned import FAILED
+
+    async with top(several(), SIZES["120x40"], find_job=lambda _: FAILED[0]) as (app, pilot):
+        await pilot.press("4")
+        await settled(pilot)
+        await pilot.press("enter")
+        await app.workers.wait_for_complete()
+        await settled(pilot)
+        assert "smtp.connect()" in text_of(app)
+
+
+async def test_help(top: Any, same: Any) -> None:
+    async with top(several(), SIZES["120x40"]) as (app, pilot):
+        await pilot.press("question_mark")
+        await settled(pilot)
+        same(app, "top-help-120x40")
+
+
+async def test_ascii(top: Any, same: Any) -> None:
+    async with top(several(), SIZES["120x40"], ascii_only=True) as (app, _):
+        same(app, "top-ascii-120x40")
+        assert text_of(app).isascii()
+
+
+async def test_read_only(top: Any, same: Any) -> None:
+    async with top(several()) as (app, _):
+        same(app, "top-read-only-80x24")
+
+
+async def test_too_small(top: Any, same: Any) -> None:
+    async with top([busy()], (50, 12)) as (app, _):
+        same(app, "top-too-small-50x12")
+
+
+async def test_nothing_of_the_store_steers_the_terminal(top: Any) -> None:
+    hostile = glance((queue(HOSTILE, pending=1, pause_reason=HOSTILE),), (worker(1, host=HOSTILE),))
+    async with top(Canned([hostile])) as (app, pilot):
+        for key in "12":
+            await pilot.press(key)
+            await settled(pilot)
+            text = text_of(app)
+            assert not {"\x1b", "\x07", "\u202e"} & set(text)
+        assert "\\x1b[31mred" in text
