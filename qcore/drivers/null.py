@@ -145,9 +145,11 @@ class NullDriver:
         del ids
         return ()
 
-    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
+    def flush(
+        self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"
+    ) -> int:
         """Drop nothing."""
-        del queue, before_us, limit
+        del queue, before_us, limit, view
         return 0
 
     def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:

@@ -58,8 +58,17 @@ class Operator(Protocol):
         """Drop failed jobs for good; returns the ids dropped."""
         ...
 
-    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
-        """Drop up to `limit` failed jobs, of a queue or all, that failed before an instant; returns how many."""
+    def flush(
+        self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"
+    ) -> int:
+        """Drop up to `limit` jobs that have ended, of a queue or all, before an instant; returns how many.
+
+        Args:
+            queue: only this one's.
+            before_us: when they ended at the latest; any time if None.
+            limit: jobs.
+            view: `failed`, `completed` or `cancelled`: how they ended.
+        """
         ...
 
     def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:

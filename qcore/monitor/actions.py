@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qcore.clock import SystemClock
+from qcore.clock import SystemClock, instant
 from qcore.errors import ConfigurationError
-from qcore.filters import Filter, Term, Value
+from qcore.filters import Filter, Term, Value, parse
 from qcore.jobs.options import seconds
 from qcore.jobs.rate_limits import limit_of_queue
 from qcore.manager.failures import Act, act_on_found, act_on_ids, pieces, put_back, until_none
@@ -103,6 +103,21 @@ class Actions:
         before_us = None if older_than_s is None else SystemClock().wall_us() - round(older_than_s * 1e6)
         count = sum(until_none(partial(store.flush, queue=queue, before_us=before_us)) for store in self._stores(queue))
         return ActionResult(matched=count, changed=count)
+
+    def prune(self, view: str, older_than_s: float, *, dry_run: bool = False) -> ActionResult:
+        """Drop what ended so long ago.
+
+        Args:
+            view: `failed`, `completed` or `cancelled`: how it ended.
+            older_than_s: seconds.
+            dry_run: only count.
+        """
+        before_us = SystemClock().wall_us() - round(older_than_s * 1e6)
+        if not dry_run:
+            flush = [partial(store.flush, before_us=before_us, view=view) for store in self._stores()]
+            count = sum(map(until_none, flush))
+            return ActionResult(matched=count, changed=count)
+        return self.preview(parse(f"ended<{instant(before_us).isoformat()}"), [view])
 
     def clear(self, queue: str, *, dry_run: bool = False) -> ActionResult:
         """Drop every waiting job of a queue; those that run are left alone."""

@@ -230,6 +230,26 @@ class TestFlush:
         assert driver.flush(before_us=before_us) == 2
         assert [driver.find(job_id) is None for job_id in [*older, *newer]] == [True, True, False]
 
+    @pytest.mark.parametrize("view", ["completed", "cancelled"])
+    def test_of_what_ended_otherwise(self, driver: Any, view: str) -> None:
+        failed_ids = fail(driver, 1)
+        ended = {"completed": completed, "cancelled": cancelled}[view]
+        worker = FakeWorker(driver)
+        first, other = envelope(), envelope("other")
+        for job in (first, other):
+            driver.push([job])
+            driver.settle([ended(worker.reserve_one() if job is first else FakeWorker(driver, "other").reserve_one())])
+        last = envelope()
+        driver.push([last])
+        driver.settle([ended(worker.reserve_one())])
+        before_us = driver.find(last.id).ended_us
+        assert driver.flush(view=view, queue="default", before_us=before_us) == 1
+        assert [driver.find(job.id) is None for job in (first, other, last)] == [True, False, False]
+        assert driver.flush(view=view, limit=1) == 1
+        assert driver.flush(view=view) == 1
+        assert driver.flush(view=view) == 0
+        assert driver.find(failed_ids[0]) is not None
+
     def test_in_bounded_steps(self, driver: Any) -> None:
         fail(driver, 3)
         fail(driver, 2, "other")

@@ -100,10 +100,30 @@ class Operations(Statements):
         """The same of `queue` alone."""
         return self.prepared(self._old(self.failed.c.queue == bindparam("queue")))
 
-    def _old(self, *conditions: ColumnElement[bool]) -> Select[Any]:
-        failed = self.failed.c
-        before = failed.ended_us < bindparam("before_us", type_=failed.ended_us.type)
-        chosen = select(failed.id).where(before, *conditions).order_by(failed.ended_us)
+    @cached_property
+    def old_ended(self) -> Prepared:
+        """Ids of `most` finished jobs that ended `ended_as` before `before_us`."""
+        return self.prepared(self._old(self._ended_as, table=self.finished))
+
+    @cached_property
+    def old_ended_of(self) -> Prepared:
+        """The same of `queue` alone."""
+        is_there = self.finished.c.queue == bindparam("queue")
+        return self.prepared(self._old(self._ended_as, is_there, table=self.finished))
+
+    @cached_property
+    def forget_ended(self) -> Prepared:
+        """Drop the finished jobs `ids`."""
+        return self.prepared(delete(self.finished).where(self.dialect.among(self.finished.c.id, "ids")))
+
+    @property
+    def _ended_as(self) -> ColumnElement[bool]:
+        return self.finished.c.state == bindparam("ended_as")
+
+    def _old(self, *conditions: ColumnElement[bool], table: Table | None = None) -> Select[Any]:
+        ended = (self.failed if table is None else table).c
+        before = ended.ended_us < bindparam("before_us", type_=ended.ended_us.type)
+        chosen = select(ended.id).where(before, *conditions).order_by(ended.ended_us)
         return self.dialect.locked(chosen.limit(bindparam("most")), skip=True)
 
     @cached_property

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from qcore.drivers.database.flow_statements import counted_in
 from qcore.drivers.database.operations import Operations
-from qcore.drivers.database.schema import CANCEL_HARD, CANCEL_SOFT, FOREVER_US, LEASED
+from qcore.drivers.database.schema import CANCEL_HARD, CANCEL_SOFT, CANCELLED, COMPLETED, FOREVER_US, LEASED
 from qcore.drivers.notes import Note, Word, retried_note
 from qcore.flows import StepState
 from qcore.limits import pack_own
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from qcore.records import QueueDefinition
 
 _encode = msgspec.json.Encoder().encode
+
+_ENDED_AS = {"completed": COMPLETED, "cancelled": CANCELLED}
 
 
 class DatabaseOperator:
@@ -122,17 +124,21 @@ class DatabaseOperator:
 
         return self._link.run(forget)
 
-    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
-        """Drop up to `limit` failed jobs that failed before an instant; returns how many."""
-        operations = self._operations
-        statement = operations.old_failed if queue is None else operations.old_failed_of
-        before = FOREVER_US if before_us is None else before_us
-        values = {"before_us": before, "most": limit, **({} if queue is None else {"queue": queue})}
+    def flush(
+        self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"
+    ) -> int:
+        """Drop up to `limit` jobs that ended so before an instant; returns how many."""
+        say, is_failed = self._operations, view == "failed"
+        every, of_one = (say.old_failed, say.old_failed_of) if is_failed else (say.old_ended, say.old_ended_of)
+        values: dict[str, Any] = {"before_us": FOREVER_US if before_us is None else before_us, "most": limit}
+        values |= {} if is_failed else {"ended_as": _ENDED_AS[view]}
+        values |= {} if queue is None else {"queue": queue}
+        drop = say.forget if is_failed else say.forget_ended
 
         def flush(connection: Connection) -> int:
-            ids = statement.run(connection, **values).scalars()
+            ids = (every if queue is None else of_one).run(connection, **values).scalars()
             if ids:
-                self._operations.forget.run(connection, ids=self._link.dialect.pack(ids))
+                drop.run(connection, ids=self._link.dialect.pack(ids))
             return len(ids)
 
         return self._link.run(flush)

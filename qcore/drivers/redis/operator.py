@@ -60,11 +60,13 @@ class RedisOperator:
         """Drop failed jobs for good; returns the ids dropped."""
         return self._each("forget", ids)
 
-    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
-        """Drop up to `limit` failed jobs that failed before an instant; returns how many."""
+    def flush(
+        self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"
+    ) -> int:
+        """Drop up to `limit` jobs that ended so before an instant; returns how many."""
         before = "+inf" if before_us is None else f"({before_us}"
         only = [] if queue is None else [queue]
-        return int(self._server.run(script("flush"), [limit, before, *only]))
+        return int(self._server.run(script("flush"), [limit, before, view, *only]))
 
     def cancel(self, ids: Sequence[str], *, hard: bool = False) -> Sequence[str]:
         """Cancel jobs: waiting ones end, leased ones are marked; returns the ids that ended."""

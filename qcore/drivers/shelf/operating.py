@@ -99,12 +99,14 @@ class Operating:
                 self._shelf.drop(self._shelf.entries[job_id], now_us)
             return failed
 
-    def flush(self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000) -> int:
-        """Drop up to `limit` failed jobs that failed before an instant; returns how many."""
+    def flush(
+        self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"
+    ) -> int:
+        """Drop up to `limit` jobs that ended so before an instant; returns how many."""
         with self._shelf.lock:
             now_us = self._shelf.now()
             lanes = self._shelf.lanes.values() if queue is None else self._shelf.known([queue])
-            keys = chain.from_iterable(lane.views["failed"].smallest(limit) for lane in lanes)
+            keys = chain.from_iterable(lane.views[view].smallest(limit) for lane in lanes)
             old = [job_id for ended_us, _, job_id in keys if before_us is None or ended_us < before_us]
             for job_id in islice(old, limit):
                 self._shelf.drop(self._shelf.entries[job_id], now_us)
