@@ -68,6 +68,11 @@ COMMANDS = {
     "key:rotate": Entry("key_rotate", "Seal what is stored anew, under the key in force."),
     "doctor": Entry("doctor", "Tell all that a report of a bug needs, without secrets."),
     "config": Entry("config", "Show the settings in force and where each comes from."),
+    "new": Entry("new", "Write a new project, ready to run."),
+    "make:job": Entry("make_job", "Write a new job and its test."),
+    "make:workflow": Entry("make_workflow", "Write a new workflow and its test."),
+    "make:middleware": Entry("make_middleware", "Write a new middleware and its test."),
+    "make:command": Entry("make_command", "Write a new command of qctl and its test."),
     "help": Entry("help", "Explain a command, or exit-codes, filters or config."),
     "version": Entry("version", "Show versions."),
 }
@@ -141,6 +146,8 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str, TyperCommand | None, list[str]]:
         """Find the command that the first argument names, or say what was probably meant."""
+        if _own_of(ctx, args[0]) is None and args[0] not in COMMANDS | ALIASES and ":".join(args[:2]) in COMMANDS:
+            args = [":".join(args[:2]), *args[2:]]  # `make job` is `make:job`
         command = self.get_command(ctx, args[0])
         if command is None and not ctx.resilient_parsing:
             raise _unknown(ctx, args[0])
