@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qctl import __version__
+from qcore import __version__
 from qctl.making import kinds
 from qctl.making.kinds import Made
 from qctl.making.module import test_name
