@@ -198,6 +198,10 @@ class LazyGroup(TyperGroup):
         call = Invocation(output.show_logs)
         call.words = tuple(words) or _words_to_complete()
         self._main_shell_completion({"obj": call}, prog_name or "qctl", complete_var)
+        self.run_and_leave(call, words)
+
+    def run_and_leave(self, call: Invocation, words: list[str]) -> NoReturn:
+        """Run one call and leave with its exit code."""
         try:
             code = self.run_words(call, words)
         except BrokenPipeError:  # the reader has seen enough
