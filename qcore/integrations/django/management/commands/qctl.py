@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django comes without types
 
     def add_arguments(self, parser: Any) -> None:
         """Take words, for `call_command("qctl", "stats")`."""
-        parser.add_argument("words", nargs="*")
+        parser.add_argument("args", nargs=argparse.REMAINDER)
 
     def handle(self, *words: str, **_options: Any) -> None:
         """Run it for a program, which goes on where its exit code is 0, and gets a SystemExit with it elsewhere."""
