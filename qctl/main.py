@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 from qcore.errors import ConfigurationError, QueueError
 from qctl import __version__, exits, output
 from qctl import format as fmt
+from qctl.completing import rejoin, words_to_complete
 from qctl.context import GLOBAL_OPTIONS, GlobalOption, InsideCall, Invocation
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ ALIASES = {  # to a command, and words that are put before those of the line
 class LazyGroup(TyperGroup):
     """The commands of the table, each built at the moment it is called."""
 
+    told_before = ""
+    """What of a command's name a shell completes by itself."""
+
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
         self.params.extend(_global_options(TyperOption))
@@ -179,7 +183,9 @@ class LazyGroup(TyperGroup):
         told = {name: entry.help for name, entry in COMMANDS.items()}
         told |= {name: one.description for name, one in own.commands.items()} if own else {}
         names = [
-            CompletionItem(name, help=fmt.printable(line)) for name, line in told.items() if name.startswith(incomplete)
+            CompletionItem(name.removeprefix(self.told_before), help=fmt.printable(line))
+            for name, line in told.items()
+            if name.startswith(incomplete)
         ]
         return names + super(TyperGroup, self).shell_complete(ctx, incomplete)
 
@@ -196,7 +202,8 @@ class LazyGroup(TyperGroup):
         del standalone_mode, windows_expand_args, extra  # this is no library: it always runs by itself
         words = list(sys.argv[1:] if args is None else args)
         call = Invocation(output.show_logs)
-        call.words = tuple(words) or _words_to_complete()
+        self.told_before = rejoin(os.environ)
+        call.words = tuple(words) or words_to_complete()
         self._main_shell_completion({"obj": call}, prog_name or "qctl", complete_var)
         self.run_and_leave(call, words)
 
@@ -227,11 +234,6 @@ class LazyGroup(TyperGroup):
         finally:
             with suppress(Exception):  # whatever a command did is stored by now; a close loses nothing
                 call.close()
-
-
-def _words_to_complete() -> tuple[str, ...]:
-    """The line that a shell wants completed, if it does."""
-    return tuple((os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split())
 
 
 def _meant(word: str) -> list[str]:
