@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from qcore.errors import ConfigurationError
+from qcore.later import make_all
 
 
 class Dispatcher(Protocol):
@@ -88,13 +89,21 @@ def deferring() -> Iterator[None]:
     The calls are made also when the block ends by an exception: the response was an error, the jobs are not.
     """
     waiting: list[Callable[[], Any]] = []
+    try:
+        with collecting(waiting):
+            yield
+    finally:
+        make_all(waiting)
+
+
+@contextmanager
+def collecting(waiting: list[Callable[[], Any]]) -> Iterator[None]:
+    """Add to a list what `dispatch_after_response` is given in a block; whoever owns the list makes the calls."""
     token = _deferred.set(waiting)
     try:
         yield
     finally:
         _deferred.reset(token)
-        for call in waiting:
-            call()
 
 
 def defer(call: Callable[[], Any]) -> bool:

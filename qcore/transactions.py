@@ -5,10 +5,11 @@ SQLAlchemy is loaded already when a session or an entity exists; nothing here im
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from qcore.errors import PayloadError
+from qcore.later import make_all
 
 _KEY = "qcore_after_commit"
 """Under which `session.info` holds what waits."""
@@ -57,7 +58,7 @@ class _Waiting:
             return
         self._calls = [(owner, call) for owner, call in self._calls if owner is not transaction]
         if is_committed:
-            _make_all(mine)
+            make_all(mine)
 
 
 def _plain(session: Any) -> Any:
@@ -82,20 +83,6 @@ def _waiting(session: Any) -> _Waiting:
 
 def _innermost(session: Any) -> Any:
     return session.get_nested_transaction() or session.get_transaction()
-
-
-def _make_all(calls: Iterable[Callable[[], Any]]) -> None:
-    first: Exception | None = None
-    for call in calls:
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001  a store, or a job on a sync connection, may raise anything
-            if first is None:
-                first = error
-            else:
-                first.add_note(f"also: {type(error).__name__}: {error}")
-    if first is not None:
-        raise first
 
 
 def load_entity(factory: Callable[[], Any] | None, cls: type, key: tuple[Any, ...]) -> Any:

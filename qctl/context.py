@@ -158,21 +158,25 @@ class Invocation:
         return self._open()
 
     def _open(self) -> QueueManager:
-        from qcore.manager import QueueManager
         from qcore.manager.app import make_here_importable
 
         if self.on_open is not None:
             self.on_open(self)
         make_here_importable()
+        manager = self._built()
+        self._before = manager.install()
+        self._fill(manager.settings.output)
+        return manager
+
+    def _built(self) -> QueueManager:
+        from qcore.manager import QueueManager
+
         given = {"url": self.flags.url, "connection": self.flags.connection, "app": self.flags.app}
-        manager = QueueManager.open(
+        return QueueManager.open(
             {name: value for name, value in given.items() if value},
             config_file=Path(self.flags.config) if self.flags.config else None,
             profile=self.flags.profile,
         )
-        self._before = manager.install()
-        self._fill(manager.settings.output)
-        return manager
 
     def _fill(self, output: OutputSettings) -> None:
         """Let the configuration say how to print, where no flag did."""

@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 from qcore.errors import ConfigurationError, QueueError
 from qctl import __version__, exits, output
 from qctl import format as fmt
+from qctl.completing import rejoin, words_to_complete
 from qctl.context import GLOBAL_OPTIONS, GlobalOption, InsideCall, Invocation
 
 if TYPE_CHECKING:
@@ -70,6 +71,11 @@ COMMANDS = {
     "key:rotate": Entry("key_rotate", "Seal what is stored anew, under the key in force."),
     "doctor": Entry("doctor", "Tell all that a report of a bug needs, without secrets."),
     "config": Entry("config", "Show the settings in force and where each comes from."),
+    "new": Entry("new", "Write a new project, ready to run."),
+    "make:job": Entry("make_job", "Write a new job and its test."),
+    "make:workflow": Entry("make_workflow", "Write a new workflow and its test."),
+    "make:middleware": Entry("make_middleware", "Write a new middleware and its test."),
+    "make:command": Entry("make_command", "Write a new command of qctl and its test."),
     "help": Entry("help", "Explain a command, or exit-codes, filters or config."),
     "version": Entry("version", "Show versions."),
 }
@@ -119,6 +125,9 @@ ALIASES = {  # to a command, and words that are put before those of the line
 class LazyGroup(TyperGroup):
     """The commands of the table, each built at the moment it is called."""
 
+    told_before = ""
+    """What of a command's name a shell completes by itself."""
+
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
         self.params.extend(_global_options(TyperOption))
@@ -146,6 +155,8 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str, TyperCommand | None, list[str]]:
         """Find the command that the first argument names, or say what was probably meant."""
+        if _own_of(ctx, args[0]) is None and args[0] not in COMMANDS | ALIASES and ":".join(args[:2]) in COMMANDS:
+            args = [":".join(args[:2]), *args[2:]]  # `make job` is `make:job`
         command = self.get_command(ctx, args[0])
         if command is None and not ctx.resilient_parsing:
             raise _unknown(ctx, args[0])
@@ -177,7 +188,9 @@ class LazyGroup(TyperGroup):
         told = {name: entry.help for name, entry in COMMANDS.items()}
         told |= {name: one.description for name, one in own.commands.items()} if own else {}
         names = [
-            CompletionItem(name, help=fmt.printable(line)) for name, line in told.items() if name.startswith(incomplete)
+            CompletionItem(name.removeprefix(self.told_before), help=fmt.printable(line))
+            for name, line in told.items()
+            if name.startswith(incomplete)
         ]
         return names + super(TyperGroup, self).shell_complete(ctx, incomplete)
 
@@ -194,8 +207,13 @@ class LazyGroup(TyperGroup):
         del standalone_mode, windows_expand_args, extra  # this is no library: it always runs by itself
         words = list(sys.argv[1:] if args is None else args)
         call = Invocation(output.show_logs)
-        call.words = tuple(words) or _words_to_complete()
+        self.told_before = rejoin(os.environ)
+        call.words = tuple(words) or words_to_complete()
         self._main_shell_completion({"obj": call}, prog_name or "qctl", complete_var)
+        self.run_and_leave(call, words)
+
+    def run_and_leave(self, call: Invocation, words: list[str]) -> NoReturn:
+        """Run one call and leave with its exit code."""
         try:
             code = self.run_words(call, words)
         except BrokenPipeError:  # the reader has seen enough
@@ -221,11 +239,6 @@ class LazyGroup(TyperGroup):
         finally:
             with suppress(Exception):  # whatever a command did is stored by now; a close loses nothing
                 call.close()
-
-
-def _words_to_complete() -> tuple[str, ...]:
-    """The line that a shell wants completed, if it does."""
-    return tuple((os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split())
 
 
 def _meant(word: str) -> list[str]:

@@ -73,17 +73,25 @@ class QueueManager(Hooks, Queues):
         *,
         config_file: Path | None = None,
         profile: str | None = None,
+        app_config: Mapping[str, Any] | None = None,
     ) -> Self:
         """Build a manager from flags, environment, files and the application module (imported here).
+
+        Args:
+            flags: settings that beat all others.
+            config_file: the file to read instead of the one that is found.
+            profile: which of the file's profiles.
+            app_config: `QUEUE_CONFIG` and `STORES` of a framework, which beat those of the module.
 
         Raises:
             ConfigurationError: a setting is wrong, or the module cannot be imported.
         """
-        settings = load_settings(flags, config_file=config_file, profile=profile)
+        settings = load_settings(flags, config_file=config_file, profile=profile, app_config=app_config)
         if settings.app:
             found = application.settings_of(application.import_app(settings.app))
             if found:
-                settings = load_settings(flags, config_file=config_file, profile=profile, app_config=found)
+                both = found | dict(app_config or {})
+                settings = load_settings(flags, config_file=config_file, profile=profile, app_config=both)
         return cls(settings)
 
     @classmethod

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -32,9 +36,25 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(*command: str, cwd: Path) -> str:
-    ended = subprocess.run(command, cwd=cwd, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False)
-    assert ended.returncode == 0, f"{command}: {ended.stdout}\n{ended.stderr}"
+@pytest.fixture(scope="module")
+def programs(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment that holds the wheel, and what it asks for, and nothing else."""
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    venv.create(folder, with_pip=True)
+    [wheel] = built.glob("*.whl")
+    run(str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", str(wheel), cwd=ROOT)
+    return folder / "bin"
+
+
+def run(*words: str, cwd: Path, programs: Path | None = None) -> str:
+    """Run a program, with those of an environment at hand; what it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QCTL_", "PYTHON"))}
+    if programs is not None:
+        environment["PATH"] = f"{programs}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        words, cwd=cwd, env=environment, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
+    )
+    assert ended.returncode == 0, f"{words}: {ended.stdout}\n{ended.stderr}"
     return ended.stdout
 
 
@@ -43,8 +63,25 @@ def test_the_wheel_holds_both_packages_and_nothing_else(built: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"qcore", "qctl"}
     assert {"qcore/py.typed", "qctl/py.typed"} <= set(names)
-    shipped = {str(path.relative_to(ROOT)) for path in ROOT.glob("q*/**/*") if path.suffix in (".py", ".lua", ".json")}
-    assert shipped <= set(names)
+    here = {str(path.relative_to(ROOT)) for path in ROOT.glob("q*/**/*") if path.is_file()}
+    assert {name for name in here if "__pycache__" not in name} <= set(names)
+
+
+def test_the_wheel_says_what_it_is_and_what_goes_with_it(built: Path) -> None:
+    [wheel] = built.glob("*.whl")
+    archive = zipfile.ZipFile(wheel)
+    [told] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+    said = message_from_bytes(archive.read(told))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (said["Name"], said["Version"]) == (project["name"], project["version"])
+    assert set(said.get_all("Provides-Extra", [])) == set(project["optional-dependencies"])
+    [points] = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
+    assert archive.read(points).decode().split() == [
+        "[console_scripts]",
+        *("qctl", "=", "qctl.__main__:main"),
+        "[pytest11]",
+        *("qcore", "=", "qcore.testing.plugin"),
+    ]
 
 
 def test_the_source_archive_can_be_tested(built: Path) -> None:
@@ -57,18 +94,35 @@ def test_the_source_archive_can_be_tested(built: Path) -> None:
         "LICENSE",
         "CHANGELOG.md",
         "tests/packaging/test_wheel.py",
+        "docs/deploy/compose.yaml",
+        "examples/django_shop/manage.py",
+        "qctl/templates/job.py.tmpl",
     } <= inside
 
 
-def test_a_first_job_runs_in_an_empty_environment(built: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
-    bin_folder = tmp_path / "venv" / "bin"
-    [wheel] = built.glob("*.whl")
-    run(str(bin_folder / "python"), "-m", "pip", "install", "-qq", str(wheel), cwd=tmp_path)
+def test_a_first_job_runs_in_an_empty_environment(programs: Path, tmp_path: Path) -> None:
     (tmp_path / "jobs.py").write_text(JOBS)
 
-    run(str(bin_folder / "python"), "-c", "from jobs import note; note.dispatch('hello')", cwd=tmp_path)
-    run(str(bin_folder / "qctl"), "work", "--stop-when-empty", cwd=tmp_path)
+    run("python", "-c", "from jobs import note; note.dispatch('hello')", cwd=tmp_path, programs=programs)
+    run("qctl", "work", "--stop-when-empty", cwd=tmp_path, programs=programs)
 
     assert (tmp_path / "noted").read_text() == "hello"
-    assert run(str(bin_folder / "qctl"), "--version", cwd=tmp_path).startswith("qctl ")
+    assert run("qctl", "--version", cwd=tmp_path, programs=programs).startswith("qctl ")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_tool_completes_in_an_empty_environment(shell: str, programs: Path, tmp_path: Path) -> None:
+    asked = f"_QCTL_COMPLETE=source_{shell} qctl"
+    assert f"complete_{shell}" in run("bash", "-c", asked, cwd=tmp_path, programs=programs)
+
+
+def test_a_new_project_is_tested_and_works(programs: Path, tmp_path: Path) -> None:
+    run("python", "-m", "pip", "install", "-qq", "pytest", cwd=tmp_path, programs=programs)
+    line = "qctl new shop && cd shop && pytest && qctl work --stop-when-empty"
+    assert " passed in " in run("bash", "-euc", line, cwd=tmp_path, programs=programs)
+
+    readme = (tmp_path / "shop" / "README.md").read_text()
+    [block] = re.findall(r"^```shell\n(.*?)^```$", readme, flags=re.MULTILINE | re.DOTALL)
+    told = run("bash", "-euc", block, cwd=tmp_path / "shop", programs=programs)
+    assert '"outcome": "completed"' in told
+    assert told.splitlines()[-1].split("\t")[:2] == ["default", "false"]

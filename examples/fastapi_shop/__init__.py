@@ -1,0 +1,1 @@
+"""A shop on FastAPI, whose receipts are sent after the response."""

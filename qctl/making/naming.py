@@ -1,0 +1,71 @@
+"""Names of what is made: a class, and the module, the words and the project that follow from it."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+import sys
+
+import qcore
+from qctl.exits import WrongUsage
+
+_IN_TEMPLATES = frozenset({"Around", "Combine", "Command", "CommandTester", "Fetch", "Inside", "Iterator", "QueueFake"})
+_NOT_OURS = frozenset({"qcore", "qctl", "test", "tests"})
+_LONGEST = 40
+"""Letters of a name: what is made of it fits in the lines of a formatted file."""
+
+
+def class_name(name: str, *, is_function: bool = False) -> str:
+    """Return a name that a new class may have.
+
+    Args:
+        name: as it was given.
+        is_function: its form with `_` becomes the name of a function.
+
+    Raises:
+        WrongUsage: it is no class name in ASCII letters and digits, or another thing has it.
+    """
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name):
+        raise WrongUsage(f"{name!r} is no name of a class", hint=f"write {_camel(name) or 'SendEmail'}")
+    if len(name) > _LONGEST:
+        raise WrongUsage(f"{name[:20]!r}... has {len(name)} letters", hint=f"{_LONGEST} at the most")
+    words = {name, snake(name)} if is_function else {name}
+    if any(word in qcore.__all__ or word in _IN_TEMPLATES or hasattr(builtins, word) for word in words):
+        raise WrongUsage(f"{name!r} is the name of something else", hint=f"write My{name}, or what it does")
+    if keyword.iskeyword(snake(name)):
+        raise WrongUsage(f"{name!r}: no module can be called {snake(name)}", hint=f"write {name}Job, or what it does")
+    return name
+
+
+def project_name(name: str) -> str:
+    """Return the package of a project of this name: `my-shop` is `my_shop`.
+
+    Raises:
+        WrongUsage: it is no name of a package, or another package has it.
+    """
+    package = name.replace("-", "_")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or keyword.iskeyword(package):
+        wanted = snake(_camel(name)) or "shop"
+        raise WrongUsage(f"{name!r} is no name of a package", hint=f"small letters, digits and -: {wanted}")
+    if len(package) > _LONGEST:
+        raise WrongUsage(f"{name[:20]!r}... has {len(name)} letters", hint=f"{_LONGEST} at the most")
+    if package in _NOT_OURS or package in sys.stdlib_module_names:
+        raise WrongUsage(f"{name!r} is the name of another package", hint=f"write my-{name}, or what it does")
+    return package
+
+
+def snake(name: str) -> str:
+    """`SendHTTPRequest` is `send_http_request`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def kebab(name: str) -> str:
+    """`SendHTTPRequest` is `send-http-request`."""
+    return snake(name).replace("_", "-")
+
+
+def _camel(name: str) -> str:
+    """What was probably meant: `send-email` is `SendEmail`."""
+    words = re.findall(r"[A-Za-z][A-Za-z0-9]*", name) if name.isascii() else []
+    return "".join(word[0].upper() + word[1:] for word in words)
