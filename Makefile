@@ -59,7 +59,7 @@ lint: $(READY) ## Format and lint, changing nothing
 types: $(READY) ## mypy --strict: the engine, the tool, and the public API as users type it
 	@$(BIN)/mypy --strict
 	@$(BIN)/mypy --strict tests/typing/api.py
-	@cd examples && $(abspath $(BIN))/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache --strict -p fingerprint
+	@cd examples && $(abspath $(BIN))/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache --strict -p fingerprint -p fastapi_shop -p flask_shop
 
 imports: $(READY) ## Who may import whom
 	@said=$$($(BIN)/lint-imports 2>&1) && grep '^Contracts:' <<<"$$said" || { echo "$$said"; exit 1; }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,27 +44,45 @@ class AfterResponse:
         if scope["type"] != "http":  # a websocket may stay open for days: there jobs go at once
             await self._app(scope, receive, send)
             return
-        waiting: list[Callable[[], Any]] = []
+        held = _Held(send)
         try:
-            with collecting(waiting):
-                await self._app(scope, receive, partial(_send, send, waiting))
-        finally:
-            await _make(waiting)  # without a whole response, and what its background tasks gave
+            with collecting(held.calls):
+                await self._app(scope, receive, held.send)
+        except BaseException as error:  # no whole response, and what waited goes all the same
+            await held.release()
+            if held.error is not None:
+                error.add_note(f"also: {type(held.error).__name__}: {held.error}")
+            raise
+        await held.release()  # what background tasks gave
+        if held.error is not None:
+            raise held.error
 
 
-async def _send(send: Callable[[Message], Awaitable[None]], waiting: list[Callable[[], Any]], message: Message) -> None:
-    await send(message)
-    if message["type"] == "http.response.body" and not message.get("more_body", False):
-        await _make(waiting)
+class _Held:
+    """What waits for one response."""
 
+    def __init__(self, send: Callable[[Message], Awaitable[None]]) -> None:
+        self.calls: list[Callable[[], Any]] = []
+        self.error: Exception | None = None
+        """The first one; it is no matter of the response, nor of its background tasks."""
+        self._send = send
 
-async def _make(waiting: list[Callable[[], Any]]) -> None:
-    """Make the calls in a thread, even where the client has gone and the request is cancelled."""
-    calls = waiting[:]
-    waiting.clear()
-    if calls:
-        with CancelScope(shield=True):
-            await to_thread.run_sync(make_all, calls)
+    async def send(self, message: Message) -> None:
+        """Send a part of the response, and after the last one make the calls."""
+        await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self.release()
+
+    async def release(self) -> None:
+        """Make the calls in a thread, even where the client has gone and the request is cancelled."""
+        calls, self.calls[:] = self.calls[:], []
+        if not calls:
+            return
+        try:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(make_all, calls)
+        except Exception as error:  # noqa: BLE001  a store may raise anything
+            self.error = self.error or error
 
 
 def lifespan(

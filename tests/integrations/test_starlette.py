@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from qcore import ConfigurationError, JobQueued, QueueManager, dispatcher, events
+from qcore import ConfigurationError, JobQueued, PayloadError, QueueManager, dispatcher, events
 from qcore.integrations.starlette import AfterResponse, lifespan
 from qcore.testing import QueueFake
 
@@ -155,16 +155,30 @@ def test_the_store_is_asked_from_a_thread(client: TestClient, monkeypatch: pytes
     assert threads != loops
 
 
-def test_a_job_that_cannot_be_dispatched_takes_none_with_it(client: TestClient, queue_fake: QueueFake) -> None:
+def test_a_job_that_cannot_be_dispatched_takes_nothing_with_it(queue_fake: QueueFake) -> None:
     async def both(_: Request) -> Response:
         Note.dispatch_after_response(object())  # type: ignore[arg-type]  # which cannot travel
         Note.dispatch_after_response("held")
-        return PlainTextResponse("answer")
+        return PlainTextResponse("answer", background=BackgroundTask(seen.append, "ran"))
 
-    served = Starlette(routes=[Route("/", both)], middleware=[Middleware(AfterResponse)])
-    answer = TestClient(served, raise_server_exceptions=False).get("/")
-    assert answer.text == "answer"
+    seen.clear()
+    client = TestClient(Starlette(routes=[Route("/", both)], middleware=[Middleware(AfterResponse)]))
+    with pytest.raises(PayloadError):
+        client.get("/")
     assert pushed(queue_fake) == ["held"]
+    assert seen == ["ran"]
+
+
+def test_the_error_of_a_request_comes_first_and_tells_of_it(queue_fake: QueueFake) -> None:
+    async def both(_: Request) -> Response:
+        Note.dispatch_after_response(object())  # type: ignore[arg-type]  # which cannot travel
+        raise ValueError("broken")
+
+    client = TestClient(Starlette(routes=[Route("/", both)], middleware=[Middleware(AfterResponse)]))
+    with pytest.raises(ValueError, match="broken") as raised:
+        client.get("/")
+    [note] = raised.value.__notes__
+    assert note.startswith("also: PayloadError: ")
 
 
 # -- lifespan --------------------------------------------------------------------------------------------------------
