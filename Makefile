@@ -95,6 +95,9 @@ bench-prices: $(READY) ## What signing, encryption, a rate limit and middleware 
 bench-flows: $(READY) ## What a job of a batch of 100,000 costs beside a plain one, and what its producer holds
 	@$(BIN)/python -m benchmarks flows $(BENCH)
 
+bench-screens: $(READY) ## qctl top and qctl stats on a store of 10^6 jobs and 200 workers, and what watching costs
+	@$(BIN)/python -m benchmarks screens $(BENCH)
+
 bench-growth: $(READY) ## Cost per job up to 10^7 pending, with 10^6 delayed or failed; draws docs/images/growth.svg
 	@$(BIN)/python -m benchmarks growth --levels 1e3,1e4,1e5,1e6,1e7 --beside 1e6 --plot docs/images/growth.svg $(BENCH)
 
