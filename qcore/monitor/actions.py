@@ -29,8 +29,8 @@ EVERY_JOB = Filter()
 CANCELLABLE = ("delayed", "pending", "retrying", "processing")
 """States of jobs that can be cancelled, in the order in which jobs move, so that none slips past."""
 _SAMPLE = 3
-COMMANDS = ("pause", "continue", "restart", "terminate")
-"""What a worker can be told."""
+COMMANDS = ("pause", "continue", "restart", "terminate", "grow", "shrink")
+"""What a worker can be told; the last two a supervisor alone."""
 
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +181,7 @@ class Actions:
 
         Args:
             address: a worker's id, a supervisor's, or `*` for all supervisors.
-            command: `pause`, `continue`, `restart` or `terminate`.
+            command: `pause`, `continue`, `restart` or `terminate`; of a supervisor also `grow` or `shrink`, by one.
 
         Returns:
             The known workers it concerns; none means that nobody was told.

@@ -26,6 +26,8 @@ from qcore.worker.watch import verdict
 
 _LOOK_EVERY_S = 0.25
 _COMMANDS = {"pause": signal.SIGUSR2, "continue": signal.SIGCONT, "terminate": signal.SIGTERM, "restart": signal.SIGHUP}
+_STEPS = {"grow": 1, "shrink": -1}
+"""By how many children these commands change a supervisor."""
 _SIGNALS = (*_COMMANDS.values(), signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD)
 
 
@@ -258,6 +260,8 @@ class Supervisor:
     def _obey(self, address: str, command: str) -> None:
         """Do what somebody left in the registry for this supervisor, or for one of its children."""
         number = _COMMANDS.get(command)
+        if command in _STEPS and address == self.id:
+            self._scale(_STEPS[command])
         if number is not None and address == self.id:
             self._on_signal(number, None)
         for group in self._groups if number is not None else ():
@@ -266,6 +270,16 @@ class Supervisor:
                     group.dismiss(child, replaced=command == "restart")
                 else:
                     child.pause(paused=command == "pause")
+
+    def _scale(self, step: int) -> None:
+        """Have a child more or less, until the next start; where the load says how many, it goes on saying so."""
+        if self._scalers or len(self._groups) != 1:
+            self._say("not scaled: how many processes a pool has follows min_processes, max_processes and the load")
+            return
+        (group,) = self._groups
+        most = max(1, self._memory.children // 2)  # a reload has the old children and the new ones side by side
+        group.wanted = max(1, min(most, group.wanted + step))
+        self._say(f"{group.wanted} worker processes from here on")
 
     # -- reload --------------------------------------------------------------------------------------------------
 

@@ -114,6 +114,15 @@ def tell(call: Invocation, words: Sequence[str], command: str) -> None:
     )
 
 
+def supervisors_of(call: Invocation, words: Sequence[str]) -> list[str]:
+    """The supervisors of these workers, each once.
+
+    Raises:
+        NotFound: one of them is not there.
+    """
+    return list(dict.fromkeys(one.workers[0].supervisor for one in _chosen(call, words) if one.workers))
+
+
 def _chosen(call: Invocation, words: Sequence[str]) -> list[Told]:
     known = all_workers(call)
     if EVERYBODY in words:

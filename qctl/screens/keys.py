@@ -75,6 +75,8 @@ KEYS = (
     Key(
         "K,f9", "K", "Stop", "kill", "Stop: a worker (asked how), a job", ("workers", *_JOBS[:1], "delayed"), acts=True
     ),
+    Key("f8", "F8", "", "scale(1)", "Let the supervisor have a process more", ("workers",), acts=True),
+    Key("f7", "F7", "", "scale(-1)", "Let the supervisor have a process less", ("workers",), acts=True),
     Key("t,f5", "t", "Tree", "tree", "Workers as a tree, or one below the other", ("workers",)),
     Key("o", "o", "", "fold", "Fold and unfold supervisors", ("workers",)),
     Key("enter", "⏎", "Open", "open", "Open: the jobs of a queue, a job"),

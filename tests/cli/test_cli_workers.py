@@ -136,6 +136,15 @@ def test_a_supervisor_is_told_by_its_own_id_and_all_by_a_flag(shop: Shop) -> Non
     assert shop.qctl("restart").out == "there are no workers\n"
 
 
+def test_a_supervisor_has_a_process_more_or_less(shop: Shop, schemas: Schemas) -> None:
+    with running(shop, "work"):
+        [first] = workers(shop)
+        schemas.check("command", shop.qctl("scale", first["id"], "--more", "--json").json())
+        assert {one["supervisor"] for one in workers(shop, lambda listed: len(listed) == 2)} == {first["supervisor"]}
+        shop.qctl("scale", first["supervisor"], "--fewer")
+        workers(shop, lambda listed: len(listed) == 1)
+
+
 def test_restart_brings_a_new_worker(shop: Shop, fifo: Path) -> None:
     with running(shop, "work") as child:
         [before] = workers(shop)
@@ -154,7 +163,13 @@ def test_restart_brings_a_new_worker(shop: Shop, fifo: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["terminate", "nobody"], ["restart", "nobody"], ["pause", "--worker", "nobody"], ["resume", "--worker", "x:1"]],
+    [
+        ["terminate", "nobody"],
+        ["restart", "nobody"],
+        ["scale", "--more", "nobody"],
+        ["pause", "--worker", "nobody"],
+        ["resume", "--worker", "x:1"],
+    ],
 )
 def test_an_unknown_worker_is_3(words: list[str], shop: Shop, schemas: Schemas) -> None:
     ended = shop.qctl(*words, "--json", expect=3)
@@ -168,6 +183,8 @@ def test_an_unknown_worker_is_3(words: list[str], shop: Shop, schemas: Schemas) 
         (["terminate"], "name workers, or --all"),
         (["terminate", "--all", "one"], "name workers, or --all"),
         (["restart", "--all", "one"], "name workers, or --all, not both"),
+        (["scale", "one"], "say --more or --fewer"),
+        (["scale", "one", "--more", "--fewer"], "say --more or --fewer"),
         (["pause"], "name a queue, or a --worker"),
         (["pause", "mail", "--worker", "one"], "name a queue, or a --worker"),
         (["pause", "--worker", "one", "--for", "5m"], "--for and --reason are for queues"),

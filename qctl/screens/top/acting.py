@@ -115,6 +115,18 @@ class Deeds:
         do = _doing("cancelled", lambda: self._actions.cancel(ids, hard=hard))
         return Deed(words, self._line("cancel", *ids, *(["--hard"] if hard else [])), do, samples, asks=True)
 
+    def scale(self, supervisors: Sequence[str], step: int) -> Deed:
+        """Let supervisors have a process more or less."""
+        verb, word = ("grow", "more") if step > 0 else ("shrink", "less")
+
+        def do() -> str:
+            for supervisor in supervisors:
+                self._actions.command(supervisor, verb)
+            return f"told {fmt.plural(len(supervisors), 'supervisor')}: a process {word}"
+
+        flag = "--more" if step > 0 else "--fewer"
+        return Deed(f"A process {word}", self._line("scale", *supervisors, flag), do)
+
     def tell_worker(self, verb: str, addresses: Sequence[str], workers: Sequence[WorkerSnapshot]) -> Deed:
         """Let workers end, begin anew, take no more jobs, or take some again."""
         if verb == "kill":

@@ -79,6 +79,12 @@ class Operating(Wording):
         elif self._panel.name in {"running", "delayed"} and (ids := self._list.chosen()):
             self._do(self._deeds.cancel(ids, self._samples(ids)))
 
+    def action_scale(self, step: int) -> None:
+        """Let the supervisors under the cursor have a process more or less."""
+        if self._deeds is not None and self._panel.name == "workers" and (workers := self._chosen_workers()):
+            supervisors = sorted({one.supervisor for one in workers})
+            self._do(self._deeds.scale(supervisors, step))
+
     def _are_here(self, workers: Sequence[WorkerSnapshot]) -> bool:
         return self._shown is not None and all(one.host == self._shown.host.name for one in workers)
 
