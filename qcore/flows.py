@@ -195,6 +195,8 @@ class Weave(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The flow to which `steps` and `members` are added, each id once; None where they are all of `openings`."""
     steps: tuple[Step, ...] = ()
     members: tuple[Envelope, ...] = ()
+    is_first: bool = False
+    """Nobody has sent any of it before: no store needs to look whether it knows the ids."""
 
 
 class Growth(msgspec.Struct, frozen=True, gc=False, kw_only=True):

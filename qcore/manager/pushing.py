@@ -133,6 +133,7 @@ def weave_surely(store: Store, weave: Weave, *, within: Any = None) -> int:
             is_over = time.monotonic() + pause_s > until
             if within is not None or error.is_refusal or is_over:
                 raise
+        weave = replace(weave, is_first=False)
         time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  jitter is no secret
         pause_s = min(pause_s * 2, 1.0)
 

@@ -104,6 +104,7 @@ class Planner:
             steps=tuple(self._steps),
             members=tuple(self._members),
             extends=extends,
+            is_first=self._ids is new_id,
         )
         self._openings, self._steps, self._members = [], [], []
         return weave

@@ -147,7 +147,7 @@ class Flowing:
     def _new(self, connection: Connection, weave: Weave) -> tuple[Sequence[Step], Sequence[Envelope]]:
         """The steps and members that are not there yet."""
         steps, members = weave.steps, weave.members
-        if weave.extends is None:
+        if weave.extends is None or weave.is_first:
             return steps, members
         if steps:
             known = {row[0] for row in self.say.steps.run(connection, ids=self._pack(step.id for step in steps))}

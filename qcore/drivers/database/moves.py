@@ -117,6 +117,8 @@ class Moves:
         asking = {e.id: e.queue for e in envelopes if not e.bypass_capacity}
         names = self.dialect.pack(sorted(set(asking.values())))
         limits = self.say.lock_limits.run(connection, names=names).all()
+        if not limits:
+            return
         live = self.among(connection, self.say.live_ids, list(asking))
         entering = Counter(queue for job_id, queue in asking.items() if job_id not in live)
         for name, most in limits:
