@@ -16,6 +16,7 @@ import pytest
 from qcore import (
     ChainMonitor,
     ConfigurationError,
+    ConnectionFailed,
     JobBatch,
     JobNotFound,
     JobRecord,
@@ -183,6 +184,37 @@ def test_a_large_batch_is_stored_in_pieces(run: Any, heard: Heard) -> None:
     run()
     assert counted(batch_id) == (2500, 0, 2500, 0, 0)
     assert heard[-1] == ("then", 2500, 0)
+
+
+class Deaf:
+    """A store whose answer to each first weave gets lost on its way."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.lost = 0
+
+    def weave(self, weave: Any, **more: Any) -> int:
+        stored = int(self._store.weave(weave, **more))
+        if weave.is_first:
+            self.lost += 1
+            raise ConnectionFailed("the answer got lost")
+        return stored
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_a_batch_whose_answers_get_lost_is_stored_once(run: Any, heard: Heard, real_manager: QueueManager) -> None:
+    real_manager.connection()
+    name = real_manager.settings.connection().name
+    deaf = Deaf(real_manager._stores[name])
+    real_manager._stores[name] = deaf  # type: ignore[assignment]  # for all but one verb the same
+    batch_id = batch([jobs.Says(n) for n in range(2500)]).then(jobs.done).dispatch()
+    assert deaf.lost == 3
+    assert counted(batch_id) == (2500, 2500, 0, 0, 0)
+    run()
+    assert counted(batch_id) == (2500, 0, 2500, 0, 0)
+    assert heard.count(("done",)) == 1
 
 
 def test_a_producer_that_breaks_off_leaves_an_open_batch(run: Any, heard: Heard) -> None:
