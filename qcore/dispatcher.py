@@ -72,6 +72,16 @@ def install_factory(factory: Callable[[], Dispatcher]) -> None:
     _Default.factory = factory
 
 
+def of_block() -> Dispatcher | None:
+    """Return the dispatcher of the `using` block around, or None outside of any."""
+    return _of_block.get()
+
+
+def replace_in_block(dispatcher: Dispatcher | None) -> None:
+    """Put another in the place of the block's own dispatcher, until it is replaced again or the block ends."""
+    _of_block.set(dispatcher)
+
+
 @contextmanager
 def using(dispatcher: Dispatcher) -> Iterator[Dispatcher]:
     """Use a dispatcher for a block, in this thread or coroutine alone."""

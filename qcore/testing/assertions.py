@@ -10,12 +10,9 @@ from qcore.clock import microseconds
 from qcore.flows import FlowKind
 from qcore.jobs.job import Job
 from qcore.jobs.options import When, due
-from qcore.testing.matching import JobLike, Where, all_match, class_of
+from qcore.testing.matching import NEAR_S, JobLike, Where, all_match, class_of
 from qcore.testing.pushed import Pushed, PushedFlow
 from qcore.testing.telling import told, told_list, told_push
-
-_NEAR_S = 1.0
-"""Seconds by which a due time may differ from an expected instant: a test takes its time."""
 
 
 class Assertions:
@@ -92,11 +89,11 @@ class Assertions:
     def assert_nothing_pushed(self) -> None:
         """Fail if anything was pushed."""
         number = len(self.pushes)
-        self._check(not (number or self.flows), f"{_jobs(number)} pushed")
+        self._check(not (number or self.flows), f"{_many(number, 'job', 'jobs')} pushed")
 
     def assert_count(self, number: int) -> None:
         """Fail unless so many jobs were pushed, those of batches, chains and graphs among them."""
-        self._check(len(self.pushes) == number, f"{_jobs(len(self.pushes))} pushed, not {number}")
+        self._check(len(self.pushes) == number, f"{_many(len(self.pushes), 'job', 'jobs')} pushed, not {number}")
 
     def assert_pushed_with_delay(self, job: JobLike, delay: When, *, where: Where | None = None) -> None:
         """Fail unless such a job was pushed with this delay.
@@ -129,11 +126,12 @@ class Assertions:
     def assert_batch_count(self, number: int) -> None:
         """Fail unless so many batches were pushed."""
         count = len(self.batches)
-        self._check_flows(count == number, f"{count} batches were pushed, not {number}", FlowKind.BATCH)
+        self._check_flows(count == number, f"{_many(count, 'batch', 'batches')} pushed, not {number}", FlowKind.BATCH)
 
     def assert_nothing_batched(self) -> None:
         """Fail if a batch was pushed."""
-        self._check_flows(not self.batches, f"{len(self.batches)} batches were pushed", FlowKind.BATCH)
+        words = f"{_many(len(self.batches), 'batch', 'batches')} pushed"
+        self._check_flows(not self.batches, words, FlowKind.BATCH)
 
     def assert_chained(self, steps: Sequence[Any], *, prefix: bool = False, where: Where | None = None) -> None:
         """Fail unless a chain of these steps was pushed.
@@ -149,7 +147,8 @@ class Assertions:
 
     def assert_nothing_chained(self) -> None:
         """Fail if a chain was pushed."""
-        self._check_flows(not self.chains, f"{len(self.chains)} chains were pushed", FlowKind.CHAIN)
+        words = f"{_many(len(self.chains), 'chain', 'chains')} pushed"
+        self._check_flows(not self.chains, words, FlowKind.CHAIN)
 
     def assert_pushed_with_chain(self, job: JobLike | Job, following: Sequence[Any]) -> None:
         """Fail unless such a job was pushed as the first of a chain, and just these after it."""
@@ -196,10 +195,10 @@ class Assertions:
 
 def _is_due(pushed: Pushed, delay: When) -> bool:
     if isinstance(delay, datetime):
-        return pushed.due_at is not None and abs(pushed.due_at.timestamp() - microseconds(delay) / 1e6) <= _NEAR_S
+        return pushed.due_at is not None and abs(pushed.due_at.timestamp() - microseconds(delay) / 1e6) <= NEAR_S
     from_now_us, _ = due(delay, "delay")
     if isinstance(pushed.job.delay, datetime):
-        return abs(pushed.delay_s - from_now_us / 1e6) <= _NEAR_S
+        return abs(pushed.delay_s - from_now_us / 1e6) <= NEAR_S
     return round(pushed.delay_s * 1e6) == from_now_us
 
 
@@ -224,5 +223,5 @@ def _times(number: int) -> str:
     return {0: "never", 1: "once"}.get(number, f"{number} times")
 
 
-def _jobs(number: int) -> str:
-    return f"{number} job was" if number == 1 else f"{number} jobs were"
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number} {one} was" if number == 1 else f"{number} {more} were"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from inspect import iscoroutinefunction
+from contextvars import Context
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from os import urandom
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 import msgspec
 
@@ -22,6 +23,7 @@ from qcore.jobs.job import Job
 from qcore.manager import QueueManager
 from qcore.testing.assertions import Assertions
 from qcore.testing.clock import SkippingClock
+from qcore.testing.line import Line, Turn
 from qcore.testing.matching import JobLike, class_of
 from qcore.testing.pushed import Pushed, flows_in, works_in
 
@@ -53,19 +55,27 @@ class QueueFake(Assertions, QueueManager):
         self._only = tuple(map(class_of, jobs))
         self._except = tuple(map(class_of, except_))
         self._clock = SkippingClock()
-        self._before = dispatcher.install(None)
+        self._block = dispatcher.of_block()
+        self._before = dispatcher.default()
         Assertions.__init__(self)
         QueueManager.__init__(self, _faked(settings or self._settings_in_force(), self._clock))
         self._sealing: dict[str, Job] = {}
         self._known: dict[str, Any] = {}
         dispatcher.install(self)
+        if self._block is not None:
+            dispatcher.replace_in_block(self)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Let jobs go where they went before."""
-        if dispatcher.installed() is self:
+        """Let jobs go where they went before; fakes may be stopped in any order."""
+        if dispatcher.default() is self:
             dispatcher.install(self._before)
+        if dispatcher.of_block() is self:
+            dispatcher.replace_in_block(self._block)
+        for fake in _in_force():
+            fake._before = self._before if fake._before is self else fake._before
+            fake._block = self._block if fake._block is self else fake._block
         self.close()
 
     def __enter__(self) -> Self:
@@ -77,8 +87,18 @@ class QueueFake(Assertions, QueueManager):
         self.stop()
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Fake the queue while a function runs, sync or async, anew each time; `QueueFake.current()` is the fake."""
+        """Fake the queue while a function runs, sync or async, anew each time; `QueueFake.current()` is the fake.
+
+        Raises:
+            TypeError: it is a class or a generator, around which no block can stand.
+        """
         self.stop()
+        if isinstance(function, type) or isgeneratorfunction(function) or isasyncgenfunction(function):
+            what = "a class" if isinstance(function, type) else "a generator"
+            raise TypeError(
+                f"@QueueFake() goes round functions, and {function.__qualname__} is {what}; "
+                "use `with QueueFake()` inside it, or stop() in its teardown"
+            )
 
         def fresh() -> QueueFake:
             return type(self)(*self._only, **self._given)
@@ -176,14 +196,16 @@ class QueueFake(Assertions, QueueManager):
     @property
     def _real(self) -> dispatcher.Dispatcher:
         """Where jobs went before; made at the first need, as it would have been."""
+        if self._block is not None:
+            return self._block
         if self._before is None:
-            dispatcher.install(None)
-            self._before = dispatcher.current()
-            dispatcher.install(self)
+            now = dispatcher.install(None)
+            self._before = Context().run(dispatcher.current)  # the process's own, whatever block is around
+            dispatcher.install(now)
         return self._before
 
     def _settings_in_force(self) -> Settings:
-        before = self._before
+        before = self._block or self._before
         return before.settings if isinstance(before, QueueManager) else QueueManager.open().settings
 
     # -- running ---------------------------------------------------------------------------------------------------
@@ -191,6 +213,7 @@ class QueueFake(Assertions, QueueManager):
     def run(self, *, delayed: bool = True) -> int:
         """Run what was pushed, in order, and what that pushes: one attempt each, as on a sync connection.
 
+        A larger priority comes first, then what is due earlier, then what was pushed earlier, whatever the queue.
         Batches count, chains go on, callbacks are called. Nothing waits: the clock of the fake is sent ahead to what
         is due next.
 
@@ -203,27 +226,29 @@ class QueueFake(Assertions, QueueManager):
         Raises:
             Exception: the first one that a job raised, once all have run.
         """
-        ended, first = 0, None
-        while names := [name for name in self._stores if self._has_work(name, delayed=delayed)]:
-            before = ended
-            for name in names:
-                number, error = self._run_once(name)
-                ended, first = ended + number, first or error
-            if ended == before:
-                break  # what is left may not run: its queue is paused, or its limit used up
+        ran, first = 0, None
+        line = Line(self._stores)
+        while True:
+            name = line.first()
+            if name is not None:
+                number, error = self._run_turn(name)
+                ran, first = ran + number, first or error
+            elif delayed and (next_us := line.next_at_us()) is not None:
+                self._clock.skip_to(next_us)
+            else:
+                break
         if first is not None:
             raise first
-        return ended
+        return ran
 
-    def _run_once(self, name: str) -> tuple[int, Exception | None]:
-        """Run what is due on a connection; returns how many jobs ended, and the first error."""
-        store, error = self._stores[name], None
-        before = _ended_in(store)
+    def _run_turn(self, name: str) -> tuple[int, Exception | None]:
+        """Run the jobs of a connection until another's is first; returns how many ran, and the first error."""
+        turn, error = Turn(name, self._stores), None
         try:
-            self._run_queues(store, self.settings.connection(name), [one.name for one in store.counts()])
+            self._run_queues(cast("Store", turn), self.settings.connection(name), ())
         except Exception as raised:  # noqa: BLE001  a job may raise anything; the others run all the same
             error = raised
-        return _ended_in(store) - before, error
+        return turn.given, error
 
     def release_unique_locks(self) -> int:
         """Free every lock that unique jobs hold here; returns how many."""
@@ -233,15 +258,17 @@ class QueueFake(Assertions, QueueManager):
                 freed += sum(store.release_lock(key) for key in keys)
         return freed
 
-    def _has_work(self, name: str, *, delayed: bool) -> bool:
-        """Whether a connection holds jobs that may run; sends the clock ahead to those that are due later."""
-        counts = self._stores[name].counts()
-        if any(one.pending for one in counts):
-            return True
-        waiting = self._stores[name].page("delayed", limit=_AT_ONCE).jobs if delayed else ()
-        if waiting:
-            self._clock.skip_to(min(job.due_us for job in waiting))
-        return bool(waiting)
+
+def _in_force() -> list[QueueFake]:
+    """The fakes of the process and the block around, and those that they stand before."""
+    found: list[QueueFake] = []
+    left = [dispatcher.default(), dispatcher.of_block()]
+    while left:
+        one = left.pop()
+        if isinstance(one, QueueFake) and one not in found:
+            found.append(one)
+            left += [one._before, one._block]
+    return found
 
 
 def _faked(settings: Settings, clock: SkippingClock) -> Settings:
@@ -252,7 +279,3 @@ def _faked(settings: Settings, clock: SkippingClock) -> Settings:
     }
     key = settings.key or f"base64:{b64encode(urandom(32)).decode()}"
     return msgspec.structs.replace(settings, connections=connections, key=key, allowed_modules=("*",))
-
-
-def _ended_in(store: Store) -> int:
-    return sum(one.completed + one.failed + one.cancelled for one in store.counts())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from qcore.clock import SystemClock, microseconds
 from qcore.ids import new_id
 from qcore.jobs.context import JobContext, Nobody, Wish
 from qcore.jobs.job import Job
 from qcore.jobs.options import When, due
 from qcore.jobs.running import run
+from qcore.testing.matching import NEAR_S
 
 
 class JobTester:
@@ -44,7 +47,11 @@ class JobTester:
         return self._desk.progress
 
     def assert_released(self, delay: When | None = None) -> None:
-        """Fail unless the job asked to be tried again, with this delay if one is given."""
+        """Fail unless the job asked to be tried again.
+
+        Args:
+            delay: that it asked for: seconds, a timedelta, or the datetime of the next try (a second more or less).
+        """
         self._assert("release", "released", delay)
 
     def assert_not_released(self) -> None:
@@ -52,7 +59,7 @@ class JobTester:
         self._assert_not("release", "released")
 
     def assert_snoozed(self, delay: When | None = None) -> None:
-        """Fail unless the job asked to be run again without a try charged, with this delay if one is given."""
+        """Fail unless the job asked to be run again without a try charged; the delay is as of `assert_released`."""
         self._assert("snooze", "snoozed", delay)
 
     def assert_deleted(self) -> None:
@@ -83,9 +90,8 @@ class JobTester:
         wish = self._context.wish
         self._check(wish is not None and wish.kind == kind, f"was not {word}: {_said(wish)}")
         if wish is not None and delay is not None:
-            self._check(
-                wish.delay_us == due(delay, "delay")[0], f"was {word} for {wish.delay_us / 1e6:g} s, not {delay!r}"
-            )
+            words = f"was {word} for {wish.delay_us / 1e6:g} s, not {_as_delay(delay)}"
+            self._check(_is_near(wish.delay_us / 1e6, delay), words)
 
     def _assert_not(self, kind: str, word: str) -> None:
         wish = self._context.wish
@@ -111,6 +117,23 @@ class _Desk(Nobody):
     def is_cancelled(self, job_id: str) -> bool:
         del job_id
         return self.is_to_stop
+
+
+def _is_near(asked_s: float, expected: When) -> bool:
+    """Whether a job asked for this delay.
+
+    A job may have asked for an instant, which has come nearer since, and so may the test. Of what is said in seconds
+    a hundredth may be missing, and no more than half a second.
+    """
+    if isinstance(expected, datetime):
+        expected_s = max(0.0, microseconds(expected) / 1e6 - SystemClock().wall_us() / 1e6)
+        return abs(asked_s - expected_s) <= NEAR_S
+    expected_s = due(expected, "delay")[0] / 1e6
+    return 0 <= expected_s - asked_s <= min(NEAR_S / 2, expected_s / 100)
+
+
+def _as_delay(delay: When) -> str:
+    return delay.isoformat() if isinstance(delay, datetime) else repr(delay)
 
 
 def _said(wish: Wish | None) -> str:

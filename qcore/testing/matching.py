@@ -11,6 +11,8 @@ from qcore.jobs.job import Job
 
 JobLike = type[Job] | JobFunction[..., Any]
 Where = Callable[[Any], object]
+NEAR_S = 1.0
+"""Seconds by which an instant may differ from the one that is expected: a test takes its time."""
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from testing_jobs import (
     Adds,
     Breaks,
@@ -19,6 +20,8 @@ from testing_jobs import (
     call,
     call_later,
     done,
+    ended,
+    told_of,
 )
 
 from qcore import (
@@ -36,11 +39,17 @@ from qcore import (
     workflow,
 )
 from qcore.manager.definitions import defined
-from qcore.testing import QueueFake
+from qcore.testing import QueueFake, WorkerTester
 
 
-def test_as_the_documentation_has_it(queue_fake: QueueFake) -> None:
+def test_as_the_source_document_has_it() -> None:
+    """Its example, line by line: nobody stops the fake, the package's plugin does."""
+    queue_fake = QueueFake()
+
+    # Dispatch job
     SendEmailJob.dispatch("user@example.com", "Test", "Body")
+
+    # Assertions
     queue_fake.assert_pushed(SendEmailJob)
     queue_fake.assert_pushed_on("emails", SendEmailJob)
     queue_fake.assert_not_pushed(SendSMSJob)
@@ -56,6 +65,73 @@ def test_it_takes_from_its_making_on_and_gives_back_what_was_there() -> None:
     with QueueFake() as outer, QueueFake() as inner:
         SendSMSJob.dispatch()
     assert (len(outer.pushes), len(inner.pushes)) == (0, 1)
+    assert dispatcher.default() is before
+
+
+def test_fakes_may_stop_in_any_order() -> None:
+    before = dispatcher.default()
+    first, second, third = QueueFake(), QueueFake(), QueueFake()
+    second.stop()
+    first.stop()
+    assert dispatcher.default() is third
+    third.stop()
+    assert dispatcher.default() is before
+
+
+def test_in_a_block_of_another_manager_it_takes_too() -> None:
+    before = dispatcher.default()
+    with QueueManager.open({"url": "memory://"}).using() as manager:
+        with QueueFake(SendSMSJob) as fake:
+            SendSMSJob.dispatch()
+            SendEmailJob.dispatch("a@b.c")
+            assert [type(job) for job in fake.pushed()] == [SendSMSJob]
+        assert manager.get_stats("emails").pending == 1, "what is not faked goes where the block says"
+        assert dispatcher.current() is manager
+        outer, inner = QueueFake(), QueueFake()
+        outer.stop()
+        assert dispatcher.current() is inner
+        inner.stop()
+        assert dispatcher.current() is manager
+        QueueFake()  # ends with the block, and with the test
+    assert dispatcher.of_block() is None
+    dispatcher.install(before)
+
+
+def test_a_fake_may_be_stopped_in_a_block_of_another() -> None:
+    before = dispatcher.default()
+    fake = QueueFake()
+    with QueueManager.open({"url": "memory://"}).using() as manager:
+        fake.stop()
+        assert dispatcher.current() is manager
+    assert dispatcher.default() is before
+
+
+def test_what_a_partial_fake_lets_through_leaves_the_one_above_in_force(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QCTL_URL", "memory://")
+    dispatcher.install(None)
+    with QueueFake(SendEmailJob), QueueFake(call) as upper:
+        SendSMSJob.dispatch()  # past both of them, to a manager that is made for it
+        assert dispatcher.current() is upper
+    real = QueueManager.current()
+    assert not isinstance(real, QueueFake)
+    assert real.get_stats("default").pending == 1
+
+
+def test_what_no_block_fits_around_is_refused() -> None:
+    before = dispatcher.default()
+    with pytest.raises(TypeError, match="Tests is a class; use `with QueueFake"):
+
+        @QueueFake()
+        class Tests: ...
+
+    with pytest.raises(TypeError, match="yields is a generator"):
+
+        @QueueFake()
+        def yields() -> Any:
+            yield
+
     assert dispatcher.default() is before
 
 
@@ -127,11 +203,35 @@ def test_run_runs_everything_in_order(queue_fake: QueueFake, ran: list[Any]) -> 
     Follows.dispatch()
     call_later.dispatch("async")
     assert queue_fake.run(delayed=False) == 4
-    assert ran == ["first", "async", "followed"] or sorted(ran) == ["async", "first", "followed"]
+    assert ran == ["first", "async", "followed"], "as they were pushed, whatever the queue"
     assert queue_fake.run() == 1
     assert ran[-1] == "late"
     assert queue_fake.run() == 0
     queue_fake.assert_pushed(SendSMSJob, where=lambda job: job.number == "followed")
+
+
+def test_run_heeds_neither_queues_nor_connections_but_priorities(ran: list[Any]) -> None:
+    both = {name: {"driver": "memory", "queue": "default"} for name in ("default", "other")}
+    settings = QueueManager.open(app_config={"QUEUE_CONFIG": both}).settings
+    with QueueFake(settings=settings) as fake:
+        for number, (queue, connection) in enumerate([("z", "other"), ("a", "default"), ("z", "default")] * 2):
+            SendSMSJob(str(number)).on_queue(queue).on_connection(connection).dispatch()
+        SendSMSJob("urgent").on_connection("other").with_priority(1).dispatch()
+        SendSMSJob("soon").delay_until(5).dispatch()
+        SendSMSJob("late").on_connection("other").delay_until(9).with_priority(9).dispatch()
+        assert fake.run() == 9
+    assert ran == ["urgent", "0", "1", "2", "3", "4", "5", "soon", "late"]
+
+
+def test_run_runs_what_a_worker_gave_back(queue_fake: QueueFake, ran: list[Any]) -> None:
+    Breaks.backoff, backoff = 30, Breaks.backoff
+    try:
+        Breaks.dispatch()
+        assert WorkerTester().work(surface=False).released == 1
+        with pytest.raises(ValueError, match="broken"):
+            queue_fake.run()
+    finally:
+        Breaks.backoff = backoff
 
 
 def test_run_raises_what_a_job_raised_once_all_have_run(queue_fake: QueueFake, ran: list[Any]) -> None:
@@ -156,6 +256,24 @@ def test_batches_count_and_call_back(queue_fake: QueueFake, ran: list[Any]) -> N
     assert ran[-1] == "done"
     assert sorted(ran[:-1]) == [1, 2, 3, 4]
     assert JobBatch.find(batch_id).finished()
+
+
+def test_a_batch_that_fails_tells_its_callbacks(queue_fake: QueueFake, ran: list[Any]) -> None:
+    work = batch([Member(1), Member(2, fails=True), Member(3)]).then(done).catch(told_of).finally_(ended)
+    batch_id = work.dispatch()
+    with pytest.raises(ValueError, match="no 2"):
+        queue_fake.run()
+    assert ran == [1, "no 2", "ended"]
+    found = JobBatch.find(batch_id)
+    assert (found.processed_jobs, found.failed_jobs, found.cancelled_jobs) == (1, 1, 1)
+
+
+def test_a_chain_that_fails_tells_its_callbacks(queue_fake: QueueFake, ran: list[Any]) -> None:
+    chain_id = chain([Adds(1), Breaks(), Adds(3)]).then(done).catch(told_of).dispatch()
+    with pytest.raises(ValueError, match="broken"):
+        queue_fake.run()
+    assert ran == [1, 1, "broken"], "the second step broke, at its first attempt, and the third never ran"
+    assert ChainMonitor(chain_id).get_status().current_step == 2
 
 
 def test_chains_hand_on_results(queue_fake: QueueFake, ran: list[Any]) -> None:
@@ -204,7 +322,6 @@ def test_dispatch_now_runs(queue_fake: QueueFake, ran: list[Any]) -> None:
 
 
 def test_a_clock_that_a_test_moves_is_heeded(queue_fake: QueueFake, ran: list[Any]) -> None:
-    time_machine = pytest.importorskip("time_machine")
     with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as traveller:
         SendSMSJob().delay_until(60).dispatch()
         queue_fake.assert_pushed_with_delay(SendSMSJob, datetime(2030, 1, 1, 0, 1, tzinfo=UTC))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from testing_jobs import Asks, Breaks, Lists, SendEmailJob, SendSMSJob, call_later
 
 from qcore import QueueManager
@@ -14,10 +16,15 @@ from qcore.testing import JobTester, QueueFake, WorkerTester, assert_job_seriali
 from qcore.worker import WorkerOptions
 
 Check = Callable[[JobTester], None]
+AT = datetime(2040, 5, 6, tzinfo=UTC)
 
 HOLDS: list[tuple[str, Check]] = [
     ("release", lambda t: t.assert_released()),
     ("release", lambda t: t.assert_released(delay=30)),
+    ("release", lambda t: t.assert_released(timedelta(seconds=30))),
+    ("release", lambda t: t.assert_released(datetime.now(UTC) + timedelta(seconds=30))),
+    ("release at", lambda t: t.assert_released(300)),
+    ("release at", lambda t: t.assert_released(datetime.now(UTC) + timedelta(minutes=5))),
     ("snooze", lambda t: t.assert_snoozed(5)),
     ("snooze", lambda t: t.assert_not_released()),
     ("delete", lambda t: t.assert_deleted()),
@@ -30,6 +37,10 @@ HOLDS: list[tuple[str, Check]] = [
 FAILS: list[tuple[str, Check, str]] = [
     ("nothing", lambda t: t.assert_released(), "Asks was not released: it asked for nothing"),
     ("release", lambda t: t.assert_released(delay=31), "Asks was released for 30 s, not 31"),
+    ("release at", lambda t: t.assert_released(301), "Asks was released for 300 s, not 301"),
+    ("release at", lambda t: t.assert_released(299), "Asks was released for 300 s, not 299"),
+    ("release", lambda t: t.assert_released(AT), "Asks was released for 30 s, not 2040-05-06T00:00:00+00:00"),
+    ("snooze", lambda t: t.assert_snoozed(0.1), "Asks was snoozed for 5 s, not 0.1"),
     ("release", lambda t: t.assert_not_released(), "Asks was released: it called release() after 30 s"),
     ("release", lambda t: t.assert_snoozed(), "Asks was not snoozed: it called release() after 30 s"),
     (
@@ -60,6 +71,12 @@ def test_how_it_did_not(how: str, check: Check, words: str) -> None:
     with pytest.raises(AssertionError) as failure:
         check(tester)
     assert words in str(failure.value)
+
+
+@pytest.mark.parametrize("name", [n for n in dir(JobTester) if n.startswith("assert_")])
+def test_none_is_forgotten(name: str) -> None:
+    assert any(name in check.__code__.co_names for _, check in HOLDS)
+    assert any(name in check.__code__.co_names for _, check, _ in FAILS)
 
 
 def test_what_else_a_job_may_ask(ran: list[Any]) -> None:
@@ -96,6 +113,18 @@ def test_a_worker_on_a_real_store(tmp_path: Any, ran: list[Any]) -> None:
         assert WorkerTester().work(max_jobs=1, until_empty=False).reason == "max_jobs"
     manager.close()
     assert ran == ["stored"]
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///queue.db"])
+def test_a_worker_heeds_a_clock_that_a_test_moves(url: str, ran: list[Any]) -> None:
+    manager = QueueManager.open({"url": url})
+    with manager.using(), time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as traveller:
+        SendSMSJob("later").delay_until(timedelta(hours=1)).dispatch()
+        assert WorkerTester().work().completed == 0
+        traveller.shift(timedelta(hours=1, seconds=1))
+        assert WorkerTester().work().completed == 1
+    manager.close()
+    assert ran == ["later"]
 
 
 def test_what_travels_and_what_does_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from qcore import BatchableJob, ChainableJob, Job, SecureJob, ShouldBeEncrypted, ShouldBeUnique, job
@@ -91,6 +92,8 @@ class Asks(Job):
         self.update_progress(40, "half")
         if self.how == "release":
             self.release(30)
+        elif self.how == "release at":
+            self.release(datetime.now(UTC) + timedelta(minutes=5))
         elif self.how == "snooze":
             self.snooze(5)
         elif self.how == "fail":
@@ -140,3 +143,11 @@ async def call_later(name: str) -> str:
 
 def done() -> None:
     RAN.append("done")
+
+
+def told_of(error: Exception) -> None:
+    RAN.append(str(error))
+
+
+def ended() -> None:
+    RAN.append("ended")
