@@ -201,5 +201,6 @@ async def _guarded(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], o
 def _complain(listener: Callable[[Any], object], error: BaseException, event: Event) -> None:
     """Log what a listener raised, and nothing of the job's own error, whose words may be hidden elsewhere."""
     name = getattr(listener, "__qualname__", repr(listener))
-    said = type(error).__name__ if error is getattr(event, "error", None) else f"{type(error).__name__}: {error}"
+    is_of_a_job = getattr(event, "error", None) is not None  # whose words it may quote
+    said = type(error).__name__ if is_of_a_job else f"{type(error).__name__}: {error}"
     _log.error("the listener %s raised %s\n%s", name, said, "".join(format_tb(error.__traceback__)).rstrip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +20,7 @@ class Identity(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Sorted."""
 
 
+I = TypeVar("I", Identity, Identity | None)  # noqa: E741  an identity
 _acting: ContextVar[Identity | None] = ContextVar("qcore_identity", default=None)
 current_identity = _acting.get
 """Returns the identity in force; None where the application dispatches on its own behalf."""
@@ -38,8 +40,8 @@ def acting_as(user: str, permissions: Iterable[str] = ()) -> Iterator[Identity]:
 
 
 @contextmanager
-def on_behalf_of(identity: Identity) -> Iterator[Identity]:
-    """Let an identity be in force for a block: what a job dispatches, it dispatches for whoever dispatched it."""
+def on_behalf_of(identity: I) -> Iterator[I]:
+    """Let an identity, or none, be in force for a block: what a job dispatches, it does for whoever dispatched it."""
     token = _acting.set(identity)
     try:
         yield identity

@@ -78,7 +78,10 @@ def _structlog() -> Any:
 @functools.lru_cache
 def _unconfigured(structlog: Any, is_terminal: bool) -> Any:
     """Make the logger of an application that has structlog and never configured it: it would write to stdout."""
-    last = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer(default=str)
+    if is_terminal:  # its usual way of showing errors shows the values of variables, too
+        last = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    else:
+        last = structlog.processors.JSONRenderer(default=str)
     processors = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

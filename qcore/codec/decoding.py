@@ -13,7 +13,7 @@ import msgspec
 
 from qcore.codec.classes import build_dataclass, build_struct, find_entity, find_enum, find_flag
 from qcore.codec.tags import Tag
-from qcore.errors import PayloadError, QueueError
+from qcore.errors import PayloadError, QueueError, SignatureError
 
 LoadEntity = Callable[[type, tuple[Any, ...]], Any]
 """Given a mapped class and a primary key (a value for each of its columns), the entity or None."""
@@ -38,18 +38,22 @@ def decode_arguments(data: bytes, *, load_entity: LoadEntity | None = None) -> t
     return split_arguments(decode_with(lambda: Reader(load_entity), data, "the arguments"))
 
 
-def decode_value(data: bytes, *, load_entity: LoadEntity | None = None, what: str = "the value") -> Any:
+def decode_value(
+    data: bytes, *, load_entity: LoadEntity | None = None, what: str = "the value", is_vouched: bool = True
+) -> Any:
     """Decode what `encode_value` made.
 
     Args:
-        data: the bytes, verified already: classes that they name are imported.
+        data: the bytes.
         load_entity: loads an entity anew; what it raises passes through.
         what: names it in the error.
+        is_vouched: they were verified: classes that they name are imported, and else refused.
 
     Raises:
         PayloadError: damaged bytes, a class that is gone or changed, an entity that is gone.
+        SignatureError: they name a class, and nobody vouches for them.
     """
-    return decode_with(lambda: Reader(load_entity), data, what)
+    return decode_with(lambda: Reader(load_entity) if is_vouched else _Wary(), data, what)
 
 
 def split_arguments(decoded: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -144,6 +148,18 @@ class Reader:
         if build is None:
             raise PayloadError(f"unknown type code {code}", hint="was it written by a newer version of qctl?")
         return build(self, *content)
+
+
+class _Wary(Reader):
+    """Imports nothing, and calls nobody's code: anybody may have written what it reads."""
+
+    def _rebuild(self, code: int, data: memoryview) -> Any:
+        if code in _BUILDERS:
+            raise SignatureError(
+                "it holds a value of a class, nobody signed it, and keys are configured here",
+                hint="it was stored by a worker without a key, or planted",
+            )
+        return super()._rebuild(code, data)
 
 
 class _LoadingFailed(Exception):  # noqa: N818  carries the error of a session past those of the payload

@@ -54,6 +54,11 @@ class Pair:
             self._publics[_id(own)] = own
             self._head = SIGNED_BY_PAIR + _id(own)
 
+    @property
+    def signs(self) -> bool:
+        """Whether the half of a pair is here that signs."""
+        return self._private is not None
+
     def seal(self, body: bytes) -> bytes:
         """Sign a payload.
 

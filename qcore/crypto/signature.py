@@ -74,6 +74,11 @@ def unseal_any(sealed: bytes, keyring: Keyring) -> bytes:
     return _verified(sealed, form, keyring) if form == SIGNED else unseal(sealed, keyring)
 
 
+def is_signed(data: bytes) -> bool:
+    """Whether bytes begin as a signed payload does; no encoded value begins so."""
+    return data[:_START] in {SIGNED, SIGNED_BY_PAIR}
+
+
 def peek(sealed: bytes) -> bytes:
     """Open a sealed payload without asking who made it: to be shown, never to be run.
 

@@ -37,7 +37,9 @@ class JobClasses:
         cls = self._found.get(path)
         if cls is None:
             self.check(path)
-            cls = self._found[path] = _found(path)
+            cls = _found(path)
+            self.check(f"{cls.__module__}:{cls.__qualname__}")  # a name may lead into a module that is not allowed
+            self._found[path] = cls
         return cls
 
     def forget(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from qcore.errors import ConfigurationError
+from qcore.identity import current_identity
 
 
 class Desk(Protocol):
@@ -138,6 +139,8 @@ class Wanted:
         self.next: list[Any] = []
         self.last: list[Any] = []
         self.members: list[Any] = []
+        self.identity = current_identity()
+        """On whose behalf the member runs: what it adds, it adds for them."""
         self.ids: Callable[[], str] | None = None
         """Names what is stored before the member has completed."""
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from qcore.codec import MASK, Mask, decode_arguments, encode_arguments, sketch_arguments
+from qcore.codec import MASK, Mask, decode_arguments, decode_value, encode_arguments, sketch_arguments
 from qcore.crypto.cipher import MAKE_ONE, decrypt, encrypt, is_current, is_encrypted, place_of, require_key
 from qcore.crypto.keyring import Keyring
+from qcore.crypto.signature import is_signed, peek, seal, unseal
 from qcore.errors import ConfigurationError, PayloadError, SignatureError
 from qcore.identity import Identity, current_identity
 from qcore.jobs.contracts import ShouldBeEncrypted
@@ -19,6 +20,8 @@ from qcore.jobs.sensitive import sensitive_arguments
 
 LoadEntity = Callable[[type, tuple[Any, ...]], Any]
 _ARGUMENTS, _SENSITIVE, _RESULT = "arguments", "sensitive", "result"
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(tuple[str, str, str, bytes]).decode
 
 
 def is_guarded(cls: type[Job]) -> bool:
@@ -148,21 +151,41 @@ def reencrypted(payload: Payload, keyring: Keyring) -> Payload:
 
 
 def seal_result(encoded: bytes, payload: Payload | None, keyring: Keyring | None) -> bytes:
-    """Encrypt what a job returned, if its arguments are hidden."""
-    if payload is None or payload.guard is None or not payload.guard.hides:
+    """Encrypt what a job returned, if its arguments are hidden; else sign it, where something here signs."""
+    if payload is None:
         return encoded
-    return _encrypted(encoded, payload, require_key(keyring, f"the result of {payload.job}"), _RESULT)
+    if payload.guard is not None and payload.guard.hides:
+        return _encrypted(encoded, payload, require_key(keyring, f"the result of {payload.job}"), _RESULT)
+    if keyring is None or (keyring.pair is not None and not keyring.pair.signs):
+        return encoded
+    return seal(_pack((_RESULT, payload.id, payload.job, encoded)), keyring)
 
 
-def open_result(data: bytes, job_id: str, job: str, keyring: Keyring | None) -> bytes:
-    """Decrypt what `seal_result` encrypted; what it did not is returned as it is.
+def read_result(data: bytes, job_id: str, job: str, keyring: Keyring | None) -> Any:
+    """Decode what a job returned, as `seal_result` closed it.
+
+    Where keys are configured and nobody signed it, it is read, but no class that it names is imported.
 
     Raises:
-        DecryptionError: no key at hand opens it.
+        DecryptionError: it is encrypted, and no key at hand opens it.
+        SignatureError: it was altered, is another job's, or names a class and nobody vouches for it.
+        PayloadError: it cannot be read.
     """
-    if not is_encrypted(data):
-        return data
-    return decrypt(data, keyring, place_of(_RESULT, job_id, job), f"job {job_id}: its result")
+    if is_encrypted(data):
+        return decode_value(decrypt(data, keyring, place_of(_RESULT, job_id, job), f"job {job_id}: its result"))
+    if not is_signed(data):
+        return decode_value(data, what=f"the result of job {job_id}", is_vouched=keyring is None)
+    purpose, owner, kind, encoded = _unpack(unseal(data, keyring))
+    if (purpose, owner, kind) != (_RESULT, job_id, job):
+        raise SignatureError(f"the result of job {job_id} is that of {owner}", hint="somebody moved it in the store")
+    return decode_value(encoded)
+
+
+def bare_result(data: bytes) -> bytes | None:
+    """The encoded result, to be described: whoever made it, and nothing decrypted; None where it is encrypted."""
+    if is_encrypted(data):
+        return None
+    return _unpack(peek(data))[3] if is_signed(data) else data
 
 
 def _hidden(payload: Payload, job: Job, made: Guard, keyring: Keyring) -> Payload:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qcore.errors import ConfigurationError
+from qcore.flows import Role, role_in
 from qcore.jobs.context import Wanted
 from qcore.jobs.job import Job
 
@@ -54,7 +55,7 @@ class ChainableJob(Member):
 
     def _wanted(self, verb: str) -> Wanted:
         context = self._context
-        if context is None or context.flow is None:
+        if context is None or context.flow is None or role_in(context.flow) != Role.STEP:
             raise ConfigurationError(
                 f"{verb}() of a {type(self).__qualname__} that is no step", hint="dispatch it in a chain"
             )

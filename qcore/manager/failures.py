@@ -68,10 +68,15 @@ def act_on_found(found: Iterable[tuple[Store, str]], act: Act) -> tuple[int, int
 def put_back(store: Store, ids: Sequence[str]) -> Sequence[str]:
     """Put failed jobs of one store back as pending, and tell those who listen; returns the ids put back."""
     done = store.retry(ids)
-    if events.JobRetryRequested in events.listeners:
-        for job_id in done:
-            events.tell(events.JobRetryRequested(job_id=job_id))
+    tell_retried(done)
     return done
+
+
+def tell_retried(ids: Iterable[str]) -> None:
+    """Tell those who listen that jobs were put back."""
+    if events.JobRetryRequested in events.listeners:
+        for job_id in ids:
+            events.tell(events.JobRetryRequested(job_id=job_id))
 
 
 def until_none(step: Callable[[], int]) -> int:

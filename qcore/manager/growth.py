@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qcore.flows import Growth, Role, flow_in, membership
+from qcore.identity import on_behalf_of
 from qcore.jobs.context import JobContext
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def growth_of(manager: QueueManager, settings: ConnectionSettings, context: JobC
         told = membership(flow, role)
         return tuple(manager.seal(job, settings, flow=told, queue=context.queue) for job in jobs)
 
-    return Growth(
-        next=sealed(wanted.next, Role.STEP),
-        last=sealed(wanted.last, Role.STEP),
-        members=sealed(wanted.members, Role.MEMBER),
-    )
+    with on_behalf_of(wanted.identity):
+        return Growth(
+            next=sealed(wanted.next, Role.STEP),
+            last=sealed(wanted.last, Role.STEP),
+            members=sealed(wanted.members, Role.MEMBER),
+        )

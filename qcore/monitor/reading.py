@@ -7,11 +7,10 @@ from typing import Any
 import msgspec
 
 from qcore.clock import instant
-from qcore.codec import MASK, decode_value, describe_arguments, describe_value, short
-from qcore.crypto.cipher import is_encrypted
+from qcore.codec import MASK, describe_arguments, describe_value, short
 from qcore.crypto.keyring import Keyring
 from qcore.errors import PayloadError
-from qcore.jobs.guarding import open_result
+from qcore.jobs.guarding import bare_result, read_result
 from qcore.jobs.packing import Guard, unpack
 from qcore.limits import Limit
 from qcore.monitor.snapshots import (
@@ -168,15 +167,17 @@ def result_of(job: StoredJob, keyring: Keyring | None) -> Any:
 
     Raises:
         DecryptionError: it is encrypted, and no key at hand opens it.
+        SignatureError: it was altered, or names a class and nobody vouches for it.
     """
-    return decode_value(open_result(job.result, job.id, job.job, keyring)) if job.result else None
+    return read_result(job.result, job.id, job.job, keyring) if job.result else None
 
 
 def shown_result(job: StoredJob) -> Any:
     """Describe what a job returned for people and JSON: nothing is imported, and nothing decrypted."""
     if not job.result:
         return None
-    return MASK if is_encrypted(job.result) else describe_value(job.result)
+    encoded = bare_result(job.result)
+    return MASK if encoded is None else describe_value(encoded)
 
 
 def _opened(job: StoredJob, keyring: Keyring | None) -> tuple[dict[str, Any], str | None]:

@@ -10,6 +10,7 @@ import msgspec
 from qcore.crypto.keyring import Keyring
 from qcore.drivers.operator import Change
 from qcore.errors import ConfigurationError, PayloadError
+from qcore.flows import FlowKind
 from qcore.jobs.resealing import reseal
 
 if TYPE_CHECKING:
@@ -18,12 +19,21 @@ if TYPE_CHECKING:
     from qcore.records import StoredJob
 
 VIEWS = ("delayed", "pending", "retrying", "processing", "failed")
-"""In the order in which jobs move, so that none slips past."""
+"""In the order in which jobs move, so that few slip past."""
 _STEP = 100
+_PASSES = 10
+_FLOW_PAGES = 100
 _RUNS = "it was running, and kept its payload: repeat this when it has ended"
+
+_UNDER_WAY = (
+    "it is a batch or chain under way, whose waiting steps and callbacks keep theirs: repeat this when it has ended"
+)
 
 Tell = Callable[[int], None]
 """Told of how many more jobs were looked at."""
+
+
+def _nobody(_: int) -> None: ...
 
 
 class RotationResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,16 +81,18 @@ class Rotation:
         )
 
     def run(self, tell: Tell) -> RotationResult:
-        """Look at every job that is not done with; says how many that were, after each step."""
-        for view in VIEWS:
-            cursor = None
-            while True:
-                page = self._store.page(view, cursor=cursor, limit=_STEP, payloads=True)
-                self._step(page.jobs)
-                tell(len(page.jobs))
-                cursor = page.next_cursor
-                if cursor is None:
-                    break
+        """Look at every job that is not done with; says how many that were, after each step.
+
+        Twice, and again as long as there were some to change: a job may go back, behind a pass, from running to
+        waiting.
+        """
+        for number in range(_PASSES):
+            before = self._changed
+            for view in VIEWS:
+                self._pass(view, _nobody if number else tell)
+            if number and self._changed == before:
+                break
+        self._look_at_flows()
         runs = sum(reason is _RUNS for reason in self._left.values())
         return RotationResult(
             connection=self._connection,
@@ -88,6 +100,26 @@ class Rotation:
             changed=self._changed,
             failed=tuple(self._left.items()),
         )
+
+    def _pass(self, view: str, tell: Tell) -> None:
+        cursor = None
+        while True:
+            page = self._store.page(view, cursor=cursor, limit=_STEP, payloads=True)
+            self._step(page.jobs)
+            tell(len(page.jobs))
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def _look_at_flows(self) -> None:
+        """Name what is under way: what of it waits keeps its payloads."""
+        cursor = None
+        for _ in range(_FLOW_PAGES):
+            page = self._store.flows(list(FlowKind), cursor=cursor, limit=_STEP)
+            self._left |= {one.flow.id: _UNDER_WAY for one in page.flows if one.flow.finished_us is None}
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     def _step(self, jobs: Iterable[StoredJob]) -> None:
         changes = [change for job in jobs if (change := self._change(job)) is not None]

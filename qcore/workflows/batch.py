@@ -14,6 +14,7 @@ from qcore.flows import FlowKind, FlowRecord, Hook, has_hook, percent_of
 from qcore.ids import ids_from, is_id, new_id
 from qcore.jobs.context import JobContext, Wanted
 from qcore.manager import QueueManager
+from qcore.manager.failures import tell_retried
 from qcore.workflows.options import options_in
 from qcore.workflows.pending import Pending, allowance_of
 from qcore.workflows.plan import Call, Node, Spec, Whole, connection_for, jobs_in
@@ -313,6 +314,7 @@ def retry_all(store: Store, flow_id: str) -> int:
     record = store.flow(flow_id)
     left = total = record.flow.failed if record is not None else 0
     while left > 0 and (ids := store.retry_flow(flow_id, limit=min(left, MAX_PUSH))):
+        tell_retried(ids)
         left -= len(ids)
     return total - left
 

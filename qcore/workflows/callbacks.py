@@ -119,10 +119,12 @@ def unpacked(
     if name is not None:
         manager.classes.check(name)
         module, _, path = name.partition(":")
+        if manager.keyring(connection) is None and module.partition(".")[0] in sys.stdlib_module_names:
+            raise PayloadError(f"a callback {name}, and no key is set: anybody may have put it there", hint=_HINT)
         found: Any = import_module(module)
         for part in path.split("."):
             found = getattr(found, part, None)
-        if not callable(found):
+        if not callable(found) or _name_of(found) != name:
             raise PayloadError(f"no function {name}", hint="was it renamed or moved after dispatch?")
         return found  # type: ignore[no-any-return]  # callable
     if not manager.settings.allow_closures:

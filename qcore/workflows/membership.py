@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qcore.codec import decode_value
 from qcore.drivers.notes import COUNTED
 from qcore.flows import FlowKind, Step, flow_in, role_in
 from qcore.jobs.context import JobContext
-from qcore.jobs.guarding import open_result
+from qcore.jobs.guarding import read_result
 from qcore.manager import QueueManager
 from qcore.workflows.batch import JobBatch, batch_of
 
@@ -55,4 +54,4 @@ class Membership:
         if step.result is None:
             return None
         keyring = self._manager.keyring(self._connection)
-        return decode_value(open_result(step.result, step.id, step.job, keyring))
+        return read_result(step.result, step.id, step.job, keyring)

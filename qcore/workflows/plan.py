@@ -135,7 +135,8 @@ class Planner:
         """Seal members and steps; returns how many of each."""
         members = steps = 0
         for number, strand in enumerate(strands, first):
-            if not holds and len(strand) == 1 and isinstance(strand[0].work, Job):
+            is_member = spec.kind is FlowKind.BATCH and not holds and len(strand) == 1
+            if is_member and isinstance(strand[0].work, Job):
                 self._members.append(self._seal(strand[0].work, spec, membership(flow_id)))
                 members += 1
             else:

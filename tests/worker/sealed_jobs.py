@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
-from qcore import Job, SecureJob, ShouldBeEncrypted, job
+from qcore import BatchableJob, ChainableJob, Job, SecureJob, ShouldBeEncrypted, job
 from qcore.security import authorize_job
 
 HEARD: list[tuple[Any, ...]] = []
@@ -148,3 +149,40 @@ class Whispered(SecureJob):
     def handle(self) -> Any:
         HEARD.append(("plain", self.value))
         return self.value
+
+
+class Enlarges(ChainableJob):
+    """Adds to the chain that it is in."""
+
+    def _handle(self) -> None:
+        self.chain_prepend(Plain("next"))
+        self.chain_append(Plain("last"))
+
+
+class EnlargesLater(ChainableJob):
+    """The same on an event loop."""
+
+    async def _handle(self) -> None:
+        await asyncio.sleep(0)
+        self.chain_prepend(Plain("next"))
+
+
+class Adds(BatchableJob):
+    """Adds to the batch that it is in, a job and what is stored at once."""
+
+    def _handle(self) -> None:
+        assert self.batch is not None
+        self.batch.add([Plain("member")])
+        self.batch.add([[Plain("first"), Plain("second")]])
+
+
+@dataclass
+class Sum:
+    total: int
+
+
+class Totals(Job):
+    """Returns a value of a class."""
+
+    def handle(self) -> Sum:
+        return Sum(3)

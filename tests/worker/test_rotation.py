@@ -9,9 +9,10 @@ import pytest
 import sealed_jobs as jobs
 from fakes.flaky import FlakyDriver
 from fakes.managers import in_use
+from fakes.values import handed_back
 from msgspec.structs import replace
 
-from qcore import ConfigurationError, ConnectionFailed, Job, QueueManager
+from qcore import ConfigurationError, ConnectionFailed, Job, QueueManager, batch, chain
 from qcore.crypto.keyring import Keyring, generate_key
 from qcore.crypto.pair import Pair, generate_pair
 from qcore.crypto.signature import seal, unseal
@@ -84,6 +85,36 @@ def test_a_job_that_runs_is_left_and_counted(store_url: str) -> None:
         assert left == lease.id
         assert "was running" in reason
         assert left in ids
+
+
+def test_what_is_under_way_keeps_its_waiting_steps_and_that_is_said(store_url: str, work: Work) -> None:
+    with opened(store_url, key=OLD):
+        flow = chain([jobs.Plain("one"), jobs.Plain("two")]).dispatch()
+        batch([]).dispatch()
+    with opened(store_url, key=NEW, previous_keys=OLD) as manager:
+        result = rotated(manager)
+        assert [one for one, _ in result.failed] == [flow]
+        assert "under way" in result.failed[0][1]
+        work()
+        assert rotated(manager).failed == ()
+
+
+def test_a_job_that_goes_back_behind_the_pass_is_met_again(memory_keyed: QueueManager) -> None:
+    """It ran while those that wait were looked at, and waits again by the time those that run are."""
+    store = memory_keyed.connection()
+    jobs.Note.dispatch("one")
+    (lease,) = store.reserve(["default"], 1, "worker-a", 1)
+    with opened("memory://", key=NEW, previous_keys=OLD) as manager:
+        manager._stores["default"] = store  # the same store, under other keys
+        real = store.page
+
+        def page(view: str, **more: Any) -> Any:
+            if view == "processing" and store.find(lease.id).state == "processing":  # type: ignore[union-attr]
+                store.settle([handed_back(lease)])
+            return real(view, **more)
+
+        store.page = page  # type: ignore[method-assign]
+        assert rotated(manager).changed == 1
 
 
 def test_it_may_be_cut_off_anywhere_and_run_again(memory_keyed: QueueManager, work: Work, heard: Any) -> None:

@@ -11,7 +11,7 @@ import sealed_jobs as jobs
 from fakes.managers import in_use
 from fakes.raw import raw
 
-from qcore import ConfigurationError, Job, JobRecord, JobState, PermissionDenied, QueueManager
+from qcore import ConfigurationError, Job, JobRecord, JobState, PermissionDenied, QueueManager, batch, chain
 from qcore.codec import encode_arguments
 from qcore.crypto.keyring import Keyring, generate_key
 from qcore.crypto.signature import seal
@@ -143,6 +143,20 @@ def test_what_a_job_dispatches_is_dispatched_for_the_same(
     work(max_jobs=2, **options)
     users = [(Monitor(memory).job(one.id).payload or {}).get("user") for one in Monitor(memory).jobs("pending").jobs]
     assert sorted(users, key=str) == [None, None, "ada", "ada"]
+
+
+@pytest.mark.parametrize("options", [{}, {"threads": 2}, {"async_jobs": 2}])
+@pytest.mark.parametrize("kind", [jobs.Enlarges, jobs.EnlargesLater, jobs.Adds])
+def test_what_a_member_adds_is_added_for_the_same(
+    memory: QueueManager, work: Work, kind: type[Job], options: dict[str, int]
+) -> None:
+    with QueueManager.acting_as("ada", ["a"]):
+        (batch if kind is jobs.Adds else chain)([kind()]).dispatch()
+    work(max_jobs=1, **options)
+    monitor = Monitor(memory)
+    added = [monitor.job(one.id) for one in monitor.jobs("pending").jobs]
+    assert added
+    assert {(one.payload or {}).get("user") for one in added} == {"ada"}
 
 
 def test_identity_is_signed_or_nothing_is_stored(work: Work) -> None:

@@ -12,17 +12,20 @@ import sealed_jobs as jobs
 from fakes.managers import in_use
 from msgspec.structs import replace
 
-from qcore import Job, JobRecord, JobState, QueueManager
-from qcore.codec import encode_arguments
+from qcore import Job, JobRecord, JobState, QueueManager, SignatureError, batch
+from qcore.codec import encode_arguments, encode_value
 from qcore.crypto.keyring import Keyring, generate_key
 from qcore.crypto.pair import Pair, generate_pair
 from qcore.crypto.signature import seal
 from qcore.envelope import Envelope
+from qcore.flows import Hook
 from qcore.ids import new_id
 from qcore.jobs.packing import Payload, encode_payload
 from qcore.monitor import Monitor
+from qcore.monitor.reading import result_of, shown_result
 from qcore.records import unpack_history
 from qcore.worker import StopReason
+from qcore.workflows.callbacks import Callback
 
 Work = Callable[..., StopReason]
 SIGNING, VERIFYING = generate_pair()
@@ -175,7 +178,6 @@ def test_ciphertext_that_changes_places(memory: QueueManager, work: Work, heard:
 
 def test_a_result_that_changes_places(keyed: QueueManager, work: Work) -> None:
     from qcore.errors import DecryptionError
-    from qcore.monitor.reading import result_of
 
     ids = [jobs.Note.dispatch(text) for text in ("one", "two")]
     work()
@@ -185,6 +187,26 @@ def test_a_result_that_changes_places(keyed: QueueManager, work: Work) -> None:
     assert result_of(one, keyed.keyring("default")) == {"echo": "one"}
     with pytest.raises(DecryptionError):
         result_of(replace(one, result=two.result), keyed.keyring("default"))
+
+
+def test_a_result_of_a_class_is_vouched_for(keyed: QueueManager, work: Work, canary: Path) -> None:
+    job_id = jobs.Totals.dispatch()
+    plain_id = jobs.Plain.dispatch({"a": [1, 2]})
+    work()
+    assert JobRecord.find(job_id).result == jobs.Sum(3)
+    stored = keyed.connection().find(job_id)
+    assert stored is not None
+    assert shown_result(stored) == {"$class": "sealed_jobs:Sum", "total": 3}
+    planted = encode_value(jobs.Sum(4), what="x").replace(b"sealed_jobs:Sum", b"canary.co:Sings")
+    for data in (planted, stored.result[:-1] + b"\x04" if stored.result else b""):
+        with pytest.raises(SignatureError):
+            result_of(replace(stored, result=data), keyed.keyring("default"))
+    assert not canary.exists()
+    other = keyed.connection().find(plain_id)
+    assert other is not None
+    with pytest.raises(SignatureError, match="is that of"):
+        result_of(replace(stored, result=other.result), keyed.keyring("default"))
+    assert result_of(replace(other, result=encode_value([1, "x"], what="x")), keyed.keyring("default")) == [1, "x"]
 
 
 def test_a_completed_job_is_not_run_again(keyed: QueueManager, work: Work, heard: Any) -> None:
@@ -221,6 +243,28 @@ def test_a_class_outside_of_what_is_allowed(keys: dict[str, str], work: Work, he
         assert kinds(manager) == ["UnknownJobClass"]
     assert heard == [("plain", "fine")]
     assert not canary.exists()
+
+
+def test_a_class_that_is_reached_through_a_module_that_is_allowed(
+    keys: dict[str, str], work: Work, monkeypatch: pytest.MonkeyPatch, canary: Path
+) -> None:
+    import canary as other  # it sings while it is imported here
+
+    monkeypatch.setattr(jobs, "other", other, raising=False)
+    with opened("memory://", keys | {"allowed_modules": "sealed_jobs"}) as manager:
+        manager.connection().push([written(manager.keyring("default"), "sealed_jobs:other.Sings")])
+        work()
+        assert kinds(manager) == ["UnknownJobClass"]
+
+
+@pytest.mark.parametrize("name", ["os:abort", "posix:abort", "subprocess:run", "sealed_jobs:asyncio.run"])
+def test_a_callback_that_somebody_planted_where_no_key_is(work: Work, name: str) -> None:
+    with opened("memory://", {}) as manager:
+        batch_id = batch([jobs.Plain("x")]).dispatch()
+        manager.dispatch([Callback(batch_id, Hook.THEN.value, name)])
+        work(queues="default")
+        (kind,) = kinds(manager)
+        assert kind == "PayloadError"
 
 
 def test_those_who_only_verify_run_jobs_and_can_make_none(store_url: str, work: Work, heard: Any) -> None:

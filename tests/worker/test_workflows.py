@@ -433,6 +433,16 @@ def test_a_step_adds_steps(run: Any, heard: Heard) -> None:
     assert (status.total_steps, status.progress) == (4, 100)
 
 
+def test_the_only_step_of_a_chain_adds_steps_and_a_member_that_is_none_is_told(run: Any, heard: Heard) -> None:
+    chain([jobs.Grows()]).dispatch()
+    run()
+    assert heard == [("grows",), ("second",), ("last",)]
+    batch_id = batch([jobs.Grows()]).dispatch()
+    run(tries=1)
+    (failed_id,) = JobBatch.find(batch_id).failed_job_ids
+    assert "that is no step" in str(JobRecord.find(failed_id).error)
+
+
 def test_a_batch_is_a_step_and_its_results_are_a_list(run: Any, heard: Heard) -> None:
     inner = batch([jobs.Sums(10), [jobs.Sums(1), jobs.Sums(19)], jobs.Sums(30)]).name("fan").then(jobs.done)
     chain_id = chain([jobs.Sums(5), inner, jobs.Sums(100)]).dispatch()

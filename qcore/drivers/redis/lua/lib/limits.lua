@@ -1,4 +1,4 @@
--- When a limit lets the next job start: `qcore/drivers/limiting.py` in Lua, function by function; a test compares them.
+-- When a limit lets the next job start: `qcore/limits.py` in Lua, function by function; a test compares them.
 -- A value of `limits` is msgpack [strategy, most, window, starts, plan], as there; one of `slots` is
 --   instant (16) · bits of the limits in which the job has its slot
 local SLIDING, FIXED, TOKENS = 0, 1, 2
