@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 import sealed_jobs as jobs
 from fakes.managers import in_use
@@ -255,6 +256,21 @@ def test_a_class_that_is_reached_through_a_module_that_is_allowed(
         manager.connection().push([written(manager.keyring("default"), "sealed_jobs:other.Sings")])
         work()
         assert kinds(manager) == ["UnknownJobClass"]
+
+
+def test_a_closure_that_is_signed_with_another_key(store_url: str, work: Work, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    code = cloudpickle.dumps(ran.touch)
+    python = "{}.{}".format(*sys.version_info)
+    with opened(store_url, {"key": generate_key()}) as theirs:
+        batch_id = batch([jobs.Plain("x")]).dispatch()
+        foreign = theirs.seal(Callback(batch_id, Hook.THEN.value, None, code, python), theirs.settings.connection())
+        assert theirs.connection().clear("default") == 1
+    with opened(store_url, {"key": generate_key()}) as manager:
+        manager.connection().push([foreign])
+        work()
+        assert kinds(manager) == ["SignatureError"]
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize("name", ["os:abort", "posix:abort", "subprocess:run", "sealed_jobs:asyncio.run"])
