@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from qcore.errors import ConfigurationError, LeaseLost
+from qcore.errors import ConfigurationError, LeaseLost, QueueError
 from qcore.jobs.context import JobContext
+from qcore.states import JobState
 
 if TYPE_CHECKING:
     from qcore.worker.lane import Lane
@@ -32,5 +33,18 @@ def transaction(lane: Lane, context: JobContext) -> Iterator[Any]:
             )
         if lane.store.settle([lane.end_of(context)], within=session):
             raise LeaseLost(f"job {context.job_id}: another worker has it by now, and its transaction was taken back")
-        session.commit()
+        try:
+            session.commit()
+        except Exception:
+            context.has_ended = _is_over(lane, context.job_id)  # the answer may have got lost, and not the commit
+            raise
         context.has_ended = True
+
+
+def _is_over(lane: Lane, job_id: str) -> bool:
+    """Whether the store says that a job has completed; one that is silent says nothing."""
+    try:
+        found = lane.store.find(job_id)
+    except QueueError:
+        return False
+    return found is not None and found.state is JobState.COMPLETED

@@ -83,6 +83,28 @@ def test_a_job_ends_once(rows: Any, work: Work, caplog: pytest.LogCaptureFixture
     assert state is (JobState.COMPLETED if kept else JobState.RETRYING)
 
 
+def test_an_answer_to_the_commit_that_gets_lost_fails_nothing(
+    rows: Any, work: Work, heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.orm import Session
+
+    real = Session.commit
+
+    def deaf(session: Session) -> None:
+        real(session)
+        raise ConnectionError("the answer got lost")
+
+    monkeypatch.setattr(Session, "commit", deaf)
+    failed: list[str] = []
+    monkeypatch.setattr(jobs.Writes, "failed", lambda self, error: failed.append(str(error)), raising=False)
+    job_id = jobs.Writes().with_tries(1).dispatch()
+    work()
+    assert failed == []
+    assert rows() == [job_id]
+    assert JobRecord.find(job_id).state is JobState.COMPLETED
+    assert heard == [("", 1)]
+
+
 def test_what_it_dispatches_is_committed_with_it(rows: Any, work: Work) -> None:
     jobs.Writes.dispatch("dispatches")
     work()
