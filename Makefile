@@ -168,4 +168,4 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 
 .PHONY: help setup demo test test-again check lint types imports quick faults faults-again chaos mutants fmt snapshots picture build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
-  bench bench-workers bench-prices bench-flows bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top
+  bench bench-workers bench-prices bench-flows bench-screens bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top

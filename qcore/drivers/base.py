@@ -26,6 +26,8 @@ from qcore.flows import Weave
 from qcore.limits import Limit
 from qcore.settlement import Settlement
 
+MAX_RECLAIM = 1000
+"""Jobs that one `reclaim` gives back."""
 MAX_RESERVE = 1000
 """Leases one `reserve` may ask for."""
 MAX_PUSH = 1000

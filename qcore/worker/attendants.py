@@ -9,6 +9,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from qcore.errors import QueueError
+from qcore.worker.errands import reclaim_all
 from qcore.worker.lane import SEND_WITHIN_S, Lane
 from qcore.worker.outage import Outage
 
@@ -113,7 +114,7 @@ class Attendants:
 
 def _beat_and_reclaim(lane: Lane) -> None:
     lane.beat()
-    lane.store.reclaim()
+    reclaim_all(lane.store)
 
 
 def _thread(serve: Callable[[Lane], None], lane: Lane, what: str) -> threading.Thread:

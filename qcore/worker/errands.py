@@ -8,8 +8,12 @@ from typing import Any, Protocol
 import msgspec
 
 from qcore.drivers import Store
+from qcore.drivers.base import MAX_RECLAIM
 from qcore.envelope import Lease
 from qcore.records import QueueCounts, WorkerRecord
+
+_RECLAIMS = 50
+"""Steps of one look."""
 
 
 class Errand(Protocol):
@@ -50,11 +54,11 @@ class Beat(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reclaim(msgspec.Struct, frozen=True, array_like=True):
-    """Take back what others lost."""
+    """Take back what others lost, all of it: a host may have held thousands."""
 
     def __call__(self, store: Store) -> None:
-        """Ask the store."""
-        store.reclaim()
+        """Ask the store, in its bounded steps."""
+        reclaim_all(store)
 
 
 class Forfeit(msgspec.Struct, frozen=True, array_like=True):
@@ -100,3 +104,10 @@ class Count(msgspec.Struct, frozen=True, array_like=True):
 
 def _leases(held: Held) -> list[Lease]:
     return [Lease(id=job_id, job="", queue="", payload=b"", token=token) for job_id, token in held.leases]
+
+
+def reclaim_all(store: Store) -> None:
+    """Take back every job whose lease ran out, a thousand at a time."""
+    for _ in range(_RECLAIMS):
+        if len(store.reclaim()) < MAX_RECLAIM:
+            return

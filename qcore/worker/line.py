@@ -108,7 +108,7 @@ class Line:
             self.ask(Forfeit(worker, charged), lost=partial(self.forfeit, worker, charged))
         if self._dismissals and self.is_open:
             workers, self._dismissals = tuple(self._dismissals), []
-            self.ask(Dismiss(workers))
+            self.ask(Dismiss(workers), lost=partial(self._dismissals.extend, workers))
 
     def turn(self, prepare: Callable[[], tuple[Beat, Arrived]]) -> None:
         """Do what is due: beat, settle with the dead, look for what others lost.

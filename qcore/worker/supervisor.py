@@ -79,6 +79,8 @@ class Supervisor:
             return 0
         with self._woken_by_signals() as wakes:
             self._forks = self._can_fork()
+            if self._retired:  # one of them may have died since: its jobs go back, and that takes somebody to tell
+                self._pulse = self._open_pulse(self.id)
             try:
                 while self._goes_on():
                     self._look()

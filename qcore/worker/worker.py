@@ -205,6 +205,9 @@ class Worker:
             return False
         lane.begin(lease)  # its lease is kept while it waits
         executor.drain(self._tell_slots)
+        if self._stops:  # meanwhile: nothing begins any more
+            lane.add(handed_back(lease), time.monotonic())
+            return False
         return True
 
     def _next(self, lane: Lane) -> Lease | None:

@@ -17,6 +17,7 @@ from qcore.records import WorkerRecord
 from qcore.worker import pulse as module
 from qcore.worker.children import Child, Duty
 from qcore.worker.courier import Answer
+from qcore.worker.errands import Reclaim
 from qcore.worker.pulse import Pulse
 from qcore.worker.slots import Holding, SlotMemory
 
@@ -378,3 +379,14 @@ def test_a_silent_store_has_no_counts_and_is_asked_again_once_it_answers(world: 
     assert world.pulse.counts("here", ["fast"], since) is None
     world.live(STEP_S)
     assert world.pulse.counts("here", ["fast"], since) == ["counts of fast"]
+
+
+def test_whatever_many_a_dead_host_held_is_taken_back_at_one_look() -> None:
+    left = [["x"] * 1000, ["x"] * 1000, ["x"] * 7]
+
+    class Holds:
+        def reclaim(self) -> list[str]:
+            return left.pop(0)
+
+    Reclaim()(Holds())  # type: ignore[arg-type]  # asked for nothing else
+    assert left == []

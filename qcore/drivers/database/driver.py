@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from qcore.drivers.base import MAX_RESERVE, Capabilities
+from qcore.drivers.base import MAX_RECLAIM, MAX_RESERVE, Capabilities
 from qcore.drivers.database.moves import worker_of
 from qcore.drivers.database.settling import Settling
 from qcore.drivers.database.upkeep import Upkeep
@@ -31,7 +31,6 @@ T = TypeVar("T")
 Take = Callable[["Connection", str, int, str], "list[Lease]"]
 """How ready jobs of a queue are leased: so many, under a token."""
 
-_RECLAIMED_AT_ONCE = 1000
 _MANY = 64
 """Ends that are worth a second connection, where two do more than one."""
 
@@ -178,7 +177,7 @@ class DatabaseDriver:
         self._link.close()
 
     def _reclaim(self, connection: Connection) -> Mapping[str, str]:
-        reclaimed = self._link.moves.reclaim(connection, _RECLAIMED_AT_ONCE)
+        reclaimed = self._link.moves.reclaim(connection, MAX_RECLAIM)
         self._link.flowing.sweep(connection)
         return reclaimed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qcore.drivers.base import ASK_AGAIN_US, MAX_RESERVE, Capabilities
+from qcore.drivers.base import ASK_AGAIN_US, MAX_RECLAIM, MAX_RESERVE, Capabilities
 from qcore.drivers.redis.reasons import queue_full
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.server import Server
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from qcore.envelope import Envelope, Lease, Start
     from qcore.limits import Limit
     from qcore.settlement import Settlement
-
-_RECLAIMED_AT_ONCE = 1000
 
 
 class RedisDriver:
@@ -109,7 +107,7 @@ class RedisDriver:
 
     def reclaim(self) -> Sequence[str]:
         """Give back jobs whose lease ran out; see `Driver.reclaim`."""
-        return _ids(self._server.run(script("reclaim"), [_RECLAIMED_AT_ONCE]))
+        return _ids(self._server.run(script("reclaim"), [MAX_RECLAIM]))
 
     def forfeit(self, worker: str, charged: Mapping[str, str]) -> int:
         """Give back every lease of a dead worker at once; see `Driver.forfeit`."""
