@@ -115,6 +115,12 @@ snapshots: $(READY) ## Write the golden files anew; review what changed
 picture: $(READY) ## Draw the README's picture anew from a real run
 	@$(BIN)/python docs/images/draw.py
 
+docs: $(READY) ## The documentation as a site, in build/docs; a link that leads nowhere fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs-serve: $(READY) ## The documentation at http://127.0.0.1:8001, built anew as it is written
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001
+
 build: $(READY) ## The wheel and the source archive, in dist/
 	@$(BIN)/python -m build --outdir dist . >/dev/null
 	@ls dist
@@ -166,6 +172,6 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 	@$(DEMO)/bin/python $(PIP) install .
 	@touch $@
 
-.PHONY: help setup demo test test-again check lint types imports quick faults faults-again chaos mutants fmt snapshots picture build clean \
+.PHONY: help setup demo test test-again check lint types imports quick faults faults-again chaos mutants fmt snapshots picture docs docs-serve build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
   bench bench-workers bench-prices bench-flows bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top
