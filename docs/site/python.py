@@ -35,7 +35,11 @@ def module_page(module: str) -> str:
 
 def others_page() -> str:
     """A page of the public names of the other modules."""
-    lines = ["# qctl, workers and frameworks", "", "What modules beside `qcore`, `qcore.middleware` and `qcore.testing` offer."]
+    lines = [
+        "# qctl, workers and frameworks",
+        "",
+        "What modules beside `qcore`, `qcore.middleware` and `qcore.testing` offer.",
+    ]
     for module, names in OTHERS.items():
         for name in names:
             lines += ["", *entry(module, name)]
