@@ -30,7 +30,7 @@ DOCUMENTS = [
     *sorted(ROOT.glob("examples/**/*.md")),
 ]
 FENCE = re.compile(
-    r"^(?:<!-- not run: (?P<skip>.+) -->\n+)?"
+    r"^(?:<!-- not run: (?P<skip>[^\n]+) -->\n+)?"
     r"```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )

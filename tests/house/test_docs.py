@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def test_blocks_run(document: Path, tmp_path: Path) -> None:
 def test_every_block_that_can_be_run_is_run() -> None:
     """Counted line by line, so that no fence escapes by its form: indented, with tildes, under another name."""
     opened = re.compile(
-        r"^\s*(?:`{3,}|~{3,})\s*(?:py|pycon|python3?|sh|shell|bash|zsh|fish|console|\S+ title=.*)\b", re.M
+        r"^\s*(?:`{3,}|~{3,})\s*(?:py|pycon|python3?|sh|shell|bash|zsh|fish|console|\S+ title=.*)\b", re.MULTILINE
     )
     found = {name(document): len(opened.findall(document.read_text(encoding="utf-8"))) for document in DOCUMENTS}
     run = {name(document): len(list(blocks(document))) for document in DOCUMENTS}
