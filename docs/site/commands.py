@@ -27,10 +27,15 @@ def page() -> str:
 
 
 def _told(name: str, command: Any, context: Any) -> Iterator[str]:
-    also = [alias for alias, meant in ALIASES.items() if meant == name]
+    also = [f"`{alias}`" + _implied(meant) for alias, meant in ALIASES.items() if meant.split()[0] == name]
     if also:
-        yield f"Also as {', '.join(f'`{alias}`' for alias in also)}."
+        yield f"Also as {', '.join(also)}."
         yield ""
     yield "```text"
     yield command.get_help(context).rstrip()
     yield "```"
+
+
+def _implied(meant: str) -> str:
+    """What an alias stands for, where that is more than the command's name."""
+    return f" (`{meant}`)" if " " in meant else ""

@@ -6,21 +6,22 @@ what they lead to outside of docs/ comes along.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import commands
 import outside
 import python
 import shapes
-from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.pages import Page
 
 MADE = {
     "reference/commands.md": commands.page,
-    "reference/qcore.md": lambda: python.module_page("qcore"),
-    "reference/qcore.middleware.md": lambda: python.module_page("qcore.middleware"),
-    "reference/qcore.testing.md": lambda: python.module_page("qcore.testing"),
+    **{f"reference/{module}.md": partial(python.module_page, module) for module in python.MODULES},
     "reference/others.md": python.others_page,
     "reference/json.md": shapes.page,
     "examples/README.md": outside.examples_page,

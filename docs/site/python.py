@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from typing import Any
 
+MODULES = ("qcore", "qcore.middleware", "qcore.testing")
+"""Modules that have a page of their own: all that is in their `__all__`."""
 OTHERS = {
     "qctl": ("Command",),
     "qctl.testing": ("CommandTester", "CommandResult"),
@@ -18,6 +21,7 @@ OTHERS = {
 """Public names of modules that have no page of their own."""
 SECTION = re.compile(r"^(Args|Returns|Raises|Yields|Attributes):$")
 HEADINGS = {"Args": "Arguments"}
+_WIDEST = 100
 
 
 def module_page(module: str) -> str:
@@ -60,6 +64,8 @@ def entry(module: str, name: str) -> Iterator[str]:
     if inspect.isclass(thing):
         if issubclass(thing, BaseException):
             return
+        if derived := bases(thing):
+            yield from ("", f"Derives from {', '.join(f'`{base}`' for base in derived)}, and has what these have.")
         own = vars(thing).get("__init__")
         if inspect.getdoc(own) and own.__doc__:
             yield from told(own)
@@ -71,15 +77,27 @@ def entry(module: str, name: str) -> Iterator[str]:
 
 
 def members(cls: type) -> dict[str, Any]:
-    """What a class, and those of ours that it derives from, offer: methods and properties."""
-    found: dict[str, Any] = {}
-    for kind in reversed(cls.__mro__):
-        if not kind.__module__.startswith(("qcore", "qctl")):
-            continue
-        for name, value in vars(kind).items():
-            if not name.startswith("_") and not inspect.ismemberdescriptor(value) and hasattr(value, "__get__"):
-                found[name] = value
-    return found
+    """What a class offers: its methods and properties, and those of bases of ours that have no entry of their own."""
+    kinds = [kind for kind in cls.__mro__ if kind.__module__.startswith(("qcore", "qctl"))]
+    return {
+        name: value
+        for kind in reversed(kinds)
+        if kind is cls or kind not in _public()
+        for name, value in vars(kind).items()
+        if not name.startswith("_") and not inspect.ismemberdescriptor(value) and hasattr(value, "__get__")
+    }
+
+
+def bases(cls: type) -> list[str]:
+    """The public classes that a class derives from directly, which tell the rest of what it offers."""
+    return [base.__name__ for base in cls.__bases__ if base in _public()]
+
+
+@cache
+def _public() -> frozenset[type]:
+    """The classes that have an entry on the page of a module."""
+    things = (getattr(import_module(module), name) for module in MODULES for name in import_module(module).__all__)
+    return frozenset(thing for thing in things if inspect.isclass(thing))
 
 
 def told(thing: Any) -> Iterator[str]:
@@ -128,7 +146,7 @@ def _signature(name: str, thing: Any) -> str:
     except (TypeError, ValueError):  # one that C code builds
         return ""
     line = f"{name}{signature}".replace("'", "")
-    return line if len(line) <= 100 else _broken(name, signature)
+    return line if len(line) <= _WIDEST else _broken(name, signature)
 
 
 def _broken(name: str, signature: inspect.Signature) -> str:

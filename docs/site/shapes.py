@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +52,30 @@ def _type(field: Any) -> str:
     """The type of a field in words."""
     if not isinstance(field, dict):
         return "any"
-    if "$ref" in field:
-        name = field["$ref"].removesuffix(".json")
-        return f"[{name}](#{name.replace('.', '')})" if "/" not in name and "#" not in name else "object"
-    if "const" in field:
-        return f"`{field['const']}`"
-    if "enum" in field:
-        return ", ".join("null" if one is None else f"`{one}`" for one in field["enum"])
-    if "oneOf" in field or "anyOf" in field:
-        return " or ".join(_type(one) for one in field.get("oneOf", field.get("anyOf")))
+    for key, words in _FORMS.items():
+        if key in field:
+            return words(field[key])
     kind = field.get("type", "any")
     if kind == "array":
         return f"array of {_type(field.get('items', {}))}"
     return kind if isinstance(kind, str) else " or ".join(kind)
+
+
+def _named(reference: str) -> str:
+    """A link to the shape that a reference names."""
+    name = reference.removesuffix(".json")
+    return f"[{name}](#{name.replace('.', '')})" if name.isidentifier() or "." in name else "object"
+
+
+def _any_of(fields: list[Any]) -> str:
+    return " or ".join(_type(one) for one in fields)
+
+
+_FORMS: dict[str, Callable[[Any], str]] = {
+    "$ref": _named,
+    "const": lambda value: f"`{value}`",
+    "enum": lambda values: ", ".join("null" if one is None else f"`{one}`" for one in values),
+    "oneOf": _any_of,
+    "anyOf": _any_of,
+}
+"""What a field may say in place of a type, and how that reads."""
