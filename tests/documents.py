@@ -8,6 +8,7 @@ How a document says what to do with a block, by what follows its fence:
 * `console`: lines that begin with `$ ` are run; below each stands what it prints. A line `…` stands for any
   number of lines, `…` within one for any characters.
 * A comment `<!-- not run: why -->` before a block leaves it out; other languages are never run.
+* After `<!-- run with redis -->` a block runs by itself, with an empty store of that kind where it sets `QCTL_URL`.
 
 The blocks of one document run from top to bottom in one empty folder; `$ cd folder` alone goes on in another.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ DOCUMENTS = [
     *sorted(ROOT.glob("examples/**/*.md")),
 ]
 FENCE = re.compile(
-    r"^(?:<!-- not run: (?P<skip>[^\n]+) -->\n+)?"
+    r"^(?:<!-- (?:not run: (?P<skip>[^\n]+)|run with (?P<store>\w+)) -->\n+)?"
     r"```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )
@@ -48,6 +50,8 @@ class Block(NamedTuple):
     body: str
     left_out: str | None
     """Why it is not run; None where it is."""
+    store: str | None
+    """The kind of store that it runs with by itself; None where it runs with the others."""
 
 
 def name(document: Path) -> str:
@@ -61,12 +65,17 @@ def all_blocks(document: Path) -> Iterator[Block]:
     for found in FENCE.finditer(text):
         if found["title"] or found["language"] in RUNNABLE:
             line = text.count("\n", 0, found.start("body"))
-            yield Block(line, found["language"], found["title"], found["body"], found["skip"])
+            yield Block(line, found["language"], found["title"], found["body"], found["skip"], found["store"])
 
 
 def blocks(document: Path) -> Iterator[Block]:
-    """The blocks of a document that are to be written or run."""
-    return (block for block in all_blocks(document) if block.left_out is None)
+    """The blocks of a document that are to be written or run, one after the other."""
+    return (block for block in all_blocks(document) if block.left_out is None and block.store is None)
+
+
+def served_blocks(document: Path) -> Iterator[Block]:
+    """The blocks of a document that each run by itself, with a store."""
+    return (block for block in all_blocks(document) if block.store is not None)
 
 
 def run_block(block: Block, folder: Path, programs: Path = HERE) -> Path:
@@ -97,6 +106,13 @@ def run_block(block: Block, folder: Path, programs: Path = HERE) -> Path:
                 f"line {block.line}: `{command}` printed\n{printed}\nand not\n{expected}"
             )
     return folder
+
+
+def with_store(block: Block, url: str) -> Block:
+    """A block that uses the store at `url` in place of the one that it names."""
+    body, times = re.subn(r"(?<=QCTL_URL=)\S+", lambda _: shlex.quote(url), block.body)
+    assert times == 1, f"line {block.line}: it sets no QCTL_URL, or more than one"
+    return block._replace(body=body)
 
 
 def run(command: list[str], folder: Path, block: Block, programs: Path) -> str:

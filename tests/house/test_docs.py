@@ -11,7 +11,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import DOCUMENTS, ROOT, all_blocks, blocks, comparable, console_steps, expected_pattern, name, run_block
+from documents import (
+    DOCUMENTS,
+    ROOT,
+    Block,
+    all_blocks,
+    blocks,
+    comparable,
+    console_steps,
+    expected_pattern,
+    name,
+    run_block,
+    served_blocks,
+    with_store,
+)
+from fakes.store import fresh_url
 
 from qcore.config.options import CONNECTION, OPTIONS, SUPERVISOR
 from qctl.main import ALIASES, COMMANDS
@@ -41,6 +55,22 @@ def test_blocks_run(document: Path, tmp_path: Path) -> None:
         folder = run_block(block, folder)
 
 
+SERVED = [pytest.param(block, id=f"{name(path)}:{block.line}") for path in DOCUMENTS for block in served_blocks(path)]
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.parametrize("block", SERVED)
+def test_a_block_runs_with_its_store(block: Block, tmp_path: Path) -> None:
+    run_block(with_store(block, fresh_url(str(block.store), tmp_path)), tmp_path)
+
+
+def test_a_block_with_a_store_gets_it(tmp_path: Path) -> None:
+    block = Block(1, "shell", None, "export QCTL_URL=redis://localhost:6379/0\nqctl migrate\n", None, "redis")
+    run_block(with_store(block, f"sqlite:///{tmp_path}/own.db"), tmp_path)
+    assert (tmp_path / "own.db").exists()
+
+
 def test_every_block_that_can_be_run_is_run() -> None:
     """Counted line by line, so that no fence escapes by its form: indented, with tildes, under another name."""
     opened = re.compile(
@@ -51,7 +81,8 @@ def test_every_block_that_can_be_run_is_run() -> None:
     left_out = {
         name(document): [one.left_out for one in all_blocks(document) if one.left_out] for document in DOCUMENTS
     }
-    assert {document: run[document] + len(left_out[document]) for document in found} == found
+    served = {name(document): len(list(served_blocks(document))) for document in DOCUMENTS}
+    assert {one: run[one] + served[one] + len(left_out[one]) for one in found} == found
     assert {why for reasons in left_out.values() for why in reasons} == REASONS
     assert sum(run.values()) > 150
 
