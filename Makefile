@@ -116,7 +116,8 @@ picture: $(READY) ## Draw the README's picture anew from a real run
 	@$(BIN)/python docs/images/draw.py
 
 docs: $(READY) ## The documentation as a site, in build/docs; a link that leads nowhere fails
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@said=$$(NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1) || { echo "$$said"; exit 1; }
+	@echo build/docs/index.html
 
 docs-serve: $(READY) ## The documentation at http://127.0.0.1:8001, built anew as it is written
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001

@@ -6,6 +6,7 @@ import html
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,11 +28,23 @@ ELSEWHERE = re.compile(r"""<(?:link|script|img|iframe|source)\b[^>]*\b(?:href|sr
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built: a warning is an error."""
     folder = tmp_path_factory.mktemp("site")
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    ended = subprocess.run(build, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout + ended.stderr) == (0, "")
+    ended = build(ROOT, folder)
+    assert ended.returncode == 0, ended.stdout
     return folder
+
+
+def build(root: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site of the repository at `root`, strictly."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    return subprocess.run(
+        command,
+        cwd=root,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 def headings(page: Path, level: int) -> list[str]:
@@ -102,3 +115,27 @@ def test_the_reference_holds_every_json_shape_with_its_fields(site: Path) -> Non
         properties = schema.get("properties", {})
         assert isinstance(properties, dict)
         assert set(properties) <= fields, name
+
+
+@pytest.mark.parametrize(
+    ("document", "line", "said"),
+    [
+        ("docs/top.md", "[x](nowhere.md)", "nowhere.md"),
+        ("docs/top.md", "[x](../nowhere.py)", "nowhere.py"),
+        ("docs/top.md", "[x](states.md#nowhere)", "#nowhere"),
+        ("README.md", "[x](docs/nowhere.md)", "nowhere.md"),
+        ("docs/unlisted.md", "# In no navigation", "unlisted.md"),
+    ],
+)
+def test_a_mistake_fails_the_build(document: str, line: str, said: str, tmp_path: Path) -> None:
+    for name in ("docs", "examples", "snapshots"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "CHANGELOG.md", "LICENSE", "mkdocs.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    with (tmp_path / document).open("a", encoding="utf-8") as page:
+        page.write(f"\n{line}\n")
+
+    ended = build(tmp_path, tmp_path / "site")
+    assert ended.returncode == 1, ended.stdout
+    assert "Aborted with 1 warnings" in ended.stdout
+    assert any(said in text for text in ended.stdout.split("WARNING")[1:])
