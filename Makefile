@@ -115,6 +115,13 @@ snapshots: $(READY) ## Write the golden files anew; review what changed
 picture: $(READY) ## Draw the README's picture anew from a real run
 	@$(BIN)/python docs/images/draw.py
 
+docs: $(READY) ## The documentation as a site, in build/docs; a link that leads nowhere fails
+	@said=$$(NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1) || { echo "$$said"; exit 1; }
+	@echo build/docs/index.html
+
+docs-serve: $(READY) ## The documentation at http://127.0.0.1:8001, built anew as it is written
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001
+
 build: $(READY) ## The wheel and the source archive, in dist/
 	@$(BIN)/python -m build --outdir dist . >/dev/null
 	@ls dist
@@ -166,6 +173,6 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 	@$(DEMO)/bin/python $(PIP) install .
 	@touch $@
 
-.PHONY: help setup demo test test-again check lint types imports quick faults faults-again chaos mutants fmt snapshots picture build clean \
+.PHONY: help setup demo test test-again check lint types imports quick faults faults-again chaos mutants fmt snapshots picture docs docs-serve build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
   bench bench-workers bench-prices bench-flows bench-screens bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,6 +15,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from documents import all_blocks, run_block
 
 ROOT = Path(__file__).parents[2]
 JOBS = """
@@ -126,3 +128,18 @@ def test_a_new_project_is_tested_and_works(programs: Path, tmp_path: Path) -> No
     told = run("bash", "-euc", block, cwd=tmp_path / "shop", programs=programs)
     assert '"outcome": "completed"' in told
     assert told.splitlines()[-1].split("\t")[:2] == ["default", "false"]
+
+
+def test_the_tutorial_runs_from_nothing_but_the_wheel(built: Path, tmp_path: Path) -> None:
+    """In an empty folder: its own lines install, then each of its commands prints what the page says."""
+    [wheel] = built.glob("*.whl")
+    shutil.copy(wheel, tmp_path)
+    install, *steps = all_blocks(ROOT / "docs" / "tutorial.md")
+    assert wheel.name in install.body
+    run("bash", "-euc", install.body, cwd=tmp_path)
+
+    folder, programs = tmp_path, tmp_path / ".venv" / "bin"
+    assert len(steps) > 8
+    assert all(step.left_out is None for step in steps)
+    for step in steps:
+        folder = run_block(step, folder, programs)
