@@ -18,6 +18,7 @@ from qcore.records import (
     Page,
     QueueCounts,
     QueueDefinition,
+    Restored,
     StoredJob,
     StoreFacts,
     WorkerRecord,
@@ -130,9 +131,9 @@ class NullDriver:
         del queue
         return False
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop nothing."""
-        del queue, limit
+        del queue, limit, token
         return 0
 
     def retry(self, ids: Sequence[str]) -> Sequence[str]:
@@ -140,10 +141,15 @@ class NullDriver:
         del ids
         return ()
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
         """Drop nothing."""
-        del ids
+        del ids, token
         return ()
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring nothing back."""
+        del token, cursor, limit
+        return Restored()
 
     def flush(
         self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"

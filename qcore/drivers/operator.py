@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from qcore.limits import Limit
-from qcore.records import QueueDefinition, WorkerRecord
+from qcore.records import QueueDefinition, Restored, WorkerRecord
 
 
 class Change(NamedTuple):
@@ -36,8 +36,13 @@ class Operator(Protocol):
         """Let the queue give jobs again; whether it had been paused."""
         ...
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop up to `limit` waiting jobs of the queue (pending, delayed, retrying; none that is leased).
+
+        Args:
+            queue: whose.
+            limit: jobs.
+            token: under which they are kept for `base.DROPPED_KEPT_S`, for `restore`; None: for good.
 
         Returns:
             Jobs dropped; call again until it is 0.
@@ -54,8 +59,22 @@ class Operator(Protocol):
         """
         ...
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop failed jobs for good; returns the ids dropped."""
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
+        """Drop failed jobs, for good or kept under a token as `clear` does; returns the ids dropped."""
+        ...
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring back about `limit` jobs that were dropped under a token: as new ones, past any capacity.
+
+        Their ids, payloads, priorities and tags are those they had; no try is charged and no error kept. One that
+        waited is due when it was, one that had failed is due now. One whose unique lock another job holds, that
+        belonged to a flow, or whose id is in use stays dropped, and may be asked for again until its time is over.
+
+        Args:
+            token: that `clear` or `forget` was given.
+            cursor: `cursor` of the step before.
+            limit: jobs that are looked at, 1 to 1,000; a store may look at some more.
+        """
         ...
 
     def flush(

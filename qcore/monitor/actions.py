@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -18,7 +19,7 @@ from qcore.manager.failures import Act, act_on_found, act_on_ids, pieces, put_ba
 from qcore.monitor.rotation import Rotation
 from qcore.monitor.selection import Selection
 from qcore.monitor.snapshots import JobSnapshot
-from qcore.states import JobState
+from qcore.states import JobState, Refusal
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
@@ -31,6 +32,11 @@ CANCELLABLE = ("delayed", "pending", "retrying", "processing")
 _SAMPLE = 3
 COMMANDS = ("pause", "continue", "restart", "terminate")
 """What a worker can be told."""
+
+
+def new_token() -> str:
+    """Make a token under which jobs are dropped, so that `restore` can bring them back within a day."""
+    return secrets.token_hex(5)
 
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,15 +77,37 @@ class Actions:
         """Put back every failed job that matches, or a queue's, or the newest `limit` of them."""
         return self._matching(_on(queue) & where, limit, put_back)
 
-    def forget(self, ids: Sequence[str]) -> ActionResult:
-        """Drop these failed jobs for good."""
-        return self._each(ids, lambda store, some: store.forget(some))
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> ActionResult:
+        """Drop these failed jobs, under a token (see `new_token`) or for good."""
+        return self._each(ids, lambda store, some: store.forget(some, token=token))
 
     def forget_all(
-        self, queue: str | None = None, limit: int | None = None, *, where: Filter = EVERY_JOB
+        self,
+        queue: str | None = None,
+        limit: int | None = None,
+        *,
+        where: Filter = EVERY_JOB,
+        token: str | None = None,
     ) -> ActionResult:
-        """Drop every failed job that matches, or a queue's, or the newest `limit` of them."""
-        return self._matching(_on(queue) & where, limit, lambda store, some: store.forget(some))
+        """Drop every failed job that matches, or a queue's, or the newest `limit` of them; see `forget`."""
+        return self._matching(_on(queue) & where, limit, lambda store, some: store.forget(some, token=token))
+
+    def restore(self, token: str) -> ActionResult:
+        """Bring back, as new pending jobs, what was dropped under a token within the last day, wherever it was.
+
+        Returns:
+            `failed` names those that stay dropped; nothing matched where nothing is known of the token.
+        """
+        restored, refused = 0, dict[str, Refusal]()
+        for store in self._stores():
+            cursor, is_over = None, False
+            while not is_over:
+                step = store.restore(token, cursor=cursor)
+                restored += len(step.ids)
+                refused.update(step.refused)
+                cursor, is_over = step.cursor, step.cursor is None
+        failed = tuple((job_id, reason.value) for job_id, reason in sorted(refused.items()))
+        return ActionResult(matched=restored + len(failed), changed=restored, failed=failed)
 
     def preview(self, where: Filter, views: Sequence[str], limit: int | None = None) -> ActionResult:
         """Count the jobs of these states that match, with a few as a sample; changes nothing.
@@ -119,11 +147,11 @@ class Actions:
             return ActionResult(matched=count, changed=count)
         return self.preview(parse(f"ended<{instant(before_us).isoformat()}"), [view])
 
-    def clear(self, queue: str, *, dry_run: bool = False) -> ActionResult:
-        """Drop every waiting job of a queue; those that run are left alone."""
+    def clear(self, queue: str, *, dry_run: bool = False, token: str | None = None) -> ActionResult:
+        """Drop every waiting job of a queue, under a token or for good; those that run are left alone."""
         store = self._store(queue)
         if not dry_run:
-            count = until_none(lambda: store.clear(queue))
+            count = until_none(lambda: store.clear(queue, token=token))
             return ActionResult(matched=count, changed=count)
         waiting = sum(one.pending + one.delayed + one.retrying for one in store.counts([queue]))
         return ActionResult(matched=waiting, changed=0, dry_run=True)

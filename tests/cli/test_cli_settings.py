@@ -13,6 +13,7 @@ CHANGING = [
     ["dispatch", "shop:Add", "[1]"],
     ["retry", "all"],
     ["forget", "x"],
+    ["restore", "x"],
     ["flush", "--yes"],
     ["clear", "default", "--yes"],
     ["pause", "default"],

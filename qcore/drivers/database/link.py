@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from qcore.drivers.database.connections import Connections
 from qcore.drivers.database.dialects import dialect_for
 from qcore.drivers.database.dialects.base import Trouble
+from qcore.drivers.database.dropping import Dropping
 from qcore.drivers.database.flowing import Flowing
 from qcore.drivers.database.limiting import Limiting
 from qcore.drivers.database.locking import Locking
@@ -82,6 +83,11 @@ class Link:
     def locking(self) -> Locking:
         """How jobs take keys and free them."""
         return Locking(self)
+
+    @cached_property
+    def dropping(self) -> Dropping:
+        """What was dropped, and can be brought back."""
+        return Dropping(self)
 
     @cached_property
     def measuring(self) -> Measuring:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qcore.drivers.operator import Change
     from qcore.flows import Flow
     from qcore.limits import Limit
-    from qcore.records import QueueDefinition
+    from qcore.records import QueueDefinition, Restored
 
 _encode = msgspec.json.Encoder().encode
 
@@ -74,7 +74,7 @@ class DatabaseOperator:
 
         return self._link.run(resume)
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop up to `limit` waiting jobs of the queue; returns how many."""
 
         def clear(connection: Connection) -> int:
@@ -82,6 +82,7 @@ class DatabaseOperator:
             for statement in (self._operations.ready, self._operations.delayed):
                 ids = statement.run(connection, queue=queue, most=limit - dropped).scalars()
                 if ids:
+                    self._link.dropping.keep_waiting(connection, token, ids)
                     told = self._flows_of(connection, ids)
                     self._link.statements.drop.run(connection, ids=self._link.dialect.pack(ids))
                     self._link.locking.free(connection, ids)
@@ -111,18 +112,23 @@ class DatabaseOperator:
 
         return self._link.run(retry)
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop failed jobs for good; returns the ids dropped."""
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
+        """Drop failed jobs, for good or kept under a token; returns the ids dropped."""
         if not ids:
             return []
 
         def forget(connection: Connection) -> Sequence[str]:
             failed = self._failed(connection, ids)
             if failed:
+                self._link.dropping.keep_failed(connection, token, list(failed))
                 self._operations.forget.run(connection, ids=self._link.dialect.pack(list(failed)))
             return [job_id for job_id in dict.fromkeys(ids) if job_id in failed]
 
         return self._link.run(forget)
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring back jobs that were dropped under a token; see `Operator.restore`."""
+        return self._link.run(lambda connection: self._link.dropping.restore(connection, token, cursor or "", limit))
 
     def flush(
         self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"

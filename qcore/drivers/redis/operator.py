@@ -9,6 +9,8 @@ from qcore.drivers.base import WORKER_KEPT_TERMS
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.wire import pack
 from qcore.limits import pack_own
+from qcore.records import Restored
+from qcore.states import Refusal
 
 if TYPE_CHECKING:
     from qcore.drivers.operator import Change
@@ -48,17 +50,27 @@ class RedisOperator:
         """Let the queue give jobs again; whether it had been paused."""
         return bool(self._server.run(script("resume"), [queue]))
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop up to `limit` waiting jobs of the queue; returns how many."""
-        return int(self._server.run(script("clear"), [queue, limit]))
+        return int(self._server.run(script("clear"), [queue, limit, token or ""]))
 
     def retry(self, ids: Sequence[str]) -> Sequence[str]:
         """Put failed jobs back as pending; returns the ids put back."""
         return self._each("retry", ids)
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop failed jobs for good; returns the ids dropped."""
-        return self._each("forget", ids)
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
+        """Drop failed jobs, for good or kept under a token; returns the ids dropped."""
+        return self._each("forget", ids, token or "")
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring back jobs that were dropped under a token; see `Operator.restore`."""
+        after, ids, *refused = self._server.run(script("restore"), [token, cursor or "0", limit])
+        reasons = zip((Refusal.MEMBER, Refusal.TAKEN, Refusal.LOCKED), refused, strict=True)
+        return Restored(
+            tuple(job_id.decode() for job_id in ids),
+            tuple((job_id.decode(), reason) for reason, some in reasons for job_id in some),
+            None if after == b"0" else after.decode(),
+        )
 
     def flush(
         self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"

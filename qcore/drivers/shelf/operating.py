@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qcore.drivers.shelf.shelf import Shelf
     from qcore.flows import Flow
     from qcore.limits import Limit
-    from qcore.records import QueueDefinition, WorkerRecord
+    from qcore.records import QueueDefinition, Restored, WorkerRecord
 
 
 class Operating:
@@ -64,13 +64,14 @@ class Operating:
             self._shelf.ring()
             return True
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop up to `limit` waiting jobs of the queue; returns how many."""
         with self._shelf.lock:
             now_us = self._shelf.now()
             lane = self._shelf.lanes.get(queue)
             waiting = lane.by_due.smallest(limit) if lane is not None else []
             entries = [self._shelf.entries[job_id] for _, _, job_id in waiting]
+            self._shelf.dropped.keep(token, entries, now_us)
             for entry in entries:
                 self._shelf.drop(entry, now_us)
             self._tell_flows(entries, now_us)
@@ -90,14 +91,22 @@ class Operating:
             self._shelf.ring()
             return failed
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop failed jobs for good; returns the ids dropped."""
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
+        """Drop failed jobs, for good or kept under a token; returns the ids dropped."""
         with self._shelf.lock:
             now_us = self._shelf.now()
             failed = self._failed(ids)
+            self._shelf.dropped.keep(token, [self._shelf.entries[job_id] for job_id in failed], now_us)
             for job_id in failed:
                 self._shelf.drop(self._shelf.entries[job_id], now_us)
             return failed
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring back jobs that were dropped under a token; see `Operator.restore`."""
+        with self._shelf.lock:
+            restored = self._shelf.dropped.restore(token, cursor or "", limit, self._shelf.now())
+            self._shelf.ring()
+            return restored
 
     def flush(
         self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S
 from qcore.drivers.claims import Holder, end_of, kind_of
+from qcore.drivers.shelf.dropped import Dropped
 from qcore.drivers.shelf.entry import Entry
 from qcore.drivers.shelf.flows import Flows
 from qcore.drivers.shelf.lane import Lane
@@ -47,6 +48,7 @@ class Shelf:
         self.locks = Locks()
         self.limits = Limits()
         self.flows = Flows(self)
+        self.dropped = Dropped(self)
         self.measures = Measures(is_on=settings.metrics)
         self.leases = Ordered()
         """All leases: the one that lapses first, first."""
