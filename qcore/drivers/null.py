@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qcore.clock import SystemClock
 from qcore.drivers.base import Capabilities
-from qcore.drivers.operator import Change
+from qcore.drivers.operator import Change, Move
 from qcore.envelope import Started, StartVerdict
 from qcore.errors import ConfigurationError
 from qcore.flows import FlowPage
@@ -136,9 +136,19 @@ class NullDriver:
         del queue, limit, token
         return 0
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+    def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
         """Put nothing back."""
-        del ids
+        del ids, delays_us
+        return ()
+
+    def release(self, ids: Sequence[str], *, delay_us: int = 0) -> Sequence[str]:
+        """Change nothing."""
+        del ids, delay_us
+        return ()
+
+    def move(self, moves: Sequence[Move]) -> Sequence[str]:
+        """Change nothing."""
+        del moves
         return ()
 
     def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:

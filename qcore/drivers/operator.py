@@ -17,6 +17,18 @@ class Change(NamedTuple):
     new: bytes
 
 
+class Move(NamedTuple):
+    """One job that is to go to another queue."""
+
+    id: str
+    queue: str
+    """Where it is to go."""
+    old: bytes
+    """Its payload."""
+    new: bytes
+    """The payload that says so."""
+
+
 class Operator(Protocol):
     """What a person, or code on their behalf, does to a store. In bounded steps that return counts."""
 
@@ -49,10 +61,14 @@ class Operator(Protocol):
         """
         ...
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
-        """Put failed jobs back as pending: no tries charged, due now, their errors kept; past any capacity.
+    def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
+        """Put failed jobs back as pending: no tries charged, their errors kept; past any capacity.
 
         A unique job takes its lock again if that is free, and else comes back without one.
+
+        Args:
+            ids: of the jobs.
+            delays_us: by id, how long from now a job is to wait; those that are not named are due now.
 
         Returns:
             Ids put back; those that are not in the failed store are left out.
@@ -87,6 +103,27 @@ class Operator(Protocol):
             before_us: when they ended at the latest; any time if None.
             limit: jobs.
             view: `failed`, `completed` or `cancelled`: how they ended.
+        """
+        ...
+
+    def release(self, ids: Sequence[str], *, delay_us: int = 0) -> Sequence[str]:
+        """Let jobs that wait be due so long from now, sooner or later than they were; their tries stay.
+
+        With no delay one that is due already keeps its place.
+
+        Returns:
+            Ids of those that waited; what runs or has ended is left out.
+        """
+        ...
+
+    def move(self, moves: Sequence[Move]) -> Sequence[str]:
+        """Let jobs that wait, or have failed, go to other queues, past any capacity; all else about them stays.
+
+        Args:
+            moves: at most 1,000, each of another job.
+
+        Returns:
+            Ids moved; those that run, have ended otherwise or have another payload by now are left out.
         """
         ...
 

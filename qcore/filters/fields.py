@@ -145,6 +145,7 @@ FIELDS = _listed(
     Field("host", Kind.NAME, _hosts, "the host of that worker"),
     Field("error", Kind.TEXT, lambda job, *_: _some(job.error), "a part of its last error"),
     Field("exception", Kind.NAME, _exceptions, "the class of its last error"),
+    Field("fingerprint", Kind.NAME, lambda job, *_: _some(job.fingerprint), "what its last error is told apart by"),
     Field(ARGUMENTS, Kind.NAME, _arguments, "args.NAME, args.0, args.user.id; args alone is any", in_payload=True),
     Field("tries", Kind.NUMBER, lambda job, *_: job.attempts, "tries charged so far"),
     Field("crashes", Kind.NUMBER, lambda job, *_: job.crashes, "workers that died under it"),

@@ -99,6 +99,8 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     worker: str | None
     tags: tuple[str, ...]
     error: str | None
+    fingerprint: str | None = None
+    """What errors have in common that are one and the same trouble; see `fingerprints.fingerprint`."""
     failures: tuple[FailureSnapshot, ...] = ()
     arguments: str | None = None
     payload: dict[str, Any] | None = None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from qcore.filters import Filter
     from qcore.monitor.actions import ActionResult
+    from qcore.monitor.moving import Again
     from qcore.monitor.snapshots import JobSnapshot
     from qctl.context import Invocation
 
@@ -29,12 +30,17 @@ _SAMPLE = 3
 _PAGE = 1000
 
 
-def retry_all(call: Invocation, chosen: Filter, limit: int | None, *, dry_run: bool) -> Exit:
+def retry_all(
+    call: Invocation, chosen: Filter, limit: int | None, *, dry_run: bool, again: Again | None = None
+) -> Exit:
     """Retry every failed job that matches, or the newest `limit`; never asks."""
+    from qcore.monitor.moving import AT_ONCE
+
     require_some_state(chosen, FAILED)
     if dry_run:
         return tell_selected(call, "qctl.retry/1", "retried", preview(call, chosen, FAILED, limit))
-    return tell_selected(call, "qctl.retry/1", "retried", call.actions.retry_all(limit=limit, where=chosen))
+    result = call.actions.retry_all(limit=limit, where=chosen, again=again or AT_ONCE)
+    return tell_selected(call, "qctl.retry/1", "retried", result)
 
 
 def forget_all(call: Invocation, chosen: Filter, limit: int | None, *, dry_run: bool, token: str | None = None) -> Exit:

@@ -58,7 +58,8 @@ def run(  # noqa: PLR0913, PLR0917  each flag is a parameter
     search: Search = None,
     where: Where = None,
     group_by: Annotated[
-        str | None, typer.Option("--group-by", metavar="WHAT", help="Count them by exception, job or queue.")
+        str | None,
+        typer.Option("--group-by", metavar="WHAT", help="Count them by exception, fingerprint, job or queue."),
     ] = None,
     fail_if_any: Annotated[bool, typer.Option("--fail-if-any", help="Exit 20 where there are some.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Put all that match back in their queues.")] = False,

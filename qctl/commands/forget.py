@@ -2,8 +2,9 @@
 
 import typer
 
-from qctl.commands.bulk import count_given, forget_all, tell_selected, token_unless, undo_by
-from qctl.commands.choosing import read_ids, require_ids, require_writable
+from qctl.commands.bulk import FAILED, count_given, forget_all, tell_selected, token_unless, undo_by
+from qctl.commands.choosing import require_ids, require_writable
+from qctl.commands.ranges import ids_of
 from qctl.commands.selecting import DryRun, ForGood, Ids, Limit, Where, filter_of
 from qctl.context import Invocation
 from qctl.exits import Exit
@@ -35,6 +36,6 @@ def run(
     if where is not None and not ids:
         return forget_all(call, filter_of(where), limit, dry_run=dry_run, token=token)
     require_ids(ids, is_selected=where is not None or limit is not None)
-    chosen = read_ids(ids or ())
+    chosen = ids_of(call, ids or (), FAILED)
     result = count_given(call, chosen) if dry_run else call.actions.forget(chosen, token=token)
     return tell_selected(call, "qctl.forget/1", "forgotten", result, undo_by(token, result))

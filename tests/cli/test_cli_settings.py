@@ -14,6 +14,8 @@ CHANGING = [
     ["retry", "all"],
     ["forget", "x"],
     ["restore", "x"],
+    ["release", "x"],
+    ["move", "x", "--to", "y"],
     ["flush", "--yes"],
     ["clear", "default", "--yes"],
     ["pause", "default"],

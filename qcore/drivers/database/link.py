@@ -21,6 +21,7 @@ from qcore.drivers.database.flowing import Flowing
 from qcore.drivers.database.limiting import Limiting
 from qcore.drivers.database.locking import Locking
 from qcore.drivers.database.measuring import Measuring
+from qcore.drivers.database.moving import Moving
 from qcore.drivers.database.prepared import execute
 from qcore.drivers.database.schema import Tables
 from qcore.drivers.database.upgrade import Upgrade
@@ -88,6 +89,11 @@ class Link:
     def dropping(self) -> Dropping:
         """What was dropped, and can be brought back."""
         return Dropping(self)
+
+    @cached_property
+    def moving(self) -> Moving:
+        """How an operator moves jobs."""
+        return Moving(self)
 
     @cached_property
     def measuring(self) -> Measuring:

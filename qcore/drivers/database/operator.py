@@ -15,12 +15,12 @@ from qcore.flows import StepState
 from qcore.limits import pack_own
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from qcore.drivers.database.link import Link
-    from qcore.drivers.operator import Change
+    from qcore.drivers.operator import Change, Move
     from qcore.flows import Flow
     from qcore.limits import Limit
     from qcore.records import QueueDefinition, Restored
@@ -92,7 +92,7 @@ class DatabaseOperator:
 
         return self._link.run(clear)
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+    def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
         """Put failed jobs back as pending; returns the ids put back."""
         if not ids:
             return []
@@ -103,6 +103,9 @@ class DatabaseOperator:
                 names = self._link.dialect.pack(list(failed))
                 told = self._link.flowing.say.flows_of_failed.run(connection, ids=names).all()
                 self._operations.restore.run(connection, ids=names)
+                self._link.moving.put_off(
+                    connection, {one: us for one, us in (delays_us or {}).items() if one in failed}
+                )
                 self._operations.forget.run(connection, ids=names)
                 self._link.locking.take_again(connection, list(failed))
                 if told:
@@ -111,6 +114,14 @@ class DatabaseOperator:
             return [job_id for job_id in dict.fromkeys(ids) if job_id in failed]
 
         return self._link.run(retry)
+
+    def release(self, ids: Sequence[str], *, delay_us: int = 0) -> Sequence[str]:
+        """Let jobs that wait be due so long from now; returns their ids."""
+        return self._link.run(lambda connection: self._link.moving.release(connection, ids, delay_us)) if ids else []
+
+    def move(self, moves: Sequence[Move]) -> Sequence[str]:
+        """Let jobs that wait, or have failed, go to other queues; returns their ids."""
+        return self._link.run(lambda connection: self._link.moving.move(connection, moves)) if moves else []
 
     def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
         """Drop failed jobs, for good or kept under a token; returns the ids dropped."""

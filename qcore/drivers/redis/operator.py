@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from qcore.drivers.base import WORKER_KEPT_TERMS
 from qcore.drivers.redis.scripts import script
-from qcore.drivers.redis.wire import pack
+from qcore.drivers.redis.wire import LAST_US, pack
 from qcore.limits import pack_own
 from qcore.records import Restored
 from qcore.states import Refusal
 
 if TYPE_CHECKING:
-    from qcore.drivers.operator import Change
+    from qcore.drivers.operator import Change, Move
     from qcore.drivers.redis.server import Argument, Server
     from qcore.limits import Limit
     from qcore.records import QueueDefinition, WorkerRecord
@@ -54,9 +54,21 @@ class RedisOperator:
         """Drop up to `limit` waiting jobs of the queue; returns how many."""
         return int(self._server.run(script("clear"), [queue, limit, token or ""]))
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+    def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
         """Put failed jobs back as pending; returns the ids put back."""
-        return self._each("retry", ids)
+        named = {job_id: min(delay_us, LAST_US) for job_id, delay_us in (delays_us or {}).items()}
+        return self._each("retry", ids, pack(named))
+
+    def release(self, ids: Sequence[str], *, delay_us: int = 0) -> Sequence[str]:
+        """Let jobs that wait be due so long from now; returns their ids."""
+        return self._each("release", ids, str(min(delay_us, LAST_US)))
+
+    def move(self, moves: Sequence[Move]) -> Sequence[str]:
+        """Let jobs that wait, or have failed, go to other queues; returns their ids."""
+        if not moves:
+            return []
+        arguments: list[Argument] = [part for move in moves for part in move]
+        return [job_id.decode() for job_id in self._server.run(script("move"), arguments)]
 
     def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
         """Drop failed jobs, for good or kept under a token; returns the ids dropped."""
@@ -127,7 +139,7 @@ class RedisOperator:
         """How long a worker may be silent before it is forgotten, and a command unheard."""
         return round(WORKER_KEPT_TERMS * self._server.settings.lease_s * 1_000_000)
 
-    def _each(self, verb: str, ids: Sequence[str], *before: str) -> list[str]:
+    def _each(self, verb: str, ids: Sequence[str], *before: str | bytes) -> list[str]:
         done: list[str] = []
         distinct = list(dict.fromkeys(ids))
         for first in range(0, len(distinct), _AT_ONCE):

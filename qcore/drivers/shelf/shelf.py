@@ -130,10 +130,16 @@ class Shelf:
         if state is not JobState.FAILED:
             self._trim(lane, state.value, now_us)
 
-    def restore(self, entry: Entry, now_us: int) -> None:
+    def carry(self, entry: Entry, envelope: Envelope, now_us: int) -> None:
+        """Let a job be in the queue that its new envelope names."""
+        self._lift(entry, now_us)
+        entry.envelope = envelope
+        self.lane(envelope.queue).put(entry, now_us)
+
+    def restore(self, entry: Entry, now_us: int, due_us: int) -> None:
         """Let a failed job begin anew; only its errors stay, and its lock if that is free."""
         self._lift(entry, now_us)
-        fresh = Entry(envelope=entry.envelope, state=JobState.PENDING, created_us=now_us, due_us=now_us)
+        fresh = Entry(envelope=entry.envelope, state=JobState.PENDING, created_us=now_us, due_us=due_us)
         fresh.history = entry.history
         self.entries[entry.id] = fresh
         self.lanes[entry.envelope.queue].put(fresh, now_us)

@@ -1,6 +1,6 @@
 -- Bring back what was dropped under a token, as new jobs: nothing charged, no errors kept, past any capacity. What
 -- belonged to a flow, whose id is in use, or whose lock another job holds stays as it is.
--- Uses: keys clock bulk job dropped locks bell waiting entries
+-- Uses: keys clock bulk job payload dropped locks bell waiting entries
 -- ARGV: token, where to go on ("0" at first), about how many to look at.
 -- Returns: where to go on ("0" when that was all), the ids brought back; those of a flow, those in use, those locked.
 -- Changes: dropped, jobs, payloads, waiting, priorities, wake, locks.
@@ -25,7 +25,7 @@ end
 
 local function bring_back(id, value, facts)
   local header = string.sub(value, DUE + 1)
-  local size = FACTS + tonumber(string.sub(header, 18, FACTS))
+  local size = facts_end(header)
   if string.byte(header, 17) == APART then
     payloads[#payloads + 1] = id
     payloads[#payloads + 1] = string.sub(header, size + 1)
