@@ -201,6 +201,15 @@ class NullDriver:
         del address, command
         return 0
 
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note nothing."""
+        del tags, monitored
+        return 0
+
+    def monitored_tags(self) -> Sequence[str]:
+        """Know of none."""
+        return ()
+
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note nothing."""
 

@@ -217,6 +217,15 @@ class Operator(Protocol):
         """
         ...
 
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note which tags somebody wants to keep an eye on, or no longer; returns for how many that changed anything.
+
+        Args:
+            tags: of jobs, 190 characters each at the most.
+            monitored: or no longer.
+        """
+        ...
+
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come; nothing happens if it runs no more."""
         ...

@@ -139,6 +139,7 @@ FIELDS = _listed(
     Field("queue", Kind.NAME, lambda job, *_: [job.queue], "its queue"),
     Field("state", Kind.STATE, lambda job, *_: [state_of(job)], " ".join(STATES)),
     Field("tag", Kind.NAME, lambda job, *_: job.tags, "one of its tags"),
+    Field("silenced", Kind.NAME, lambda job, *_: [_spelt(job.silenced)], "true where it completed and is silenced"),
     Field("tenant", Kind.NAME, _tenants, "its tenant", in_payload=True),
     Field("connection", Kind.NAME, lambda job, *_: [job.connection], "where it is stored"),
     Field("worker", Kind.NAME, lambda job, *_: _some(job.worker), "who runs it, or ran it last"),

@@ -15,6 +15,7 @@ import msgspec
 from qcore.clock import Clock, SystemClock, instant
 from qcore.filters import STATES, Filter
 from qcore.monitor.reading import snapshot
+from qcore.monitor.silence import Silence
 from qcore.monitor.snapshots import JobSnapshot, JobsPage
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Selection:
         self.is_judged = bool(chosen.rest)
         self.scanned_limit = False
         self._manager = manager
+        self._silence = Silence(manager.settings)
         self._rest = chosen.rest
         self._most = (SCAN_MOST if scan_most is None else scan_most) if self.is_judged or bounded else sys.maxsize
         self._left = self._most
@@ -162,7 +164,7 @@ class Selection:
 
     def _shown(self, job: StoredJob, connection: str, *, full: bool) -> JobSnapshot:
         keyring = self._manager.keyring(connection) if full else None
-        return snapshot(job, connection, keyring, now_us=self._now_us, full=full)
+        return self._silence.mark(snapshot(job, connection, keyring, now_us=self._now_us, full=full))
 
     def _cursor(self) -> str | None:
         """Where the next page begins: view, place of the last job looked at, and the page in hand of each source."""

@@ -193,6 +193,24 @@ class DatabaseOperator:
         free, values = (say.free_key, {}) if owner is None else (say.free_key_of, {"job_id": owner})
         return self._link.run(lambda connection: bool(free.run(connection, key=key, **values).rowcount))
 
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note which tags are monitored; returns for how many that changed anything."""
+
+        def mark(connection: Connection) -> int:
+            known = set(self._operations.tags.run(connection).scalars())
+            changed = sorted(set(tags) - known if monitored else set(tags) & known)
+            if changed and monitored:
+                self._operations.mark_tag.many(connection, [{"name": tag} for tag in changed])
+            elif changed:
+                self._operations.unmark_tags.run(connection, ids=self._link.dialect.pack(changed))
+            return len(changed)
+
+        return self._link.run(mark)
+
+    def monitored_tags(self) -> Sequence[str]:
+        """List the tags that somebody keeps an eye on, sorted."""
+        return sorted(self._link.read(lambda connection: self._operations.tags.run(connection).scalars()))
+
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come."""
         values = {"job_id": job_id, "percent": percent, "note": note}

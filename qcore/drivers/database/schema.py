@@ -10,6 +10,7 @@ jobs_slots      when a job may start that a limit sent away
 jobs_flows      batches, chains and graphs, with their counters and callbacks
 jobs_steps      members of them that wait for others, or for which others wait
 jobs_queues     what is known of a queue: its definition, its pause
+jobs_tags       tags that somebody monitors
 jobs_workers    workers as they last reported themselves
 jobs_commands   what is to be told to workers when they next report
 jobs_measures   what is measured of jobs in the last minutes, a row per writer so that no two wait for one
@@ -89,6 +90,7 @@ class Tables:
         self.counters = self._table("_counters", *_counter(dialect))
         self.measures = self._table("_measures", *_measure(dialect))
         self.history = self._table("_history", *_history(dialect))
+        self.tags = self._table("_tags", Column("name", dialect.name_type, primary_key=True))
         self.workers = self._table("_workers", *_worker(dialect))
         self.commands = self._table("_commands", *_command(dialect))
         self.version = self._table("_schema_version", Column("version_num", dialect.name_type, primary_key=True))

@@ -130,6 +130,10 @@ class RedisOperator:
         """Leave a command for workers; returns how many known ones it concerns, see `Operator.command`."""
         return int(self._server.run(script("command"), [address, command, self._kept_us]))
 
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note which tags are monitored; returns for how many that changed anything."""
+        return int(self._server.call("SADD" if monitored else "SREM", f"{self._server.root}tags", *tags)) if tags else 0
+
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come; nothing happens if it runs no more."""
         self._server.run(script("progress"), [job_id, pack((percent, note))])

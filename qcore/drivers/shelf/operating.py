@@ -238,6 +238,14 @@ class Operating:
         with self._shelf.lock:
             return self._shelf.registry.command(address, command, self._shelf.now())
 
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note which tags are monitored; returns for how many that changed anything."""
+        with self._shelf.lock:
+            known = self._shelf.tags
+            changed = set(tags) - known if monitored else set(tags) & known
+            self._shelf.tags ^= changed
+            return len(changed)
+
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come; nothing happens if it runs no more."""
         with self._shelf.lock:

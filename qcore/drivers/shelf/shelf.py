@@ -56,6 +56,8 @@ class Shelf:
         """The last request of each worker, and the jobs and tokens it got."""
         self.listeners: set[SimpleQueue[bool]] = set()
         """Waits under way, told whether to end; a `SimpleQueue` may be put to from a signal handler."""
+        self.tags: set[str] = set()
+        """Those that somebody monitors."""
         self.registry = Registry(settings.lease_s)
         self._now_us = 0  # a host's clock may step back; the store's does not
         self._results = Ordered()  # completed jobs that outlive the window for their result's sake

@@ -18,7 +18,7 @@ from qcore.limits import Limit
 from qcore.records import QueueDefinition
 
 pytestmark = pytest.mark.server
-FOR_GOOD = {"queues", "queue:<q>", "minutes", "minute:<m>"}
+FOR_GOOD = {"queues", "queue:<q>", "tags", "minutes", "minute:<m>"}
 
 
 def kinds(client: Any) -> dict[str, set[str]]:
@@ -63,6 +63,7 @@ def live(driver: Any, queue: str) -> None:
     (missed,) = worker.reserve(1)
     driver.settle([failed(missed)])
     driver.forget([missed.id], token=f"token of {queue}")
+    driver.mark_tags([f"tag of {queue}"], monitored=True)
     flow(driver, queue)
 
 

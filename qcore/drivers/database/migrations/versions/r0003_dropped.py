@@ -1,4 +1,4 @@
-"""What an operator dropped.
+"""What an operator dropped, and the tags that somebody monitors.
 
 Revision 0003, of 0002.
 """
@@ -20,7 +20,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table of what can be brought back."""
+    """Make the tables of what can be brought back, and of tags."""
     dialect: Dialect = context.config.attributes["dialect"]
     prefix: str = context.config.attributes["tables"].prefix
     dropped = op.create_table(
@@ -41,3 +41,4 @@ def upgrade() -> None:
         **dialect.table_options,
     )
     dialect.index(dropped, "dropped", ("dropped_us",)).create(op.get_bind())
+    op.create_table(f"{prefix}_tags", Column("name", dialect.name_type, primary_key=True), **dialect.table_options)
