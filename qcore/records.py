@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from qcore.limits import Limit, State, earliest, unpack_own, used
-from qcore.states import JobState, LockKind
+from qcore.states import JobState, LockKind, Refusal
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -128,6 +128,16 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 
     jobs: tuple[StoredJob, ...]
     next_cursor: str | None = None
+
+
+class Restored(msgspec.Struct, frozen=True, gc=False):
+    """What one step of bringing dropped jobs back did."""
+
+    ids: tuple[str, ...] = ()
+    refused: tuple[tuple[str, Refusal], ...] = ()
+    """Ids of those that stay dropped, and why; more than one step may tell of the same."""
+    cursor: str | None = None
+    """Where the next step begins; None when this was the last."""
 
 
 class LockRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):

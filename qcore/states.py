@@ -48,6 +48,14 @@ class LockKind(StrEnum):
     """When the attempt ends."""
 
 
+class Refusal(StrEnum):
+    """Why a job that was dropped does not come back."""
+
+    LOCKED = "another job holds its unique lock"
+    MEMBER = "it belonged to a batch, chain or graph"
+    TAKEN = "there is a job of this id"
+
+
 class Strategy(IntEnum):
     """How a limit counts what starts."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qcore.monitor import Metrics, Monitor
     from qcore.monitor.actions import Actions
     from qcore.monitor.flows import FlowMonitor
+    from qcore.monitor.tags import Tags
     from qctl.console.finding import OwnCommands
 
 FORMATS = ("table", "json", "ndjson", "csv", "plain", "name")
@@ -222,6 +223,13 @@ class Invocation:
         from qcore.monitor.flows import FlowMonitor
 
         return FlowMonitor(self.manager, self.flags.connection)
+
+    @cached_property
+    def tags(self) -> Tags:
+        """The tags of jobs."""
+        from qcore.monitor.tags import Tags
+
+        return Tags(self.manager, self.flags.connection)
 
     def actions_on(self, connection: str) -> Actions:
         """What an operator may do on one connection."""

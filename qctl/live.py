@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from qcore.errors import ConnectionFailed
 from qctl import output
 
 if TYPE_CHECKING:
@@ -14,8 +15,39 @@ if TYPE_CHECKING:
 SHORTEST_S = 0.1
 EVERY = {"--watch": "2s", "-w": "2s"}
 """What these options mean without a time: a command's `BARE`."""
+T = TypeVar("T")
 Read = Callable[[], tuple[output.Report, bool]]
 """Gives a report, and whether there is nothing more to come."""
+
+
+class Patience:
+    """Looks again and again at a store that may cease to answer: that is said once, and so is that it is over.
+
+    Args:
+        call: of the command.
+        is_answered_first: the first look must succeed.
+    """
+
+    def __init__(self, call: Invocation, *, is_answered_first: bool = False) -> None:
+        self._call = call
+        self._is_strict = is_answered_first
+        self._is_silent = False
+
+    def look(self, read: Callable[[], T]) -> T | None:
+        """What is read; None where the store does not answer."""
+        try:
+            found = read()
+        except ConnectionFailed as failure:
+            if self._is_strict:
+                raise
+            if not self._is_silent:
+                output.note(self._call, f"warning: {failure.message}", even_quiet=True)
+            self._is_silent = True
+            return None
+        if self._is_silent:
+            output.note(self._call, "the store answers again")
+        self._is_silent = self._is_strict = False
+        return found
 
 
 def watch(call: Invocation, every_s: float, read: Read) -> None:

@@ -85,6 +85,8 @@ _PLAIN = frozenset(
         "verify_keys",
         "allowed_modules",
         "allow_closures",
+        "silenced",
+        "silenced_tags",
         "env",
         "read_only",
     }

@@ -157,6 +157,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whose jobs may run; None: the app's."""
     allow_closures: bool = True
     """Whether callbacks may be closures, whose code travels signed; else only functions by name."""
+    silenced: tuple[str, ...] = ()
+    """Classes of jobs, such as `Ping` or `app.jobs:Ping*`, that lists leave out once they completed."""
+    silenced_tags: tuple[str, ...] = ()
+    """Tags of jobs likewise."""
     env: str | None = None
     protected: tuple[str, ...] = ()
     """Queues that are cleared only by one who types their name."""

@@ -60,6 +60,8 @@ OPTIONS = (
     Option(("verify_keys",), kinds.WORDS, "verify_keys"),
     Option(("allowed_modules",), kinds.WORDS, "allowed_modules"),
     Option(("allow_closures",), kinds.SWITCH, "allow_closures"),
+    Option(("silenced",), kinds.WORDS, "silenced"),
+    Option(("silenced_tags",), kinds.WORDS, "silenced_tags"),
     Option(("env",), kinds.TEXT, "env"),
     Option(("read_only",), kinds.SWITCH, "read_only"),
     *(Option(("worker", name), kind, name) for name, kind in _WORKER.items()),

@@ -41,6 +41,8 @@ COMPLETED_FRESH_S = 10
 """A job that ended less long ago is never trimmed by count: an ambiguous push may still be repeated."""
 FLOW_KEPT_S = 7 * 24 * 3600
 """Seconds a batch, chain or graph is kept that has finished."""
+DROPPED_KEPT_S = 24 * 3600
+"""Seconds that what an operator dropped can be brought back."""
 ASK_AGAIN_US = 100_000
 """After which a job is to ask again that was told to start later, where nobody knows better."""
 WORKER_KEPT_TERMS = 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qcore.clock import SystemClock
 from qcore.drivers.base import Capabilities
-from qcore.drivers.operator import Change
+from qcore.drivers.operator import Change, Move
 from qcore.envelope import Started, StartVerdict
 from qcore.errors import ConfigurationError
 from qcore.flows import FlowPage
@@ -18,6 +18,7 @@ from qcore.records import (
     Page,
     QueueCounts,
     QueueDefinition,
+    Restored,
     StoredJob,
     StoreFacts,
     WorkerRecord,
@@ -130,20 +131,35 @@ class NullDriver:
         del queue
         return False
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop nothing."""
-        del queue, limit
+        del queue, limit, token
         return 0
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+    def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
         """Put nothing back."""
-        del ids
+        del ids, delays_us
         return ()
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop nothing."""
-        del ids
+    def release(self, ids: Sequence[str], *, delay_us: int = 0) -> Sequence[str]:
+        """Change nothing."""
+        del ids, delay_us
         return ()
+
+    def move(self, moves: Sequence[Move]) -> Sequence[str]:
+        """Change nothing."""
+        del moves
+        return ()
+
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
+        """Drop nothing."""
+        del ids, token
+        return ()
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring nothing back."""
+        del token, cursor, limit
+        return Restored()
 
     def flush(
         self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"
@@ -184,6 +200,15 @@ class NullDriver:
         """Leave nothing: nobody is known."""
         del address, command
         return 0
+
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note nothing."""
+        del tags, monitored
+        return 0
+
+    def monitored_tags(self) -> Sequence[str]:
+        """Know of none."""
+        return ()
 
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from qcore.limits import Limit
-from qcore.records import QueueDefinition, WorkerRecord
+from qcore.records import QueueDefinition, Restored, WorkerRecord
 
 
 class Change(NamedTuple):
@@ -15,6 +15,18 @@ class Change(NamedTuple):
     id: str
     old: bytes
     new: bytes
+
+
+class Move(NamedTuple):
+    """One job that is to go to another queue."""
+
+    id: str
+    queue: str
+    """Where it is to go."""
+    old: bytes
+    """Its payload."""
+    new: bytes
+    """The payload that says so."""
 
 
 class Operator(Protocol):
@@ -36,26 +48,49 @@ class Operator(Protocol):
         """Let the queue give jobs again; whether it had been paused."""
         ...
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop up to `limit` waiting jobs of the queue (pending, delayed, retrying; none that is leased).
+
+        Args:
+            queue: whose.
+            limit: jobs.
+            token: under which they are kept for `base.DROPPED_KEPT_S`, for `restore`; None: for good.
 
         Returns:
             Jobs dropped; call again until it is 0.
         """
         ...
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
-        """Put failed jobs back as pending: no tries charged, due now, their errors kept; past any capacity.
+    def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
+        """Put failed jobs back as pending: no tries charged, their errors kept; past any capacity.
 
         A unique job takes its lock again if that is free, and else comes back without one.
+
+        Args:
+            ids: of the jobs.
+            delays_us: by id, how long from now a job is to wait; those that are not named are due now.
 
         Returns:
             Ids put back; those that are not in the failed store are left out.
         """
         ...
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop failed jobs for good; returns the ids dropped."""
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
+        """Drop failed jobs, for good or kept under a token as `clear` does; returns the ids dropped."""
+        ...
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring back about `limit` jobs that were dropped under a token: as new ones, past any capacity.
+
+        Their ids, payloads, priorities and tags are those they had; no try is charged and no error kept. One that
+        waited is due when it was, one that had failed is due now. One whose unique lock another job holds, that
+        belonged to a flow, or whose id is in use stays dropped, and may be asked for again until its time is over.
+
+        Args:
+            token: that `clear` or `forget` was given.
+            cursor: `cursor` of the step before.
+            limit: jobs that are looked at, 1 to 1,000; a store may look at some more.
+        """
         ...
 
     def flush(
@@ -68,6 +103,27 @@ class Operator(Protocol):
             before_us: when they ended at the latest; any time if None.
             limit: jobs.
             view: `failed`, `completed` or `cancelled`: how they ended.
+        """
+        ...
+
+    def release(self, ids: Sequence[str], *, delay_us: int = 0) -> Sequence[str]:
+        """Let jobs that wait be due so long from now, sooner or later than they were; their tries stay.
+
+        With no delay one that is due already keeps its place.
+
+        Returns:
+            Ids of those that waited; what runs or has ended is left out.
+        """
+        ...
+
+    def move(self, moves: Sequence[Move]) -> Sequence[str]:
+        """Let jobs that wait, or have failed, go to other queues, past any capacity; all else about them stays.
+
+        Args:
+            moves: at most 1,000, each of another job.
+
+        Returns:
+            Ids moved; those that run, have ended otherwise or have another payload by now are left out.
         """
         ...
 
@@ -158,6 +214,15 @@ class Operator(Protocol):
         """Forget a flow, its steps and the flows among them; whether it was there.
 
         Its jobs live on, and count nowhere.
+        """
+        ...
+
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note which tags somebody wants to keep an eye on, or no longer; returns for how many that changed anything.
+
+        Args:
+            tags: of jobs, 190 characters each at the most.
+            monitored: or no longer.
         """
         ...
 

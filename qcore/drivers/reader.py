@@ -66,6 +66,10 @@ class Reader(Protocol):
         """
         ...
 
+    def monitored_tags(self) -> Sequence[str]:
+        """List the tags that somebody keeps an eye on, sorted."""
+        ...
+
     def flow(self, flow: str) -> FlowRecord | None:
         """Read one flow."""
         ...

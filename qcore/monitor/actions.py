@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,11 +15,12 @@ from qcore.errors import ConfigurationError
 from qcore.filters import Filter, Term, Value, parse
 from qcore.jobs.options import seconds
 from qcore.jobs.rate_limits import limit_of_queue
-from qcore.manager.failures import Act, act_on_found, act_on_ids, pieces, put_back, until_none
+from qcore.manager.failures import Act, act_on_found, act_on_ids, pieces, until_none
+from qcore.monitor.moving import AT_ONCE, Again, Mover, Retrier
 from qcore.monitor.rotation import Rotation
 from qcore.monitor.selection import Selection
 from qcore.monitor.snapshots import JobSnapshot
-from qcore.states import JobState
+from qcore.states import JobState, Refusal
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
@@ -26,11 +28,21 @@ if TYPE_CHECKING:
 
 EVERY_JOB = Filter()
 """Asks for nothing."""
+NO_REASONS: Mapping[str, str] = {}
 CANCELLABLE = ("delayed", "pending", "retrying", "processing")
 """States of jobs that can be cancelled, in the order in which jobs move, so that none slips past."""
+WAITING = ("delayed", "pending", "retrying")
+"""States of jobs that can be released."""
+MOVABLE = (*WAITING, "failed")
+"""States of jobs that can go to another queue."""
 _SAMPLE = 3
 COMMANDS = ("pause", "continue", "restart", "terminate", "grow", "shrink")
 """What a worker can be told; the last two a supervisor alone."""
+
+
+def new_token() -> str:
+    """Make a token under which jobs are dropped, so that `restore` can bring them back within a day."""
+    return secrets.token_hex(5)
 
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,25 +73,72 @@ class Actions:
         self._manager = manager
         self._connection = connection
 
-    def retry(self, ids: Sequence[str]) -> ActionResult:
+    def retry(self, ids: Sequence[str], again: Again = AT_ONCE) -> ActionResult:
         """Put these failed jobs back as pending."""
-        return self._each(ids, put_back)
+        retrier = Retrier(self._manager, again, self._connection)
+        return self._each(ids, retrier.put_back, retrier.reasons)
 
     def retry_all(
-        self, queue: str | None = None, limit: int | None = None, *, where: Filter = EVERY_JOB
+        self,
+        queue: str | None = None,
+        limit: int | None = None,
+        *,
+        where: Filter = EVERY_JOB,
+        again: Again = AT_ONCE,
     ) -> ActionResult:
         """Put back every failed job that matches, or a queue's, or the newest `limit` of them."""
-        return self._matching(_on(queue) & where, limit, put_back)
+        retrier = Retrier(self._manager, again, self._connection)
+        return self._matching(_on(queue) & where, limit, retrier.put_back, reasons=retrier.reasons)
 
-    def forget(self, ids: Sequence[str]) -> ActionResult:
-        """Drop these failed jobs for good."""
-        return self._each(ids, lambda store, some: store.forget(some))
+    def release(self, ids: Sequence[str], delay_s: float = 0.0) -> ActionResult:
+        """Let these jobs, which wait, be due now or so long from now."""
+        return self._explained(self._each(ids, _releasing(delay_s)), {})
+
+    def release_all(self, where: Filter, limit: int | None = None, delay_s: float = 0.0) -> ActionResult:
+        """Let every job that waits and matches be due now or so long from now, or the first `limit` of them."""
+        return self._matching(where, limit, _releasing(delay_s), WAITING)
+
+    def move(self, ids: Sequence[str], to: str) -> ActionResult:
+        """Let these jobs, which wait or have failed, go to another queue."""
+        mover = Mover(self._manager, to, self._connection)
+        return self._explained(self._each(ids, mover.move), mover.reasons)
+
+    def move_all(self, where: Filter, to: str, limit: int | None = None) -> ActionResult:
+        """Let every job that waits or has failed, and matches, go to another queue, or the first `limit` of them."""
+        mover = Mover(self._manager, to, self._connection)
+        return self._matching(where, limit, mover.move, MOVABLE, mover.reasons)
+
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> ActionResult:
+        """Drop these failed jobs, under a token (see `new_token`) or for good."""
+        return self._each(ids, lambda store, some: store.forget(some, token=token))
 
     def forget_all(
-        self, queue: str | None = None, limit: int | None = None, *, where: Filter = EVERY_JOB
+        self,
+        queue: str | None = None,
+        limit: int | None = None,
+        *,
+        where: Filter = EVERY_JOB,
+        token: str | None = None,
     ) -> ActionResult:
-        """Drop every failed job that matches, or a queue's, or the newest `limit` of them."""
-        return self._matching(_on(queue) & where, limit, lambda store, some: store.forget(some))
+        """Drop every failed job that matches, or a queue's, or the newest `limit` of them; see `forget`."""
+        return self._matching(_on(queue) & where, limit, lambda store, some: store.forget(some, token=token))
+
+    def restore(self, token: str) -> ActionResult:
+        """Bring back, as new pending jobs, what was dropped under a token within the last day, wherever it was.
+
+        Returns:
+            `failed` names those that stay dropped; nothing matched where nothing is known of the token.
+        """
+        restored, refused = 0, dict[str, Refusal]()
+        for store in self._stores():
+            cursor, is_over = None, False
+            while not is_over:
+                step = store.restore(token, cursor=cursor)
+                restored += len(step.ids)
+                refused.update(step.refused)
+                cursor, is_over = step.cursor, step.cursor is None
+        failed = tuple((job_id, reason.value) for job_id, reason in sorted(refused.items()))
+        return ActionResult(matched=restored + len(failed), changed=restored, failed=failed)
 
     def preview(self, where: Filter, views: Sequence[str], limit: int | None = None) -> ActionResult:
         """Count the jobs of these states that match, with a few as a sample; changes nothing.
@@ -119,11 +178,11 @@ class Actions:
             return ActionResult(matched=count, changed=count)
         return self.preview(parse(f"ended<{instant(before_us).isoformat()}"), [view])
 
-    def clear(self, queue: str, *, dry_run: bool = False) -> ActionResult:
-        """Drop every waiting job of a queue; those that run are left alone."""
+    def clear(self, queue: str, *, dry_run: bool = False, token: str | None = None) -> ActionResult:
+        """Drop every waiting job of a queue, under a token or for good; those that run are left alone."""
         store = self._store(queue)
         if not dry_run:
-            count = until_none(lambda: store.clear(queue))
+            count = until_none(lambda: store.clear(queue, token=token))
             return ActionResult(matched=count, changed=count)
         waiting = sum(one.pending + one.delayed + one.retrying for one in store.counts([queue]))
         return ActionResult(matched=waiting, changed=0, dry_run=True)
@@ -211,17 +270,32 @@ class Actions:
         found = (store.find(job_id) for store in self._stores())
         return next((job.state for job in found if job is not None), None)
 
-    def _each(self, ids: Sequence[str], act: Act) -> ActionResult:
+    def _each(self, ids: Sequence[str], act: Act, reasons: Mapping[str, str] = NO_REASONS) -> ActionResult:
         wanted = list(dict.fromkeys(ids))
         done = act_on_ids(self._stores(), wanted, act)
-        failed = tuple((job_id, "no failed job of this id") for job_id in wanted if job_id not in done)
+        left = (job_id for job_id in wanted if job_id not in done)
+        failed = tuple((job_id, reasons.get(job_id, "no failed job of this id")) for job_id in left)
         return ActionResult(matched=len(wanted), changed=len(done), failed=failed)
 
-    def _matching(self, where: Filter, limit: int | None, act: Act) -> ActionResult:
-        selection = self._select(where, ["failed"])
-        found = ((found.store, found.job.id) for found in islice(selection, limit))
-        matched, changed = act_on_found(found, act)
-        return ActionResult(matched=matched, changed=changed, scanned_limit=selection.scanned_limit)
+    def _explained(self, result: ActionResult, reasons: Mapping[str, str]) -> ActionResult:
+        """Say of each job that stayed as it was why, or at least where it is."""
+        states = {job_id: self._state(job_id) for job_id, _ in result.failed if job_id not in reasons}
+        told = {job_id: f"it is {state}" if state else "no such job" for job_id, state in states.items()}
+        failed = tuple((job_id, reasons.get(job_id) or told[job_id]) for job_id, _ in result.failed)
+        return msgspec.structs.replace(result, failed=failed)
+
+    def _matching(
+        self,
+        where: Filter,
+        limit: int | None,
+        act: Act,
+        views: Sequence[str] = ("failed",),
+        reasons: Mapping[str, str] = NO_REASONS,
+    ) -> ActionResult:
+        selection = self._select(where, views)
+        matched, changed = act_on_found(islice(_once(selection), limit), act)
+        failed = tuple(reasons.items())
+        return ActionResult(matched=matched, changed=changed, failed=failed, scanned_limit=selection.scanned_limit)
 
     def _select(self, where: Filter, views: Sequence[str]) -> Selection:
         return Selection(self._manager, where, views=views, connection=self._connection, everywhere=True)
@@ -234,6 +308,20 @@ class Actions:
             for counts in self._manager.connection(name).counts(None if queue is None else [queue])
             for view in selection.views
         )
+
+
+def _once(selection: Selection) -> Iterator[tuple[Store, str]]:
+    """Each job that is selected, with its store: one that the act let go to another state is not met again."""
+    seen = set()
+    for found in selection:
+        if found.job.id not in seen:
+            seen.add(found.job.id)
+            yield found.store, found.job.id
+
+
+def _releasing(delay_s: float) -> Act:
+    delay_us = round(seconds(delay_s, "delay") * 1_000_000)
+    return lambda store, ids: store.release(ids, delay_us=delay_us)
 
 
 def _on(queue: str | None) -> Filter:

@@ -110,10 +110,19 @@ class Monitor:
         *,
         views: Sequence[str] = VIEWS,
         connection: str | None = None,
+        everywhere: bool = False,
         bounded: bool = False,
     ) -> Selection:
         """Select the jobs that match a filter; see `Selection`."""
-        return Selection(self._manager, chosen, views=views, connection=connection, bounded=bounded, clock=self._clock)
+        return Selection(
+            self._manager,
+            chosen,
+            views=views,
+            connection=connection,
+            everywhere=everywhere,
+            bounded=bounded,
+            clock=self._clock,
+        )
 
     def elsewhere(self, views: Sequence[str]) -> tuple[str, ...]:
         """Tell, in words, which connections in use besides the default hold jobs of these views too."""

@@ -13,6 +13,7 @@ from qcore.errors import PayloadError
 from qcore.jobs.guarding import bare_result, read_result
 from qcore.jobs.packing import Guard, unpack
 from qcore.limits import Limit
+from qcore.monitor.fingerprints import fingerprint
 from qcore.monitor.snapshots import (
     FailureSnapshot,
     JobSnapshot,
@@ -21,7 +22,7 @@ from qcore.monitor.snapshots import (
     RunningSnapshot,
     WorkerSnapshot,
 )
-from qcore.records import LimitRecord, LockRecord, StoredJob, WorkerRecord, unpack_history
+from qcore.records import Failure, LimitRecord, LockRecord, StoredJob, WorkerRecord, unpack_history
 from qcore.states import JobState
 
 _WAITING = frozenset({JobState.PENDING, JobState.RETRYING})
@@ -61,24 +62,24 @@ def snapshot(job: StoredJob, connection: str, keyring: Keyring | None, *, now_us
         worker=job.worker,
         tags=job.tags,
         error=failures[-1].summary if failures else None,
-        failures=tuple(
-            FailureSnapshot(
-                attempt=one.attempt,
-                kind=one.kind,
-                text=one.message,
-                traceback=one.traceback,
-                at=instant(one.at_us),
-                worker=one.worker,
-            )
-            for one in failures
-        )
-        if full
-        else (),
+        fingerprint=fingerprint(job.job, failures[-1]) if failures else None,
+        failures=tuple(map(_failure, failures)) if full else (),
         arguments=arguments,
         payload=payload,
         result=shown_result(job) if full else None,
         progress=job.progress,
         progress_note=job.progress_note,
+    )
+
+
+def _failure(failure: Failure) -> FailureSnapshot:
+    return FailureSnapshot(
+        attempt=failure.attempt,
+        kind=failure.kind,
+        text=failure.message,
+        traceback=failure.traceback,
+        at=instant(failure.at_us),
+        worker=failure.worker,
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 from qcore.clock import Clock, SystemClock, instant
 from qcore.filters import STATES, Filter
 from qcore.monitor.reading import snapshot
+from qcore.monitor.silence import Silence
 from qcore.monitor.snapshots import JobSnapshot, JobsPage
 
 if TYPE_CHECKING:
@@ -72,10 +73,11 @@ class Selection:
         clock: Clock | None = None,
     ) -> None:
         self.views = tuple(view for view in views if view in chosen.states)
-        self.sources = _sources(manager, chosen, connection, everywhere=everywhere)
+        self.sources = sources_of(manager, chosen, connection, everywhere=everywhere)
         self.is_judged = bool(chosen.rest)
         self.scanned_limit = False
         self._manager = manager
+        self._silence = Silence(manager.settings)
         self._rest = chosen.rest
         self._most = (SCAN_MOST if scan_most is None else scan_most) if self.is_judged or bounded else sys.maxsize
         self._left = self._most
@@ -158,11 +160,11 @@ class Selection:
     def _has_in_payload(self, job: StoredJob, connection: str) -> bool:
         if not self._rest.in_payload:
             return True
-        return self._rest.in_payload.matches(_named(self._shown(job, connection, full=True)), self._now)
+        return self._rest.in_payload.matches(with_names(self._shown(job, connection, full=True)), self._now)
 
     def _shown(self, job: StoredJob, connection: str, *, full: bool) -> JobSnapshot:
         keyring = self._manager.keyring(connection) if full else None
-        return snapshot(job, connection, keyring, now_us=self._now_us, full=full)
+        return self._silence.mark(snapshot(job, connection, keyring, now_us=self._now_us, full=full))
 
     def _cursor(self) -> str | None:
         """Where the next page begins: view, place of the last job looked at, and the page in hand of each source."""
@@ -229,7 +231,7 @@ class _Line:
         """Where the next job stands; `_NOWHERE` at the end."""
         while not self._jobs and self._next is not None:
             self._load(self._next)
-        return _place(self._view, self._jobs[0]) if self._jobs else _NOWHERE
+        return place_of(self._view, self._jobs[0]) if self._jobs else _NOWHERE
 
     def take(self) -> StoredJob:
         """Take the next job."""
@@ -243,18 +245,19 @@ class _Line:
             limit=self._step,
             payloads=self.with_payloads,
         )
-        jobs = (job for job in page.jobs if self._after is None or _place(self._view, job) < self._after)
+        jobs = (job for job in page.jobs if self._after is None or place_of(self._view, job) < self._after)
         self._jobs.extend(jobs)
         self._page, self._next = start, page.next_cursor
 
 
-def _place(view: str, job: StoredJob) -> Place:
+def place_of(view: str, job: StoredJob) -> Place:
+    """Where a job stands in a list of that view."""
     if view in _ENDED:
         return (job.ended_us or 0, job.id)
     return (job.reserved_us or 0 if view == "processing" else job.due_us, job.id)
 
 
-def _sources(
+def sources_of(
     manager: QueueManager, chosen: Filter, connection: str | None, *, everywhere: bool
 ) -> list[tuple[str, str | None]]:
     """The connections and queues that are read: a name, and a queue or None for all of its queues."""
@@ -268,7 +271,7 @@ def _sources(
     ]
 
 
-def _named(job: JobSnapshot) -> JobSnapshot:
+def with_names(job: JobSnapshot) -> JobSnapshot:
     """Give the arguments that were dispatched by position the names of their parameters, where the class is loaded."""
     payload = job.payload or {}
     given = dict(zip(_parameters(job.job), payload.get("args", ()), strict=False))

@@ -99,6 +99,10 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     worker: str | None
     tags: tuple[str, ...]
     error: str | None
+    fingerprint: str | None = None
+    """What errors have in common that are one and the same trouble; see `fingerprints.fingerprint`."""
+    silenced: bool = False
+    """It completed, and its class or one of its tags is silenced."""
     failures: tuple[FailureSnapshot, ...] = ()
     arguments: str | None = None
     payload: dict[str, Any] | None = None
@@ -114,6 +118,15 @@ class JobsPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
     scanned_limit: bool = False
     """Not all jobs were looked at: no index tells which match, and there are too many."""
+
+
+class TagSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs of one tag, by state."""
+
+    tag: str
+    monitored: bool
+    """Somebody keeps an eye on it."""
+    totals: TotalsSnapshot
 
 
 class LockSnapshot(msgspec.Struct, frozen=True, kw_only=True):

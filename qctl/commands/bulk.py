@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from qcore.filters import Filter
     from qcore.monitor.actions import ActionResult
+    from qcore.monitor.moving import Again
     from qcore.monitor.snapshots import JobSnapshot
     from qctl.context import Invocation
 
@@ -29,22 +30,28 @@ _SAMPLE = 3
 _PAGE = 1000
 
 
-def retry_all(call: Invocation, chosen: Filter, limit: int | None, *, dry_run: bool) -> Exit:
+def retry_all(
+    call: Invocation, chosen: Filter, limit: int | None, *, dry_run: bool, again: Again | None = None
+) -> Exit:
     """Retry every failed job that matches, or the newest `limit`; never asks."""
+    from qcore.monitor.moving import AT_ONCE
+
     require_some_state(chosen, FAILED)
     if dry_run:
         return tell_selected(call, "qctl.retry/1", "retried", preview(call, chosen, FAILED, limit))
-    return tell_selected(call, "qctl.retry/1", "retried", call.actions.retry_all(limit=limit, where=chosen))
+    result = call.actions.retry_all(limit=limit, where=chosen, again=again or AT_ONCE)
+    return tell_selected(call, "qctl.retry/1", "retried", result)
 
 
-def forget_all(call: Invocation, chosen: Filter, limit: int | None, *, dry_run: bool) -> Exit:
+def forget_all(call: Invocation, chosen: Filter, limit: int | None, *, dry_run: bool, token: str | None = None) -> Exit:
     """Forget every failed job that matches, or the newest `limit`, once that is confirmed."""
     require_some_state(chosen, FAILED)
     found = preview(call, chosen, FAILED, limit, is_shown=dry_run)
     if dry_run:
         return tell_selected(call, "qctl.forget/1", "forgotten", found)
     confirm(call, f"drop {fmt.plural(found.matched, 'failed job')} {that_match(chosen)}", lines_of(found.sample))
-    return tell_selected(call, "qctl.forget/1", "forgotten", call.actions.forget_all(limit=limit, where=chosen))
+    result = call.actions.forget_all(limit=limit, where=chosen, token=token)
+    return tell_selected(call, "qctl.forget/1", "forgotten", result, undo_by(token, result))
 
 
 def require_some_state(chosen: Filter, views: Sequence[str]) -> None:
@@ -155,9 +162,23 @@ def would_change(number: int) -> ActionResult:
     return ActionResult(matched=number, changed=0, failed=(), dry_run=True)
 
 
-def tell_selected(call: Invocation, schema: str, done: str, result: ActionResult) -> Exit:
+def token_unless(*, for_good: bool) -> str | None:
+    """Under which token jobs are dropped; None where they are to be dropped for good."""
+    from qcore.monitor.actions import new_token
+
+    return None if for_good else new_token()
+
+
+def undo_by(token: str | None, result: ActionResult) -> Mapping[str, Any]:
+    """The field of the JSON that says by which token that can be undone; None where it cannot, or did nothing."""
+    return {"token": token if result.changed else None}
+
+
+def tell_selected(
+    call: Invocation, schema: str, done: str, result: ActionResult, more: Mapping[str, Any] = NOTHING
+) -> Exit:
     """Print what an action on selected jobs did, whether all were looked at, and of a dry run some that match."""
-    more: dict[str, Any] = {"scanned_limit": result.scanned_limit}
+    more = {"scanned_limit": result.scanned_limit, **more}
     if result.dry_run:
         more["sample"] = [item_of(job) for job in result.sample]
     return tell(call, schema, done, result, more=more)
@@ -198,6 +219,8 @@ def tell(
         sentence = f"{fmt.plural(result.matched, noun)} would be {done}"
     report = output.Report(schema=schema, data=data, text=sentence, backend=call.backend(), warnings=reasons(result))
     output.show(call, report)
+    if more.get("token"):
+        output.note(call, f"to undo that within a day: qctl restore {more['token']}")
     return Exit.FAILED if result.failed else Exit.OK
 
 

@@ -7,8 +7,9 @@ import typer
 from qctl import format as fmt
 from qctl import output
 from qctl.commands.bulk import failures_of, lines_of, preview, reasons, require_some_state, that_match
-from qctl.commands.choosing import confirm, read_ids, require_ids, require_writable
+from qctl.commands.choosing import confirm, require_ids, require_writable
 from qctl.commands.job_items import item_of
+from qctl.commands.ranges import ids_of
 from qctl.commands.selecting import Ids, Limit, Where, filter_of
 from qctl.context import Invocation
 from qctl.exits import Exit, NotFound, WrongUsage
@@ -47,7 +48,9 @@ def run(
         require_ids(ids, is_selected=where is not None or limit is not None)
         if dry_run:
             raise WrongUsage("--dry-run counts what matches: it goes with --where", hint="qctl show ID shows one job")
-        result = call.actions.cancel(read_ids(ids or ()), hard=hard)
+        from qcore.monitor.actions import CANCELLABLE
+
+        result = call.actions.cancel(ids_of(call, ids or (), CANCELLABLE), hard=hard)
     if result.failed and not (result.changed or result.told):
         job_id, reason = result.failed[0]
         raise NotFound(f"job {job_id}: {reason}", hint="qctl jobs lists what there is")

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from qctl import format as fmt
-from qctl.commands.bulk import sample_of, tell, total_of
+from qctl.commands.bulk import sample_of, tell, token_unless, total_of, undo_by
 from qctl.commands.choosing import confirm, confirm_by_name, require_queues, require_writable
+from qctl.commands.selecting import DryRun, ForGood
 from qctl.commands.values import split
 from qctl.context import Invocation
 from qctl.exits import CommandFailed, Exit, NotConfirmed, WrongUsage
@@ -22,12 +23,14 @@ def run(
     confirmed: Annotated[
         list[str] | None, typer.Option("--confirm", metavar="QUEUE", help="Confirm this queue by its name.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    for_good: ForGood = False,
+    dry_run: DryRun = False,
 ) -> Exit:
     """Drop the waiting jobs of queues.
 
     Pending, delayed and retrying jobs go; those that run, and failed ones, stay. Asks first; without a terminal
     it needs --yes, or --confirm with the queue's name; a protected queue, and any queue in production, needs the name.
+    For a day qctl restore brings them back.
     """
     call = Invocation.of(ctx)
     require_writable(call)
@@ -39,7 +42,9 @@ def run(
     if dry_run:
         return tell(call, "qctl.clear/1", "dropped", total_of(counted))
     _ask(call, names, split(confirmed), sum(result.matched for result in counted))
-    return tell(call, "qctl.clear/1", "dropped", total_of([call.actions.clear(name) for name in names]))
+    token = token_unless(for_good=for_good)
+    result = total_of([call.actions.clear(name, token=token) for name in names])
+    return tell(call, "qctl.clear/1", "dropped", result, more=undo_by(token, result))
 
 
 def _ask(call: Invocation, names: list[str], confirmed: list[str], number: int) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qctl import output
-from qctl.commands.bulk import FAILED, elsewhere, forget_all, require_some_state, retry_all
+from qctl.commands.bulk import FAILED, elsewhere, forget_all, require_some_state, retry_all, token_unless
 from qctl.commands.choosing import require_writable
 from qctl.commands.grouping import show_groups
 from qctl.commands.job_items import FAILED_COLUMNS, item_of
@@ -58,11 +58,12 @@ def run(  # noqa: PLR0913, PLR0917  each flag is a parameter
     search: Search = None,
     where: Where = None,
     group_by: Annotated[
-        str | None, typer.Option("--group-by", metavar="WHAT", help="Count them by exception, job or queue.")
+        str | None,
+        typer.Option("--group-by", metavar="WHAT", help="Count them by exception, fingerprint, job or queue."),
     ] = None,
     fail_if_any: Annotated[bool, typer.Option("--fail-if-any", help="Exit 20 where there are some.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Put all that match back in their queues.")] = False,
-    forget: Annotated[bool, typer.Option("--forget", help="Drop all that match for good.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Drop all that match; see qctl restore.")] = False,
     limit: Limit = None,
     cursor: Cursor = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --retry or --forget: only count.")] = False,
@@ -80,8 +81,9 @@ def run(  # noqa: PLR0913, PLR0917  each flag is a parameter
         require_writable(call)
     require_known(call, queue)
     if retry or forget:
-        act = retry_all if retry else forget_all
-        return act(call, chosen, limit, dry_run=dry_run)
+        if retry:
+            return retry_all(call, chosen, limit, dry_run=dry_run)
+        return forget_all(call, chosen, limit, dry_run=dry_run, token=token_unless(for_good=False))
     if group_by is not None:
         has_some = show_groups(call, chosen, group_by, limit or _PAGE)
     else:

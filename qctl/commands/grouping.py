@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qcore.monitor.snapshots import JobSnapshot
     from qctl.context import Invocation
 
-BY = ("exception", "job", "queue")
+BY = ("exception", "fingerprint", "job", "queue")
 """What failed jobs can be counted by."""
 
 
@@ -60,6 +60,7 @@ def _key(by: str) -> Callable[[JobSnapshot], str]:
 
     keys: dict[str, Callable[[JobSnapshot], str]] = {
         "exception": lambda job: exception_of(job) or "",
+        "fingerprint": lambda job: job.fingerprint or "",
         "job": lambda job: job.job,
         "queue": lambda job: job.queue,
     }

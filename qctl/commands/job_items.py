@@ -38,6 +38,7 @@ def item_of(job: JobSnapshot) -> dict[str, Any]:
         "progress": job.progress,
         "progress_note": job.progress_note,
         "error": job.error,
+        "fingerprint": job.fingerprint,
     }
 
 

@@ -1,16 +1,19 @@
 """`qctl jobs`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qctl import output
 from qctl.commands.bulk import elsewhere
 from qctl.commands.job_items import JOB_COLUMNS, item_of
-from qctl.commands.selecting import Cursor, Queue, Where, filter_of, limit_note, page_of, require_known
+from qctl.commands.selecting import Cursor, Queue, Tag, Where, filter_of, limit_note, page_of, require_known
 from qctl.commands.values import split
 from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
+
+if TYPE_CHECKING:
+    from qcore.filters import Filter
 
 VIEWS = ("processing", "retrying", "pending", "delayed", "failed", "completed", "cancelled")
 EXAMPLES = (
@@ -28,7 +31,11 @@ def run(
         list[str] | None, typer.Option("--state", metavar="STATE", help="Only jobs in this state; may be repeated.")
     ] = None,
     queue: Queue = None,
+    tag: Tag = None,
     where: Where = None,
+    silenced: Annotated[
+        bool, typer.Option("--silenced", help="Only those that completed and are silenced, else left out.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, metavar="N", help="How many at the most.")] = 50,
     cursor: Cursor = None,
 ) -> None:
@@ -39,7 +46,7 @@ def run(
     """
     call = Invocation.of(ctx)
     views = _views(split(state))
-    chosen = filter_of(where, queue=queue)
+    chosen = filter_of(where, queue=queue, tags=tag) & _heard(call, silenced=silenced)
     page = page_of(call, chosen, views, limit, cursor)
     if not page.jobs:
         require_known(call, queue)
@@ -50,7 +57,7 @@ def run(
         items=items,
         item_schema="qctl.job/1",
         columns=JOB_COLUMNS,
-        empty=_nothing(split(state), is_filtered=where is not None),
+        empty=_nothing(split(state), is_filtered=where is not None or tag is not None),
         backend=call.backend(),
         next_cursor=page.next_cursor,
         warnings=[
@@ -59,6 +66,16 @@ def run(
         ],
     )
     output.show(call, report)
+
+
+def _heard(call: Invocation, *, silenced: bool) -> "Filter":
+    """What leaves silenced jobs out, or them alone; nothing where the settings silence none."""
+    from qcore.filters import Filter, parse
+
+    if silenced:
+        return parse("silenced:true")
+    is_any = call.settings.silenced or call.settings.silenced_tags
+    return parse("-silenced:true") if is_any else Filter()
 
 
 def _views(states: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from qctl import output
 from qctl.commands.values import seconds, split
 from qctl.context import Invocation
 from qctl.exits import Exit
+from qctl.live import Patience
 from qctl.output import Column
 
 if TYPE_CHECKING:
@@ -90,20 +91,11 @@ def _hooks(command: list[str] | None, webhook: list[str] | None, apprise: list[s
 
 def _watch(call: Invocation, watcher: "Watcher", hooks: "list[Hook]", every_s: float) -> None:
     """Look until Ctrl-C; a store that does not answer is said once, and asked again."""
-    from qcore.errors import ConnectionFailed
-
-    is_silent = False
+    patience = Patience(call)
     while True:
-        try:
-            _, alerts = watcher.look()
-        except ConnectionFailed as failure:
-            if not is_silent:
-                output.note(call, f"warning: {failure.message}", even_quiet=True)
-            is_silent = True
-        else:
-            if is_silent:
-                output.note(call, "the store answers again")
-            is_silent = False
+        found = patience.look(watcher.look)
+        if found is not None:
+            _, alerts = found
             if alerts:
                 output.show(call, _told(call, alerts))  # before the hooks, which may take their time
             _tell(hooks, alerts)

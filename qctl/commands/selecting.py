@@ -30,7 +30,10 @@ Search = Annotated[str | None, typer.Option("--search", metavar="TEXT", help="On
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="How many at the most.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", metavar="CURSOR", help="Where the page before ended.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...|-", help="Which; - reads ids from stdin.")]
+ForGood = Annotated[bool, typer.Option("--for-good", help="Keep nothing by which it could be undone.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...|-", help="Which; - reads stdin, FIRST..LAST is a range.")
+]
 
 
 def filter_of(

@@ -99,14 +99,15 @@ def test_groups(by: str, tagged: Shop, schemas: Schemas) -> None:
     answer = tagged.qctl("failed", "--group-by", by, "--json").json()
     schemas.check("failed.groups", answer)
     groups = {group["value"]: group["count"] for group in answer["data"]["groups"]}
-    assert (
-        groups
-        == {
-            "exception": {"TimeoutError": 3, "ValueError": 2},
-            "job": {"imports:Import": 3, "shop:Boom": 2},
-            "queue": {"imports": 3, "mail": 2},
-        }[by]
-    )
+    known = {
+        "exception": {"TimeoutError": 3, "ValueError": 2},
+        "job": {"imports:Import": 3, "shop:Boom": 2},
+        "queue": {"imports": 3, "mail": 2},
+    }
+    if by == "fingerprint":
+        assert list(groups.values()) == [3, 2]
+    else:
+        assert groups == known[by]
     assert answer["data"]["groups"][0]["count"] == 3
     assert tagged.qctl("failed", "--group-by", by, "-o", "name", "--limit", "1").lines() == [next(iter(groups))]
 
@@ -115,7 +116,10 @@ def test_groups_of_what_matches(tagged: Shop, schemas: Schemas) -> None:
     (line,) = tagged.qctl("failed", "--group-by", "queue", "--tag", "eu", "-o", "ndjson").lines()
     schemas.check("failed.group", {key: value for key, value in json.loads(line).items() if key != "schema"})
     assert json.loads(line)["count"] == 2
-    assert "'tag' is none of exception, job, queue" in tagged.qctl("failed", "--group-by", "tag", expect=2).err
+    assert (
+        "'tag' is none of exception, fingerprint, job, queue"
+        in tagged.qctl("failed", "--group-by", "tag", expect=2).err
+    )
 
 
 def test_a_gate_for_scripts(tagged: Shop, schemas: Schemas) -> None:

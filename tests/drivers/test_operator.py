@@ -362,3 +362,18 @@ class TestDefine:
     def test_nothing(self, driver: Any) -> None:
         driver.define([])
         assert list(driver.counts()) == []
+
+
+class TestTags:
+    def test_those_that_are_monitored(self, driver: Any) -> None:
+        assert list(driver.monitored_tags()) == []
+        assert driver.mark_tags(["eu", "größe: 世界"], monitored=True) == 2
+        assert driver.mark_tags(["eu", "us"], monitored=True) == 1
+        assert list(driver.monitored_tags()) == ["eu", "größe: 世界", "us"]
+
+    def test_and_no_longer(self, driver: Any) -> None:
+        driver.mark_tags(["eu", "us"], monitored=True)
+        assert driver.mark_tags(["eu", "unknown"], monitored=False) == 1
+        assert list(driver.monitored_tags()) == ["us"]
+        assert driver.mark_tags([], monitored=True) == 0
+        assert list(driver.monitored_tags()) == ["us"]

@@ -16,10 +16,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from qcore.drivers.database.connections import Connections
 from qcore.drivers.database.dialects import dialect_for
 from qcore.drivers.database.dialects.base import Trouble
+from qcore.drivers.database.dropping import Dropping
 from qcore.drivers.database.flowing import Flowing
 from qcore.drivers.database.limiting import Limiting
 from qcore.drivers.database.locking import Locking
 from qcore.drivers.database.measuring import Measuring
+from qcore.drivers.database.moving import Moving
 from qcore.drivers.database.prepared import execute
 from qcore.drivers.database.schema import Tables
 from qcore.drivers.database.upgrade import Upgrade
@@ -82,6 +84,16 @@ class Link:
     def locking(self) -> Locking:
         """How jobs take keys and free them."""
         return Locking(self)
+
+    @cached_property
+    def dropping(self) -> Dropping:
+        """What was dropped, and can be brought back."""
+        return Dropping(self)
+
+    @cached_property
+    def moving(self) -> Moving:
+        """How an operator moves jobs."""
+        return Moving(self)
 
     @cached_property
     def measuring(self) -> Measuring:

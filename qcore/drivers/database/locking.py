@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qcore.drivers.claims import Decision, Holder, ask_again_us, decide
 from qcore.drivers.database.locks import LockStatements
@@ -208,11 +208,15 @@ class Locking:
 
     def take_again(self, connection: Connection, ids: Sequence[str]) -> None:
         """Let live jobs have the locks again that they once asked for, as far as those are free."""
-        asked = self.say.asked.run(connection, ids=self._pack(ids)).all()
+        self.take_free(connection, self.say.asked.run(connection, ids=self._pack(ids)).all())
+
+    def take_free(self, connection: Connection, asked: Iterable[Sequence[Any]]) -> set[str]:
+        """Let jobs have the locks they ask for, each as `LOCK`, as far as those are free; returns whose they are."""
         claims: dict[str, _Claim] = {}
         for row in asked:
             claims.setdefault(row[0], _Claim(*row))
-        self._claim(connection, list(claims.values()))
+        _, holders = self._claim(connection, list(claims.values()))
+        return {claim.owner for claim in claims.values() if holders[claim.name].owner == claim.owner}
 
     def take(self, connection: Connection, key: str, owner: str, for_us: int) -> bool:
         """Take one lock; whether it is the owner's now."""

@@ -167,6 +167,21 @@ class Operations(Statements):
         return changed.where(table.c.id == bindparam("id"), table.c.payload == bindparam("old", type_=kind))
 
     @cached_property
+    def tags(self) -> Prepared:
+        """The tags that are monitored, sorted."""
+        return self.prepared(select(self.tables.tags.c.name).order_by(self.tables.tags.c.name))
+
+    @cached_property
+    def mark_tag(self) -> Prepared:
+        """Monitor the tag `name`."""
+        return self.prepared(self.dialect.upsert(self.tables.tags, {"name": bindparam("name")}))
+
+    @cached_property
+    def unmark_tags(self) -> Prepared:
+        """Monitor the tags `ids` no longer."""
+        return self.prepared(delete(self.tables.tags).where(self.dialect.among(self.tables.tags.c.name, "ids")))
+
+    @cached_property
     def progress(self) -> Prepared:
         """Note how far the job `job_id` has come, if it runs."""
         noted = update(self.jobs).values(progress=bindparam("percent"), progress_note=bindparam("note"))

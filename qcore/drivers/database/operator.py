@@ -15,15 +15,15 @@ from qcore.flows import StepState
 from qcore.limits import pack_own
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from qcore.drivers.database.link import Link
-    from qcore.drivers.operator import Change
+    from qcore.drivers.operator import Change, Move
     from qcore.flows import Flow
     from qcore.limits import Limit
-    from qcore.records import QueueDefinition
+    from qcore.records import QueueDefinition, Restored
 
 _encode = msgspec.json.Encoder().encode
 
@@ -74,7 +74,7 @@ class DatabaseOperator:
 
         return self._link.run(resume)
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop up to `limit` waiting jobs of the queue; returns how many."""
 
         def clear(connection: Connection) -> int:
@@ -82,6 +82,7 @@ class DatabaseOperator:
             for statement in (self._operations.ready, self._operations.delayed):
                 ids = statement.run(connection, queue=queue, most=limit - dropped).scalars()
                 if ids:
+                    self._link.dropping.keep_waiting(connection, token, ids)
                     told = self._flows_of(connection, ids)
                     self._link.statements.drop.run(connection, ids=self._link.dialect.pack(ids))
                     self._link.locking.free(connection, ids)
@@ -91,7 +92,7 @@ class DatabaseOperator:
 
         return self._link.run(clear)
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+    def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
         """Put failed jobs back as pending; returns the ids put back."""
         if not ids:
             return []
@@ -102,6 +103,9 @@ class DatabaseOperator:
                 names = self._link.dialect.pack(list(failed))
                 told = self._link.flowing.say.flows_of_failed.run(connection, ids=names).all()
                 self._operations.restore.run(connection, ids=names)
+                self._link.moving.put_off(
+                    connection, {one: us for one, us in (delays_us or {}).items() if one in failed}
+                )
                 self._operations.forget.run(connection, ids=names)
                 self._link.locking.take_again(connection, list(failed))
                 if told:
@@ -111,18 +115,31 @@ class DatabaseOperator:
 
         return self._link.run(retry)
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop failed jobs for good; returns the ids dropped."""
+    def release(self, ids: Sequence[str], *, delay_us: int = 0) -> Sequence[str]:
+        """Let jobs that wait be due so long from now; returns their ids."""
+        return self._link.run(lambda connection: self._link.moving.release(connection, ids, delay_us)) if ids else []
+
+    def move(self, moves: Sequence[Move]) -> Sequence[str]:
+        """Let jobs that wait, or have failed, go to other queues; returns their ids."""
+        return self._link.run(lambda connection: self._link.moving.move(connection, moves)) if moves else []
+
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
+        """Drop failed jobs, for good or kept under a token; returns the ids dropped."""
         if not ids:
             return []
 
         def forget(connection: Connection) -> Sequence[str]:
             failed = self._failed(connection, ids)
             if failed:
+                self._link.dropping.keep_failed(connection, token, list(failed))
                 self._operations.forget.run(connection, ids=self._link.dialect.pack(list(failed)))
             return [job_id for job_id in dict.fromkeys(ids) if job_id in failed]
 
         return self._link.run(forget)
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring back jobs that were dropped under a token; see `Operator.restore`."""
+        return self._link.run(lambda connection: self._link.dropping.restore(connection, token, cursor or "", limit))
 
     def flush(
         self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"
@@ -175,6 +192,24 @@ class DatabaseOperator:
         say = self._link.locking.say
         free, values = (say.free_key, {}) if owner is None else (say.free_key_of, {"job_id": owner})
         return self._link.run(lambda connection: bool(free.run(connection, key=key, **values).rowcount))
+
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note which tags are monitored; returns for how many that changed anything."""
+
+        def mark(connection: Connection) -> int:
+            known = set(self._operations.tags.run(connection).scalars())
+            changed = sorted(set(tags) - known if monitored else set(tags) & known)
+            if changed and monitored:
+                self._operations.mark_tag.many(connection, [{"name": tag} for tag in changed])
+            elif changed:
+                self._operations.unmark_tags.run(connection, ids=self._link.dialect.pack(changed))
+            return len(changed)
+
+        return self._link.run(mark)
+
+    def monitored_tags(self) -> Sequence[str]:
+        """List the tags that somebody keeps an eye on, sorted."""
+        return sorted(self._link.read(lambda connection: self._operations.tags.run(connection).scalars()))
 
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come."""

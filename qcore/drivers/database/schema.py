@@ -3,12 +3,14 @@
 jobs            waiting and leased jobs; every index holds one kind of them and no other
 jobs_finished   completed and cancelled ones, a bounded window
 jobs_failed     what ended badly, until somebody retries or forgets it
+jobs_dropped    what an operator dropped, for a day in case it is missed
 jobs_locks      keys that a job holds: while it lives, until it starts, or while it runs
 jobs_limits     how far limits are used up, by which jobs start
 jobs_slots      when a job may start that a limit sent away
 jobs_flows      batches, chains and graphs, with their counters and callbacks
 jobs_steps      members of them that wait for others, or for which others wait
 jobs_queues     what is known of a queue: its definition, its pause
+jobs_tags       tags that somebody monitors
 jobs_workers    workers as they last reported themselves
 jobs_commands   what is to be told to workers when they next report
 jobs_measures   what is measured of jobs in the last minutes, a row per writer so that no two wait for one
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.dialects.base import Dialect
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first; the last is what this version of qcore works with."""
 
 READY, DELAYED, LEASED = 0, 1, 2
@@ -78,6 +80,7 @@ class Tables:
         self.failed = self._table(
             "_failed", *_described(dialect), *_locking(dialect), *_failed(dialect), *_carried(dialect)
         )
+        self.dropped = self._table("_dropped", *_dropped(dialect))
         self.locks = self._table("_locks", *_lock(dialect))
         self.limits = self._table("_limits", *_limit(dialect))
         self.slots = self._table("_slots", *_slot(dialect))
@@ -87,6 +90,7 @@ class Tables:
         self.counters = self._table("_counters", *_counter(dialect))
         self.measures = self._table("_measures", *_measure(dialect))
         self.history = self._table("_history", *_history(dialect))
+        self.tags = self._table("_tags", Column("name", dialect.name_type, primary_key=True))
         self.workers = self._table("_workers", *_worker(dialect))
         self.commands = self._table("_commands", *_command(dialect))
         self.version = self._table("_schema_version", Column("version_num", dialect.name_type, primary_key=True))
@@ -115,6 +119,7 @@ class Tables:
         index(self.failed, "ended_queue", ("queue", "ended_us", "id"))
         index(self.failed, "ended", ("ended_us",))
         index(self.failed, "flow", ("flow", "id"), only="flow IS NOT NULL")
+        index(self.dropped, "dropped", ("dropped_us",))
         index(self.locks, "owner", ("owner",))
         index(self.locks, "until", ("until_us",))
         index(self.limits, "until", ("until_us",))
@@ -207,6 +212,22 @@ def _finished(dialect: Dialect) -> list[SchemaItem]:
 
 def _failed(dialect: Dialect) -> list[SchemaItem]:
     return [*_ended(), Column("error", dialect.text_type)]
+
+
+def _dropped(dialect: Dialect) -> list[SchemaItem]:
+    return [
+        Column("token", dialect.name_type, primary_key=True),
+        Column("id", dialect.id_type, primary_key=True),
+        Column("job", dialect.name_type, nullable=False),
+        Column("queue", dialect.name_type, nullable=False),
+        Column("rank", BigInteger, nullable=False),
+        Column("due_us", BigInteger, nullable=False),
+        Column("dropped_us", BigInteger, nullable=False),
+        Column("flow", dialect.name_type),
+        *_locking(dialect),
+        Column("tags", dialect.text_type),
+        Column("payload", dialect.blob_type, nullable=False),
+    ]
 
 
 def _lock(dialect: Dialect) -> list[SchemaItem]:

@@ -77,6 +77,7 @@ class Upkeep:
         self._link.run_lightly(self._link.locking.say.forget_over.run)
         self._link.run_lightly(self._link.limiting.forget_over)
         self._link.run_lightly(self._link.flowing.forget_old)
+        self._link.run_lightly(self._link.dropping.forget_old)
         self._link.measuring.sum_up()
         self._fold()
 

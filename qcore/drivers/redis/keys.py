@@ -2,9 +2,9 @@
 
 All names begin with `{prefix}:`. The braces are the hash tag of Redis Cluster: one settlement touches several queues
 and lists in one step, so all keys of a connection live on one shard. `<q>` is a queue, `<p>` a priority, `<w>` a
-worker, `<a>` an address, `<f>` a flow, `<k>` its kind, `<m>` a minute since the epoch, `<s>` the minutes of a span. The
-scripts build the names by themselves (`lua/lib/keys.lua`); a test compares what a full life leaves with this
-table.
+worker, `<a>` an address, `<t>` a token, `<f>` a flow, `<k>` its kind, `<m>` a minute since the epoch, `<s>` the minutes
+of a span. The scripts build the names by themselves (`lua/lib/keys.lua`); a test compares what a full life leaves with
+this table.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ KEYS = (
     Key("slots", "hash", "id → when it may start, in which limits", "job", "its start, or a day later"),
     Key("slotends", "zset", "ids by that instant", "job", "with the slot"),
     Key("exclusive", "hash", "id → key that the job holds while it is leased", "lease", "settle, reclaim, forfeit"),
+    Key("dropped:<t>", "hash", "id → due and value of `jobs` of what an operator dropped", "token", "a day, restore"),
     Key("flows:<k>", "zset", "ids of batches, chains or graphs, all at 0: sorted by age", "flow", "with the flow"),
     Key("flowends", "zset", "ids of those that finished, by when", "flow", "with the flow, or its retry"),
     Key("flow:<f>", "hash", "counters, instants, options and callbacks of a flow", "flow", "7 days after its end"),
@@ -67,6 +68,7 @@ KEYS = (
     Key("minute:<m>", "hash", "queue, class, measure, bucket → number; or sum", "minute", "the sum, a minute later"),
     Key("sums:<s>", "zset", "spans of one kind that are summed up", "connection", "a day, a month, a year"),
     Key("sum:<s>:<m>", "hash", "queue, class → measures of a span, packed", "span", "a day, a month, a year"),
+    Key("tags", "set", "tags that somebody monitors", "connection", "whoever ceases to"),
     Key("request:<w>", "string", "number and ids of a worker's last reserve", "worker", "60 s, or an empty reserve"),
     Key("workers", "hash", "worker → last report, record", "worker", "dismiss, or three lease terms of silence"),
     Key("supervisors", "hash", "worker → its supervisor", "worker", "with the worker's record"),

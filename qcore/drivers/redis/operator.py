@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from qcore.drivers.base import WORKER_KEPT_TERMS
 from qcore.drivers.redis.scripts import script
-from qcore.drivers.redis.wire import pack
+from qcore.drivers.redis.wire import LAST_US, pack
 from qcore.limits import pack_own
+from qcore.records import Restored
+from qcore.states import Refusal
 
 if TYPE_CHECKING:
-    from qcore.drivers.operator import Change
+    from qcore.drivers.operator import Change, Move
     from qcore.drivers.redis.server import Argument, Server
     from qcore.limits import Limit
     from qcore.records import QueueDefinition, WorkerRecord
@@ -48,17 +50,39 @@ class RedisOperator:
         """Let the queue give jobs again; whether it had been paused."""
         return bool(self._server.run(script("resume"), [queue]))
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop up to `limit` waiting jobs of the queue; returns how many."""
-        return int(self._server.run(script("clear"), [queue, limit]))
+        return int(self._server.run(script("clear"), [queue, limit, token or ""]))
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+    def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
         """Put failed jobs back as pending; returns the ids put back."""
-        return self._each("retry", ids)
+        named = {job_id: min(delay_us, LAST_US) for job_id, delay_us in (delays_us or {}).items()}
+        return self._each("retry", ids, pack(named))
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop failed jobs for good; returns the ids dropped."""
-        return self._each("forget", ids)
+    def release(self, ids: Sequence[str], *, delay_us: int = 0) -> Sequence[str]:
+        """Let jobs that wait be due so long from now; returns their ids."""
+        return self._each("release", ids, str(min(delay_us, LAST_US)))
+
+    def move(self, moves: Sequence[Move]) -> Sequence[str]:
+        """Let jobs that wait, or have failed, go to other queues; returns their ids."""
+        if not moves:
+            return []
+        arguments: list[Argument] = [part for move in moves for part in move]
+        return [job_id.decode() for job_id in self._server.run(script("move"), arguments)]
+
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
+        """Drop failed jobs, for good or kept under a token; returns the ids dropped."""
+        return self._each("forget", ids, token or "")
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring back jobs that were dropped under a token; see `Operator.restore`."""
+        after, ids, *refused = self._server.run(script("restore"), [token, cursor or "0", limit])
+        reasons = zip((Refusal.MEMBER, Refusal.TAKEN, Refusal.LOCKED), refused, strict=True)
+        return Restored(
+            tuple(job_id.decode() for job_id in ids),
+            tuple((job_id.decode(), reason) for reason, some in reasons for job_id in some),
+            None if after == b"0" else after.decode(),
+        )
 
     def flush(
         self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"
@@ -106,6 +130,10 @@ class RedisOperator:
         """Leave a command for workers; returns how many known ones it concerns, see `Operator.command`."""
         return int(self._server.run(script("command"), [address, command, self._kept_us]))
 
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note which tags are monitored; returns for how many that changed anything."""
+        return int(self._server.call("SADD" if monitored else "SREM", f"{self._server.root}tags", *tags)) if tags else 0
+
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come; nothing happens if it runs no more."""
         self._server.run(script("progress"), [job_id, pack((percent, note))])
@@ -115,7 +143,7 @@ class RedisOperator:
         """How long a worker may be silent before it is forgotten, and a command unheard."""
         return round(WORKER_KEPT_TERMS * self._server.settings.lease_s * 1_000_000)
 
-    def _each(self, verb: str, ids: Sequence[str], *before: str) -> list[str]:
+    def _each(self, verb: str, ids: Sequence[str], *before: str | bytes) -> list[str]:
         done: list[str] = []
         distinct = list(dict.fromkeys(ids))
         for first in range(0, len(distinct), _AT_ONCE):

@@ -109,6 +109,10 @@ class RedisReader:
         shown = tuple(LimitRecord.of(key.decode(), unpack(state), int(now)) for key, state in rows[:limit])
         return LimitPage(shown, int(now), shown[-1].key if len(rows) > limit else None)
 
+    def monitored_tags(self) -> Sequence[str]:
+        """List the tags that somebody keeps an eye on, sorted."""
+        return sorted(tag.decode() for tag in self._server.call("SMEMBERS", f"{self._server.root}tags"))
+
     def readings(self, span: Span, first: int, after: int) -> Sequence[Reading]:
         """Read what was measured of jobs; see `Reader.readings`."""
         first, after = span.next_start(first), span.next_start(after)

@@ -8,7 +8,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S, FLOW_KEPT_S
+from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S, DROPPED_KEPT_S, FLOW_KEPT_S
 from qcore.drivers.tally import OF_OUTCOME
 from qcore.limits import EXACT, LATE_US, LONGEST_MARGIN_US, MARGIN, SHUT_REASON, SLOT_KEPT_US
 from qcore.measures import MINUTE_US, Measure, Span
@@ -18,6 +18,7 @@ _GIVEN = {
     "$KEPT": COMPLETED_KEPT,
     "$FRESH_S": COMPLETED_FRESH_S,
     "$FLOW_KEPT_S": FLOW_KEPT_S,
+    "$DROPPED_KEPT_S": DROPPED_KEPT_S,
     "$EXACT": EXACT,
     "$MARGIN": MARGIN,
     "$LONGEST_MARGIN_US": LONGEST_MARGIN_US,

@@ -16,12 +16,12 @@ from qcore.limits import pack_own
 from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
-    from qcore.drivers.operator import Change
+    from qcore.drivers.operator import Change, Move
     from qcore.drivers.shelf.entry import Entry
     from qcore.drivers.shelf.shelf import Shelf
     from qcore.flows import Flow
     from qcore.limits import Limit
-    from qcore.records import QueueDefinition, WorkerRecord
+    from qcore.records import QueueDefinition, Restored, WorkerRecord
 
 
 class Operating:
@@ -64,25 +64,27 @@ class Operating:
             self._shelf.ring()
             return True
 
-    def clear(self, queue: str, *, limit: int = 1000) -> int:
+    def clear(self, queue: str, *, limit: int = 1000, token: str | None = None) -> int:
         """Drop up to `limit` waiting jobs of the queue; returns how many."""
         with self._shelf.lock:
             now_us = self._shelf.now()
             lane = self._shelf.lanes.get(queue)
             waiting = lane.by_due.smallest(limit) if lane is not None else []
             entries = [self._shelf.entries[job_id] for _, _, job_id in waiting]
+            self._shelf.dropped.keep(token, entries, now_us)
             for entry in entries:
                 self._shelf.drop(entry, now_us)
             self._tell_flows(entries, now_us)
             return len(waiting)
 
-    def retry(self, ids: Sequence[str]) -> Sequence[str]:
+    def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
         """Put failed jobs back as pending; returns the ids put back."""
         with self._shelf.lock:
             now_us = self._shelf.now()
             failed = self._failed(ids)
             for job_id in failed:
-                self._shelf.restore(self._shelf.entries[job_id], now_us)
+                delay_us = delays_us.get(job_id, 0) if delays_us else 0
+                self._shelf.restore(self._shelf.entries[job_id], now_us, now_us + delay_us)
             entries = [self._shelf.entries[job_id] for job_id in failed]
             told = [(entry.id, entry.envelope.flow, entry.history) for entry in entries]
             notes = [retried_note(job_id, flow, history) for job_id, flow, history in told if flow is not None]
@@ -90,14 +92,47 @@ class Operating:
             self._shelf.ring()
             return failed
 
-    def forget(self, ids: Sequence[str]) -> Sequence[str]:
-        """Drop failed jobs for good; returns the ids dropped."""
+    def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
+        """Drop failed jobs, for good or kept under a token; returns the ids dropped."""
         with self._shelf.lock:
             now_us = self._shelf.now()
             failed = self._failed(ids)
+            self._shelf.dropped.keep(token, [self._shelf.entries[job_id] for job_id in failed], now_us)
             for job_id in failed:
                 self._shelf.drop(self._shelf.entries[job_id], now_us)
             return failed
+
+    def restore(self, token: str, *, cursor: str | None = None, limit: int = 1000) -> Restored:
+        """Bring back jobs that were dropped under a token; see `Operator.restore`."""
+        with self._shelf.lock:
+            restored = self._shelf.dropped.restore(token, cursor or "", limit, self._shelf.now())
+            self._shelf.ring()
+            return restored
+
+    def release(self, ids: Sequence[str], *, delay_us: int = 0) -> Sequence[str]:
+        """Let jobs that wait be due so long from now; returns their ids."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            entries = [self._shelf.entries[one] for one in dict.fromkeys(ids) if one in self._shelf.entries]
+            waiting = [entry for entry in entries if entry.is_waiting]
+            for entry in waiting:
+                due_us = now_us + delay_us if delay_us else min(entry.due_us, now_us)
+                self._shelf.move(entry, entry.state, now_us, due_us=due_us)
+            self._shelf.ring()
+            return [entry.id for entry in waiting]
+
+    def move(self, moves: Sequence[Move]) -> Sequence[str]:
+        """Let jobs that wait, or have failed, go to other queues; returns their ids."""
+        done = []
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            for move in moves:
+                entry = self._open(move.id, move.old)
+                if entry is not None:
+                    self._shelf.carry(entry, replace(entry.envelope, queue=move.queue, payload=move.new), now_us)
+                    done.append(move.id)
+            self._shelf.ring()
+        return done
 
     def flush(
         self, *, queue: str | None = None, before_us: int | None = None, limit: int = 1000, view: str = "failed"
@@ -165,9 +200,8 @@ class Operating:
         done = []
         with self._shelf.lock:
             for job_id, old, new in changes:
-                entry = self._shelf.entries.get(job_id)
-                is_open = entry is not None and (entry.is_waiting or entry.state is JobState.FAILED)
-                if entry is not None and is_open and entry.envelope.payload == old:
+                entry = self._open(job_id, old)
+                if entry is not None:
                     entry.envelope = replace(entry.envelope, payload=new)
                     done.append(job_id)
         return done
@@ -204,12 +238,26 @@ class Operating:
         with self._shelf.lock:
             return self._shelf.registry.command(address, command, self._shelf.now())
 
+    def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
+        """Note which tags are monitored; returns for how many that changed anything."""
+        with self._shelf.lock:
+            known = self._shelf.tags
+            changed = set(tags) - known if monitored else set(tags) & known
+            self._shelf.tags ^= changed
+            return len(changed)
+
     def progress(self, job_id: str, percent: int, note: str | None) -> None:
         """Note how far a running job has come; nothing happens if it runs no more."""
         with self._shelf.lock:
             entry = self._shelf.entries.get(job_id)
             if entry is not None and entry.state is JobState.PROCESSING:
                 entry.progress, entry.progress_note = percent, note
+
+    def _open(self, job_id: str, payload: bytes) -> Entry | None:
+        """The job, if it waits or has failed and has that payload."""
+        entry = self._shelf.entries.get(job_id)
+        is_open = entry is not None and (entry.is_waiting or entry.state is JobState.FAILED)
+        return entry if entry is not None and is_open and entry.envelope.payload == payload else None
 
     def _failed(self, ids: Sequence[str]) -> list[str]:
         entries = self._shelf.entries

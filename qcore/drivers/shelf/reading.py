@@ -73,6 +73,11 @@ class Reading:
             now_us = self._shelf.now()
             return self._shelf.limits.page(cursor, limit, now_us)
 
+    def monitored_tags(self) -> Sequence[str]:
+        """List the tags that somebody keeps an eye on, sorted."""
+        with self._shelf.lock:
+            return sorted(self._shelf.tags)
+
     def flow(self, flow: str) -> FlowRecord | None:
         """Read one flow."""
         with self._shelf.lock:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S
 from qcore.drivers.claims import Holder, end_of, kind_of
+from qcore.drivers.shelf.dropped import Dropped
 from qcore.drivers.shelf.entry import Entry
 from qcore.drivers.shelf.flows import Flows
 from qcore.drivers.shelf.lane import Lane
@@ -47,6 +48,7 @@ class Shelf:
         self.locks = Locks()
         self.limits = Limits()
         self.flows = Flows(self)
+        self.dropped = Dropped(self)
         self.measures = Measures(is_on=settings.metrics)
         self.leases = Ordered()
         """All leases: the one that lapses first, first."""
@@ -54,6 +56,8 @@ class Shelf:
         """The last request of each worker, and the jobs and tokens it got."""
         self.listeners: set[SimpleQueue[bool]] = set()
         """Waits under way, told whether to end; a `SimpleQueue` may be put to from a signal handler."""
+        self.tags: set[str] = set()
+        """Those that somebody monitors."""
         self.registry = Registry(settings.lease_s)
         self._now_us = 0  # a host's clock may step back; the store's does not
         self._results = Ordered()  # completed jobs that outlive the window for their result's sake
@@ -128,10 +132,16 @@ class Shelf:
         if state is not JobState.FAILED:
             self._trim(lane, state.value, now_us)
 
-    def restore(self, entry: Entry, now_us: int) -> None:
+    def carry(self, entry: Entry, envelope: Envelope, now_us: int) -> None:
+        """Let a job be in the queue that its new envelope names."""
+        self._lift(entry, now_us)
+        entry.envelope = envelope
+        self.lane(envelope.queue).put(entry, now_us)
+
+    def restore(self, entry: Entry, now_us: int, due_us: int) -> None:
         """Let a failed job begin anew; only its errors stay, and its lock if that is free."""
         self._lift(entry, now_us)
-        fresh = Entry(envelope=entry.envelope, state=JobState.PENDING, created_us=now_us, due_us=now_us)
+        fresh = Entry(envelope=entry.envelope, state=JobState.PENDING, created_us=now_us, due_us=due_us)
         fresh.history = entry.history
         self.entries[entry.id] = fresh
         self.lanes[entry.envelope.queue].put(fresh, now_us)

@@ -11,7 +11,7 @@ from fakes.worker import FakeWorker
 from sqlalchemy import Engine, text
 
 from qcore.drivers import base
-from qcore.drivers.database import upkeep
+from qcore.drivers.database import dropping, upkeep
 from qcore.states import JobState
 
 MakeStore = Callable[..., Any]
@@ -114,3 +114,16 @@ def test_what_is_repeated_is_counted_once(store: Any) -> None:
     assert not store.settle(settlements)
     assert not store.settle(settlements)
     assert store.counts()[0].completed == 1
+
+
+def test_what_was_dropped_is_kept_for_its_time_alone(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "_SWEEP_S", 0)
+    jobs = envelopes(3)
+    store.push(jobs)
+    store.clear("default", token="one")
+    store.reclaim()
+    assert len(store.restore("one").ids) == 3
+    store.clear("default", token="two")
+    monkeypatch.setattr(dropping, "DROPPED_KEPT_S", -1)
+    store.reclaim()
+    assert store.restore("two").ids == ()

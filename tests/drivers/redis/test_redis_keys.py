@@ -9,7 +9,7 @@ from fakes.registry import worker_record
 from fakes.values import HOUR_S, completed, envelope, failed, handed_back, released
 from fakes.worker import FakeWorker
 
-from qcore.drivers.base import COMPLETED_KEPT_S
+from qcore.drivers.base import COMPLETED_KEPT_S, DROPPED_KEPT_S
 from qcore.drivers.redis import keys
 from qcore.envelope import Exclusive, Start, Unique
 from qcore.flows import Flow, FlowKind, Opening, Role, Step, Weave, membership
@@ -18,7 +18,7 @@ from qcore.limits import Limit
 from qcore.records import QueueDefinition
 
 pytestmark = pytest.mark.server
-FOR_GOOD = {"queues", "queue:<q>", "minutes", "minute:<m>"}
+FOR_GOOD = {"queues", "queue:<q>", "tags", "minutes", "minute:<m>"}
 
 
 def kinds(client: Any) -> dict[str, set[str]]:
@@ -59,6 +59,11 @@ def live(driver: Any, queue: str) -> None:
     worker.reserve(1)
     driver.report([worker_record(id=worker.name)])
     driver.command(worker.name, "pause")
+    driver.push([envelope(queue, priority=9)])
+    (missed,) = worker.reserve(1)
+    driver.settle([failed(missed)])
+    driver.forget([missed.id], token=f"token of {queue}")
+    driver.mark_tags([f"tag of {queue}"], monitored=True)
     flow(driver, queue)
 
 
@@ -113,6 +118,8 @@ def test_what_a_full_life_leaves_is_in_the_table(driver: Any, client: Any, queue
 
 def test_after_the_end_of_all_only_what_stays_for_good_is_left(driver: Any, client: Any) -> None:
     live(driver, "default")
+    assert 0 < client.ttl("{qctl}:dropped:token of default") <= DROPPED_KEPT_S
+    driver.restore("token of default")
     while driver.clear("default"):
         pass
     driver.flush()

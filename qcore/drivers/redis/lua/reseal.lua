@@ -1,5 +1,5 @@
 -- Put new payloads in the place of old ones, for jobs that wait or have failed and still have the old one.
--- Uses: keys bulk job
+-- Uses: keys bulk job payload
 -- ARGV: for each change id, old payload, new payload.
 -- Returns: the ids changed.
 -- Changes: jobs, payloads.
@@ -17,25 +17,10 @@ local function is_open(n)
   return not ends[n] or call('ZSCORE', of_queue('failed', describe(headers[n]).queue), ids[n])
 end
 
--- Write the value of `jobs` anew: what stands before the payload stays, but for the place.
-local function store(id, header, size, payload)
-  local created, facts = string.sub(header, 1, 16), string.sub(header, 18, FACTS + size)
-  if #payload <= INSIDE then
-    call('HDEL', PAYLOADS, id)
-    call('HSET', JOBS, id, created .. 'i' .. facts .. payload)
-  else
-    call('HSET', PAYLOADS, id, payload)
-    call('HSET', JOBS, id, created .. 'x' .. facts)
-  end
-end
-
 for n, id in ipairs(ids) do
-  if is_open(n) then
-    local size = tonumber(string.sub(headers[n], 18, FACTS))
-    if (apart[n] or string.sub(headers[n], FACTS + size + 1)) == olds[n] then
-      store(id, headers[n], size, news[n])
-      done[#done + 1] = id
-    end
+  if is_open(n) and payload_of(headers[n], apart[n]) == olds[n] then
+    store_payload(id, headers[n], string.sub(headers[n], FACTS + 1, facts_end(headers[n])), news[n])
+    done[#done + 1] = id
   end
 end
 return done

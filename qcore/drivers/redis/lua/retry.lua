@@ -1,9 +1,10 @@
--- Put failed jobs back as pending: created and due now, nothing charged, their errors kept, past any capacity. A unique
+-- Put failed jobs back as pending: created now, due now or as is said, nothing charged, their errors kept, past any capacity. A unique
 -- one takes its lock again if that is free, and else comes back without one.
 -- Uses: keys clock bulk job locks bell waiting entries window enter cancel flow flows
--- ARGV: ids.
+-- ARGV: msgpack of microseconds from now by id, for those that are to wait; then ids.
 -- Returns: the ids put back.
 -- Changes: jobs (created), failed, ends, marks, progress, waiting, priorities, wake, locks; what follows in flows.
+local delays = cmsgpack.unpack(table.remove(ARGV, 1))
 local entries, ids, jobs, notes = {}, {}, {}, {}
 insist()
 
@@ -21,7 +22,7 @@ for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
     ids[#ids + 1] = id
     jobs[#jobs + 1] = id
     jobs[#jobs + 1] = NOW .. string.sub(header, 17)
-    entries[#entries + 1] = { id = id, queue = facts.queue, priority = facts.priority, due = now }
+    entries[#entries + 1] = { id = id, queue = facts.queue, priority = facts.priority, due = now + (delays[id] or 0) }
     if facts.told then
       local flow, role = told_of(facts.told)
       notes[#notes + 1] = { flow = flow, word = 'retried', id = id, role = role, state = 3, excused = was_excused(id) }
