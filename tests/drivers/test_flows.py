@@ -250,6 +250,19 @@ def test_to_a_cancelled_flow_nothing_is_added_that_runs(driver: Any, worker: Fak
     assert worker.reserve(5) == []
 
 
+def test_a_step_on_another_queue_waits_for_those_who_serve_that(driver: Any) -> None:
+    flow_id = new_id()
+    jobs = [envelope(queue, flow=membership(flow_id, Role.STEP)) for queue in ("default", "other")]
+    steps = [Step(id=job.id, flow=flow_id, place=n, job=job.job, envelope=job) for n, job in enumerate(jobs)]
+    steps[0].children, steps[1].parents, steps[1].waits = (jobs[1].id,), (jobs[0].id,), 1
+    whole = opening(flow_id, 2, kind=FlowKind.CHAIN, has_begun=False)
+    driver.weave(Weave(openings=(whole,), steps=tuple(steps)))
+    (lease,) = driver.reserve(["default"], 5, "worker-a", 1)
+    refused, leases = driver.settle_and_reserve([completed(lease)], ["default"], 5, "worker-a", 2)
+    assert (list(refused), list(leases)) == ([], [])
+    assert [one.id for one in driver.reserve(["other"], 5, "worker-b", 1)] == [jobs[1].id]
+
+
 def test_a_chain_goes_step_by_step(driver: Any, worker: FakeWorker) -> None:
     flow_id, steps = chain(driver, 3, Hook.THEN)
     for step in steps:

@@ -4,9 +4,10 @@
 -- Returns: { refused, reserved leases }.
 -- Changes: what settle and reserve change.
 insist()
+local last = #ARGV -- what follows in flows is put behind it
 local refused, at = settle(1)
 local queues = {}
-for n = at + 4, #ARGV do
+for n = at + 4, last do
   queues[#queues + 1] = ARGV[n]
 end
 return { refused, reserve(queues, tonumber(ARGV[at + 2]), ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 3])) }
