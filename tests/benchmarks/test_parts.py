@@ -20,6 +20,7 @@ PARTS = {
     "workers": "--idle 0.2 --pickups 5 --seconds 0.1",
     "prices": "--rounds 1 --jobs 50 --seconds 0.1",
     "flows": "--rounds 1 --jobs 100",
+    "screens": "--rounds 1 --jobs 1000 --workers 20 --seconds 1 --drain 300",
     "peers": "--rounds 1 --jobs 50 --samples 5 --only none",
 }
 HEADS = {
@@ -32,6 +33,7 @@ HEADS = {
     "workers": "| SQLite | 4 threads | ",
     "prices": "| SQLite | encrypted | ",
     "flows": "| SQLite | batch | ",
+    "screens": "| SQLite | first frame | ",
     "peers": "| qcore sqlite | ",
 }
 

@@ -140,15 +140,22 @@ class Canned:
         self._left = list(glances)
         self.asked: list[str] = []
         self.all_given = threading.Event()
+        self._last = glances[-1]
 
     def look(self, view: str) -> Glance | None:
         self.asked.append(view)
         found = self._left.pop(0) if len(self._left) > 1 else self._left[0]
-        if len(self._left) == 1:
+        if found is self._last:
             self.all_given.set()
         if isinstance(found, Exception):
             raise found
         return msgspec.structs.replace(found, view=view, jobs=jobs_of(view)) if view else found
+
+    def is_shown_by(self, app: Any) -> bool:
+        """Whether an app has drawn the last look, or said what was raised in its place."""
+        if isinstance(self._last, Exception):
+            return bool(app._trouble)
+        return app._shown is not None and bool(app._shown.at_s == self._last.at_s)
 
 
 def jobs_of(view: str) -> tuple[JobSnapshot, ...]:

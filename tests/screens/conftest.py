@@ -59,10 +59,24 @@ def top() -> Running:
             if isinstance(source, Canned):
                 await asyncio.to_thread(source.all_given.wait, 10)
                 app._feed.every_s = then_every_s
-                await settled(pilot)
+                await until(lambda: source.is_shown_by(app), pilot)
             yield app, pilot
 
     return run
+
+
+async def until(holds: Callable[[], object], pilot: Pilot[Any]) -> None:
+    """Wait until something holds on the screen, and nothing more is on its way there."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come"
+        await pilot.pause(0.01)
+    await settled(pilot)
+
+
+async def listed(app: TopApp, pilot: Pilot[Any]) -> None:
+    """Wait until the list that was asked for is shown."""
+    await until(lambda: app._shown is not None and app._shown.view == app._panel.view, pilot)
 
 
 async def settled(pilot: Pilot[Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from canned import HOSTILE, SILENT, Canned, busy, glance, queue, several, worker
-from conftest import settled, text_of
+from conftest import listed, settled, text_of
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 
@@ -23,7 +23,7 @@ async def test_busy(top: Any, same: Any, size: str, theme: str) -> None:
 async def test_lists(top: Any, same: Any, size: str, key: str, name: str) -> None:
     async with top(several(), SIZES[size]) as (app, pilot):
         await pilot.press(key)
-        await settled(pilot)
+        await listed(app, pilot)
         same(app, f"top-{name}-{size}")
 
 
@@ -70,7 +70,7 @@ async def test_a_job(top: Any, same: Any) -> None:
 
     async with top(several(), SIZES["120x40"], find_job=lambda _: FAILED[0]) as (app, pilot):
         await pilot.press("4")
-        await settled(pilot)
+        await listed(app, pilot)
         await pilot.press("enter")
         await app.workers.wait_for_complete()
         await settled(pilot)
