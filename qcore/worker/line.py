@@ -93,6 +93,10 @@ class Line:
             return
         self._under_way[number] = _UnderWay(errand, now, then, lost)
 
+    def hurry(self) -> None:
+        """Let the next beat be due."""
+        self._next_beat = 0.0
+
     def forfeit(self, worker: str, charged: Mapping[str, str]) -> None:
         """Give back all that a dead worker held, now or as soon as the store answers."""
         self._forfeits[worker] = dict(charged)

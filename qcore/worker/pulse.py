@@ -58,6 +58,9 @@ class Messenger(Protocol):
         ...
 
 
+_ANSWERED_WITHIN_S = 0.01
+
+
 class Pulse:
     """Beats for all children of a supervisor.
 
@@ -114,6 +117,22 @@ class Pulse:
             self._messenger.kill()
         commands, self._commands = self._commands, {}
         return commands
+
+    def renew(self, children: Sequence[Child], within_s: float) -> None:
+        """Beat now, and wait for the answers: nobody beats for a while after this.
+
+        Args:
+            children: that live.
+            within_s: seconds to wait at the most; a store that is silent is left to its fate.
+        """
+        for line in self._lines.values():
+            line.hurry()
+        over = time.monotonic() + within_s
+        while True:
+            self._commands |= self.beat(children)
+            if not any(line.is_asking(Beat) for line in self._lines.values()) or time.monotonic() >= over:
+                return
+            time.sleep(_ANSWERED_WITHIN_S)
 
     def forfeit(self, worker: str, charged: Mapping[str, str]) -> None:
         """Give back all that a dead child held: uncharged, but for those named with a reason.

@@ -25,6 +25,7 @@ from qcore.worker.slots import SlotMemory
 from qcore.worker.watch import verdict
 
 _LOOK_EVERY_S = 0.25
+_RENEWED_WITHIN_S = 1.0
 _COMMANDS = {"pause": signal.SIGUSR2, "continue": signal.SIGCONT, "terminate": signal.SIGTERM, "restart": signal.SIGHUP}
 _STEPS = {"grow": 1, "shrink": -1}
 """By how many children these commands change a supervisor."""
@@ -331,6 +332,7 @@ class Supervisor:
             if self._stops:
                 return
             if self._pulse is not None:
+                self._pulse.renew(self._living, _RENEWED_WITHIN_S)  # leases last while the new code is imported
                 self._pulse.close()
             self._keep_ends(kept=True)
             try:

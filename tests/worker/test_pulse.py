@@ -187,6 +187,16 @@ def test_a_beat_asks_the_store_also_with_nothing_in_hand(world: World) -> None:
     assert len(world.store.times("ping")) == 3
 
 
+def test_who_is_about_to_be_silent_beats_once_more_and_waits_for_the_answer(world: World) -> None:
+    world.child(here=["a"])
+    world.live(1)
+    world.store.cancelled = {"a": True}
+    assert len(world.store.times("heartbeat")) == 1
+    world.pulse.renew(world.children, 1.0)
+    assert len(world.store.times("heartbeat")) == 2
+    assert world.children[0].slots.cancelled() == {"a": True}, "the answer was heard"
+
+
 @pytest.mark.parametrize("silence_s", [0.5, 8.0, 40.0])
 def test_an_outage_begins_the_row_anew_also_with_nothing_in_hand(world: World, silence_s: float) -> None:
     world.live(31)
