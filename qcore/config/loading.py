@@ -85,6 +85,7 @@ _PLAIN = frozenset(
         "verify_keys",
         "allowed_modules",
         "allow_closures",
+        "tracing",
         "silenced",
         "silenced_tags",
         "env",

@@ -157,6 +157,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whose jobs may run; None: the app's."""
     allow_closures: bool = True
     """Whether callbacks may be closures, whose code travels signed; else only functions by name."""
+    tracing: bool | None = None
+    """Whether jobs make spans of OpenTelemetry; None: where its API is installed."""
     silenced: tuple[str, ...] = ()
     """Classes of jobs, such as `Ping` or `app.jobs:Ping*`, that lists leave out once they completed."""
     silenced_tags: tuple[str, ...] = ()

@@ -60,6 +60,7 @@ OPTIONS = (
     Option(("verify_keys",), kinds.WORDS, "verify_keys"),
     Option(("allowed_modules",), kinds.WORDS, "allowed_modules"),
     Option(("allow_closures",), kinds.SWITCH, "allow_closures"),
+    Option(("tracing",), kinds.SWITCH, "tracing"),
     Option(("silenced",), kinds.WORDS, "silenced"),
     Option(("silenced_tags",), kinds.WORDS, "silenced_tags"),
     Option(("env",), kinds.TEXT, "env"),

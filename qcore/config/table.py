@@ -35,6 +35,7 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
     yield "verify_keys", list(settings.verify_keys)
     yield "allowed_modules", None if settings.allowed_modules is None else list(settings.allowed_modules)
     yield "allow_closures", settings.allow_closures
+    yield "tracing", settings.tracing
     yield "silenced", list(settings.silenced)
     yield "silenced_tags", list(settings.silenced_tags)
     for connection in settings.connections.values():

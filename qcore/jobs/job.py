@@ -100,6 +100,8 @@ class Job:
     """Permissions that running it takes; None of a class that is no `SecureJob`."""
     _dispatched_by: Identity | None = None
     """On whose behalf it was dispatched, where a worker has built it."""
+    _trace: dict[str, str] | None = None
+    """What joins its attempt to the span it was dispatched in, where a worker has built it."""
     _id: str | None = None
     """Of the last dispatch."""
     _promised_id: str | None = None

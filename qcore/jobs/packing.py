@@ -48,6 +48,7 @@ def pack(
     limit: int = PAYLOAD_LIMIT,
     flow: str | None = None,
     ids: Callable[[], str] = new_id,
+    trace: dict[str, str] | None = None,
 ) -> Envelope:
     """Seal a job for its way.
 
@@ -59,6 +60,7 @@ def pack(
         limit: bytes the sealed payload may have.
         flow: what it is to a batch, chain or graph (`flows.membership`); such a job takes no unique lock.
         ids: makes the new id.
+        trace: what joins its attempts to the span in force.
 
     Raises:
         PayloadError: an argument, or the class itself, cannot travel.
@@ -78,7 +80,7 @@ def pack(
         secret = keyring.sub_key(LOCKS) if keyring is not None and (encrypts or traits.is_guarded) else None
         asked, carried = contracts.asked_of_store(job, given, path, arguments, carried, secret)
         unique = asked if flow is None else None
-    payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried, flow=flow)
+    payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried, None, flow, trace)
     identity = current_identity()
     if encrypts or traits.is_guarded or identity is not None:
         payload = guard(payload, job, keyring, identity, encrypts=encrypts)
@@ -171,6 +173,8 @@ def build(
     job._id = payload.id
     if payload.guard is not None:
         job._dispatched_by = payload.guard.identity
+    if payload.trace is not None:
+        job._trace = payload.trace
     return job
 
 

@@ -39,3 +39,5 @@ class Payload(msgspec.Struct, frozen=True, gc=False, array_like=True):
     guard: Guard | None = None
     flow: str | None = None
     """What its envelope says of it (`flows.membership`), so that nobody can let it count elsewhere."""
+    trace: dict[str, str] | None = None
+    """What joins its attempts to the span it was dispatched in; None where nobody traces."""

@@ -51,6 +51,12 @@ def wrap_all(layers: Iterable[Any]) -> None:
     _of_class.clear()
 
 
+def wrap_outermost(layer: Any) -> None:
+    """Put a middleware around every job that this process runs, outside of all others."""
+    around_all.insert(0, layer)
+    _of_class.clear()
+
+
 def unwrap_all() -> None:
     """Take off all that `wrap_all` put around jobs (between tests)."""
     around_all.clear()

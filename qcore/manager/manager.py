@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
@@ -24,6 +24,7 @@ from qcore.jobs.classes import JobClasses
 from qcore.jobs.job import Job
 from qcore.jobs.options import Elsewhere
 from qcore.jobs.packing import pack
+from qcore.jobs.tracing import spans
 from qcore.manager import app as application
 from qcore.manager.current import everywhere
 from qcore.manager.definitions import defined
@@ -36,6 +37,9 @@ from qcore.manager.opening import Opener
 from qcore.manager.pushing import due_now, jobs_in, name_stored, push_all, weave_surely
 from qcore.manager.queues import Queues
 from qcore.transactions import after_commit, load_entity
+
+if TYPE_CHECKING:
+    from qcore.jobs.spans import Spans
 
 
 class _Sealed(NamedTuple):
@@ -230,6 +234,12 @@ class QueueManager(Hooks, Queues):
             QueueError: as the stores raise; its `stored_ids` and its message name what was stored before, there and
                 on other connections.
         """
+        if self._spans is None:
+            return self._dispatch(jobs, session)
+        with self._spans.dispatching(jobs):
+            return self._dispatch(jobs, session)
+
+    def _dispatch(self, jobs: Sequence[Job], session: Any) -> Sequence[str | None]:
         if len(jobs) == 1:
             return self._store(self._sealed(self._connection_of_job(jobs[0]), jobs), session)
         groups: dict[str, list[int]] = {}
@@ -242,10 +252,27 @@ class QueueManager(Hooks, Queues):
                 ids[index] = job_id
         return ids
 
+    @cached_property
+    def _spans(self) -> Spans | None:
+        """What traces the jobs that are dispatched and run here, if anything does."""
+        found = spans(self.settings.tracing)
+        if found is not None:
+            found.cover()
+        return found
+
+    def trace(self) -> None:
+        """Trace the jobs that this process runs, where they are to be traced.
+
+        Raises:
+            ConfigurationError: they are, and cannot be.
+        """
+        self._spans  # noqa: B018  found once, and kept
+
     acting_as = staticmethod(acting_as)
 
     def dispatch_now(self, job: Job) -> Any:
         """Run one job here and now, middleware included; returns what `handle` returns."""
+        self.trace()
         return run_here(job, job.queue or self._connection_of_job(job).queue, grants=self._grants)
 
     def seal(
@@ -268,7 +295,9 @@ class QueueManager(Hooks, Queues):
         """
         queue = job.queue or queue or connection.queue
         encrypts = queue in defined.encrypted
-        return pack(job, queue=queue, keyring=self.keyring(connection.name), encrypts=encrypts, flow=flow, ids=ids)
+        keyring = self.keyring(connection.name)
+        trace = None if self._spans is None else self._spans.carried()
+        return pack(job, queue=queue, keyring=keyring, encrypts=encrypts, flow=flow, ids=ids, trace=trace)
 
     def weave(self, connection: ConnectionSettings, weave: Weave, *, session: Any = None) -> int:
         """Store flows, steps and members on a connection; returns how many members are new, see `Driver.weave`."""

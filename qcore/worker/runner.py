@@ -73,6 +73,7 @@ class Runner:
 
     def __init__(self, manager: QueueManager, lane: Lane, options: WorkerOptions) -> None:
         self._manager = manager
+        manager.trace()
         self._lane = lane
         lane.manager = manager
         self._connection: ConnectionSettings = lane.settings
