@@ -92,6 +92,9 @@ bench-workers: $(READY) ## What an idle worker costs, its pickups, how full its 
 bench-prices: $(READY) ## What signing, encryption, a rate limit and middleware cost a job, beside our goals
 	@$(BIN)/python -m benchmarks prices $(BENCH)
 
+bench-reading: $(READY) ## What qctl stats takes with a million jobs stored, beside our goal
+	@$(BIN)/python -m benchmarks reading $(BENCH)
+
 bench-flows: $(READY) ## What a job of a batch of 100,000 costs beside a plain one, and what its producer holds
 	@$(BIN)/python -m benchmarks flows $(BENCH)
 
@@ -175,4 +178,4 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 
 .PHONY: help setup demo test test-again check lint types imports quick faults faults-again chaos mutants fmt snapshots picture docs docs-serve build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
-  bench bench-workers bench-prices bench-flows bench-screens bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top
+  bench bench-workers bench-prices bench-reading bench-flows bench-screens bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top

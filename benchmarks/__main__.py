@@ -7,7 +7,19 @@ import importlib
 import signal
 import sys
 
-_OWN = ("table", "growth", "payloads", "grid", "latency", "concurrency", "workers", "prices", "flows", "screens")
+_OWN = (
+    "table",
+    "growth",
+    "payloads",
+    "grid",
+    "latency",
+    "concurrency",
+    "workers",
+    "prices",
+    "flows",
+    "screens",
+    "reading",
+)
 PARTS = {name: f"benchmarks.{name}" for name in _OWN} | {"peers": "benchmarks.peers.run"}
 
 

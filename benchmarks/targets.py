@@ -91,6 +91,9 @@ UNITS = {"pickup p50": " ms", "pickup p99": " ms", "idle memory, PSS": " MB", "q
 FLAT = Target(1.3, TIMES, most=True)
 """Cost per job at the largest size, in that of 1,000 jobs."""
 
+LOOKING = Target(1.5, TIMES, most=True)
+"""What `qctl stats` may take with a million jobs stored, in what it takes with 1,000."""
+
 PEERS: dict[str, dict[str, dict[str, float]]] = {
     "redis": {
         "huey redis, threads x1": {"drain1": 5, "drain2": 9},

@@ -21,6 +21,7 @@ PARTS = {
     "prices": "--rounds 1 --jobs 50 --seconds 0.1",
     "flows": "--rounds 1 --jobs 100",
     "screens": "--rounds 1 --jobs 1000 --workers 20 --seconds 1 --drain 300",
+    "reading": "--rounds 1 --jobs 2000",
     "peers": "--rounds 1 --jobs 50 --samples 5 --only none",
 }
 HEADS = {
@@ -34,6 +35,7 @@ HEADS = {
     "prices": "| SQLite | encrypted | ",
     "flows": "| SQLite | batch | ",
     "screens": "| SQLite | first frame | ",
+    "reading": "| SQLite | ",
     "peers": "| qcore sqlite | ",
 }
 

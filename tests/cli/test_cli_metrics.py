@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from shop import Schemas, Shop
 
 pytestmark = pytest.mark.slow
+PROMTOOL = shutil.which("promtool")
 
 
 def test_by_class_and_by_queue(busy: Shop, schemas: Schemas) -> None:
@@ -68,6 +71,17 @@ def test_prometheus_reads_it(busy: Shop) -> None:
     waiting = {(s.labels["queue"], s.labels["state"]): s.value for s in families["qctl_queue_jobs"].samples}
     assert (waiting["default", "pending"], waiting["default", "delayed"], waiting["mail", "failed"]) == (1, 1, 2)
     assert [sample.value for sample in families["qctl_store_up"].samples] == [1]
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed: apt-get install prometheus")
+@pytest.mark.parametrize("queues", [(), ("größe: 世界", 'quoted "\\n"')])
+def test_promtool_finds_no_fault(busy: Shop, queues: tuple[str, ...]) -> None:
+    for queue in queues:
+        busy.qctl("dispatch", "shop:Add", "[1]", "--queue", queue)
+    text = busy.qctl("metrics", "--prometheus").out
+    words = [str(PROMTOOL), "check", "metrics"]
+    checked = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
 @contextmanager

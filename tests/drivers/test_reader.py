@@ -106,6 +106,17 @@ class TestCounts:
         FakeWorker(driver).reserve()
         assert driver.counts()[0].oldest_due_us is None
 
+    @pytest.mark.parametrize("number", [3, 100])
+    def test_the_oldest_due_among_many_priorities(self, driver: Any, number: int) -> None:
+        for priority in range(number):
+            driver.push([envelope(priority=priority)])
+        driver.push([envelope("other", priority=7)])
+        (last,) = driver.page("pending", queue="other").jobs
+        counts = {found.name: found for found in driver.counts()}
+        oldest = min(job.due_us for job in driver.page("pending", queue="default", limit=1000).jobs)
+        assert (counts["default"].pending, counts["default"].oldest_due_us) == (number, oldest)
+        assert (counts["other"].pending, counts["other"].oldest_due_us) == (1, last.due_us)
+
     def test_a_delayed_job_that_became_due_is_pending(self, driver: Any) -> None:
         job = envelope(delay_s=0.1)
         driver.push([job])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qcore.drivers.database.counting import Counting, Numbers
 from qcore.drivers.database.flow_statements import counted_in
 from qcore.drivers.database.flowing import flow_of, steps_in
 from qcore.drivers.database.moves import worker_of
@@ -55,6 +55,10 @@ class DatabaseReader:
     """The `Reader` face of a database."""
 
     _link: Link
+
+    @cached_property
+    def _counting(self) -> Counting:
+        return Counting(self._link.tables, self._link.dialect)
 
     @cached_property
     def _readings(self) -> Readings:
@@ -193,12 +197,8 @@ class DatabaseReader:
         known = [row for row in self._readings.known_queues.run(connection) if queues is None or row[0] in queues]
         if not known:
             return []
-        names = self._link.dialect.pack([row[0] for row in known])
-        numbers: dict[str, defaultdict[str, _Row]] = {}
-        for what, statement in self._readings.counts.items():
-            rows = statement.run(connection, names=names, at_us=at_us)
-            numbers[what] = defaultdict(lambda: (0, 0, None), {row[0]: tuple(row)[1:] for row in rows})
-        return [_counted(tuple(row), {what: of[row[0]] for what, of in numbers.items()}, at_us) for row in known]
+        numbers = self._counting.read(connection, [row[0] for row in known], at_us)
+        return [_counted(tuple(row), numbers[row[0]], at_us) for row in known if row[0] in numbers]
 
     def _rows(self, connection: Connection, view: str, whole: bool, values: dict[str, Any]) -> Iterator[_Row]:
         for place, branch in enumerate(self._readings.views[view]):
@@ -263,22 +263,20 @@ def _stored(row: _Row) -> StoredJob:
     )
 
 
-def _counted(queue: _Row, numbers: dict[str, _Row], at_us: int) -> QueueCounts:
+def _counted(queue: _Row, numbers: Numbers, at_us: int) -> QueueCounts:
     name, definition, paused_until_us, reason = queue
-    ready, oldest_ready_us = numbers["ready"][0], numbers["ready"][-1]
-    waiting, due, first_us = numbers["delayed"]
-    retrying, retrying_due = (int(number) for number in numbers["retrying"][:2])
-    oldest = [us for us in (oldest_ready_us, first_us) if us is not None and us <= at_us]
+    retrying_due = numbers.retrying - numbers.retrying_later
+    oldest = [us for us in (numbers.oldest_ready_us, numbers.first_us) if us is not None and us <= at_us]
     is_paused = paused_until_us is not None and paused_until_us > at_us
     return QueueCounts(
         name=name,
-        pending=ready + int(due) - retrying_due,
-        delayed=waiting - int(due) - (retrying - retrying_due),
-        processing=numbers["leased"][0],
-        retrying=retrying,
-        failed=numbers["failed"][0],
-        completed=int(numbers["ended"][0]),
-        cancelled=int(numbers["ended"][1]),
+        pending=numbers.ready + numbers.due - retrying_due,
+        delayed=numbers.delayed - numbers.due - numbers.retrying_later,
+        processing=numbers.leased,
+        retrying=numbers.retrying,
+        failed=numbers.failed,
+        completed=numbers.completed,
+        cancelled=numbers.cancelled,
         oldest_due_us=min(oldest, default=None),
         paused=is_paused,
         paused_until_us=paused_until_us if is_paused and paused_until_us != FOREVER_US else None,

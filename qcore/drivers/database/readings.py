@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import BigInteger, and_, bindparam, case, func, literal, null, or_, select
+from sqlalchemy import BigInteger, and_, bindparam, case, literal, null, or_, select
 
 from qcore.drivers.database.schema import CANCELLED, COMPLETED, DELAYED, LEASED, READY
 from qcore.drivers.database.statements import Statements, literally
@@ -46,31 +46,7 @@ class Readings(Statements):
         """What time the store has."""
         return self.prepared(select(self.dialect.now))
 
-    # --- counts -----------------------------------------------------------------------------------------------
-
-    @cached_property
-    def counts(self) -> dict[str, Prepared]:
-        """By what they count; each gives the queue first."""
-        jobs = self.jobs.c
-        is_due = case((or_(self.is_in(READY), jobs.due_us <= AT), 1), else_=0)
-        is_retrying = and_(jobs.attempts > literally(0), jobs.state < literally(LEASED))
-        counters = self.tables.counters.c
-        return {
-            "ready": self._grouped(jobs.queue, [func.count(), func.min(jobs.due_us)], self.is_in(READY)),
-            "delayed": self._grouped(
-                jobs.queue, [func.count(), func.sum(is_due), func.min(jobs.due_us)], self.is_in(DELAYED)
-            ),
-            "leased": self._grouped(jobs.queue, [func.count()], self.is_in(LEASED)),
-            "retrying": self._grouped(jobs.queue, [func.count(), func.sum(is_due)], is_retrying),
-            "failed": self._grouped(self.failed.c.queue, [func.count()]),
-            "ended": self._grouped(counters.queue, [func.sum(counters.completed), func.sum(counters.cancelled)]),
-        }
-
-    def _grouped(
-        self, queue: Column[Any], numbers: list[ColumnElement[Any]], *conditions: ColumnElement[bool]
-    ) -> Prepared:
-        named = self.dialect.among(queue, "names")
-        return self.prepared(select(queue, *numbers).where(named, *conditions).group_by(queue))
+    # --- queues -----------------------------------------------------------------------------------------------
 
     @cached_property
     def known_queues(self) -> Prepared:

@@ -8,6 +8,7 @@ import pytest
 from fakes.values import HOUR_S, envelopes
 from sqlalchemy import Connection, text
 
+from qcore.drivers.database.counting import Counting
 from qcore.drivers.database.looks import Looks
 from qcore.drivers.database.readings import Readings
 from qcore.drivers.database.trimming import Trimming
@@ -81,6 +82,13 @@ def test_waits(full: Any) -> None:
     looks = Looks(full._link.tables, full._link.dialect)
     check(full, looks.glance, {"queue": "default"})
     check(full, looks.any_ready, {"queues": QUEUES})
+
+
+@pytest.mark.parametrize("statement", ["waiting", "leased", "heads", "oldest"])
+def test_counts(full: Any, statement: str) -> None:
+    counting = Counting(full._link.tables, full._link.dialect)
+    values = {"names": QUEUES, "at_us": 2**50} if statement == "waiting" else {"names": QUEUES}
+    check(full, getattr(counting, statement), values)
 
 
 @pytest.mark.parametrize("view", ["pending", "delayed", "retrying", "processing", "completed", "failed"])
