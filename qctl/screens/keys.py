@@ -70,7 +70,7 @@ KEYS = (
         acts=True,
     ),
     Key("r", "r", "Retry", "retry", "Put the failed job back", ("failed",), acts=True),
-    Key("D", "D", "Drop", "forget", "Drop the failed job for good", ("failed",), acts=True),
+    Key("D", "D", "Drop", "forget", "Drop the failed job; qctl restore undoes it for a day", ("failed",), acts=True),
     Key("X", "X", "Clear", "clear", "Drop the waiting jobs of the queue", ("queues",), acts=True),
     Key(
         "K,f9", "K", "Stop", "kill", "Stop: a worker (asked how), a job", ("workers", *_JOBS[:1], "delayed"), acts=True

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from qcore.monitor.actions import new_token
 from qctl import format as fmt
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ class Deeds:
         """Drop the waiting jobs of queues."""
 
         def do() -> str:
-            return f"dropped {fmt.plural(sum(self._actions.clear(queue).changed for queue in queues), 'job')}"
+            token = new_token()
+            dropped = sum(self._actions.clear(queue, token=token).changed for queue in queues)
+            return f"dropped {fmt.plural(dropped, 'job')}" + (_undone_by(token) if dropped else "")
 
         word = next((queue for queue in queues if queue in self._protected), "")
         words = f"Drop {fmt.plural(waiting, 'waiting job')} of {_named(queues)}?"
@@ -104,9 +107,14 @@ class Deeds:
         )
 
     def forget(self, ids: Sequence[str], samples: Sequence[str]) -> Deed:
-        """Drop failed jobs for good."""
-        words = f"Drop {fmt.plural(len(ids), 'failed job')} for good?"
-        do = _doing("dropped", lambda: self._actions.forget(ids))
+        """Drop failed jobs."""
+        words = f"Drop {fmt.plural(len(ids), 'failed job')}?"
+
+        def do() -> str:
+            token = new_token()
+            result = self._actions.forget(ids, token=token)
+            return _told("dropped", result) + (_undone_by(token) if result.changed else "")
+
         return Deed(words, self._line("forget", *ids), do, samples, asks=True)
 
     def cancel(self, ids: Sequence[str], samples: Sequence[str], *, hard: bool = False) -> Deed:
@@ -172,6 +180,10 @@ def _told(word: str, result: ActionResult) -> str:
         first, reason = result.failed[0]
         parts.append(f"not {len(result.failed)}: {reason} ({first[:8]})")
     return ", ".join(parts)
+
+
+def _undone_by(token: str) -> str:
+    return f"; undo within a day: qctl restore {token}"
 
 
 def _named(queues: Sequence[str]) -> str:
