@@ -196,19 +196,15 @@ class Worker:
             executor.drain(self._tell_slots)
 
     def _is_alone_for(self, lane: Lane, lease: Lease, executor: Executor) -> bool:
-        """Whether nothing else runs: a process died under this job, and if that happens again, it takes none along.
-
-        While others run it is put off, for a worker that is idle; one that is old is waited for.
-        """
+        """Whether nothing else runs: a process died under it, and may again. Else it is put off; an old one is waited for."""
         if executor.running and lease.reserved_us - lease.created_us < _SUSPECT_WAITS_S * 1e6:
             lane.add(handed_back(lease, _PUT_OFF_US), time.monotonic())
             return False
         lane.begin(lease)  # its lease is kept while it waits
         executor.drain(self._tell_slots)
-        if self._stops:  # meanwhile: nothing begins any more
+        if self._stops:
             lane.add(handed_back(lease), time.monotonic())
-            return False
-        return True
+        return not self._stops  # nothing begins any more
 
     def _next(self, lane: Lane) -> Lease | None:
         if self._keeping.is_forsaken(lane):
