@@ -196,7 +196,7 @@ class Worker:
             executor.drain(self._tell_slots)
 
     def _is_alone_for(self, lane: Lane, lease: Lease, executor: Executor) -> bool:
-        """Whether nothing else runs: a process died under it, and may again. Else it is put off; an old one is waited for."""
+        """Whether nothing else runs beside a job whose process died; till then it is put off, if old waited for."""
         if executor.running and lease.reserved_us - lease.created_us < _SUSPECT_WAITS_S * 1e6:
             lane.add(handed_back(lease, _PUT_OFF_US), time.monotonic())
             return False
