@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from canned import AT, Canned
+from driving import text_of, until
 from textual.pilot import Pilot
 
 from qctl.screens.top.app import TopApp
@@ -63,35 +64,6 @@ def top() -> Running:
             yield app, pilot
 
     return run
-
-
-async def until(holds: Callable[[], object], pilot: Pilot[Any]) -> None:
-    """Wait until something holds on the screen, and nothing more is on its way there."""
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come"
-        await pilot.pause(0.01)
-    await settled(pilot)
-
-
-async def listed(app: TopApp, pilot: Pilot[Any]) -> None:
-    """Wait until the list that was asked for is shown."""
-    await until(lambda: app._shown is not None and app._shown.view == app._panel.view, pilot)
-
-
-async def settled(pilot: Pilot[Any]) -> None:
-    """Wait until nothing more is on its way to the screen."""
-    for _ in range(3):
-        await pilot.pause(0.02)
-
-
-def text_of(app: Any) -> str:
-    """The screen as lines of text."""
-    width, height = app.size
-    lines = [[" "] * width for _ in range(height)]
-    for y, strip in enumerate(app.screen._compositor.render_strips()):
-        lines[y] = list(strip.text.ljust(width)[:width])
-    return "\n".join("".join(line).rstrip() for line in lines) + "\n"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from canned import several
-from conftest import settled, text_of
+from driving import settled, text_of
 from screen_jobs import Fails, Sleeps, Works
 from textual.widgets import Button, Input
 

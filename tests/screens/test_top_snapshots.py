@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from canned import HOSTILE, SILENT, Canned, busy, glance, queue, several, worker
-from conftest import listed, settled, text_of
+from driving import listed, settled, text_of
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 
