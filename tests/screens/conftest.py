@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 from canned import AT, Canned
+from canned_pages import CannedPages
 from textual.pilot import Pilot
 
+from qctl.screens.dashboard.app import DashboardApp
 from qctl.screens.top.app import TopApp
 
 FOLDER = Path(__file__).parents[2] / "snapshots" / "screens"
@@ -65,6 +67,29 @@ def top() -> Running:
     return run
 
 
+@pytest.fixture
+def dashboard() -> Running:
+    """Runs `qctl dashboard` on made-up sights: `async with dashboard() as (app, pilot):`."""
+
+    @asynccontextmanager
+    async def run(
+        source: Any = None, size: tuple[int, int] = (80, 24), **more: Any
+    ) -> AsyncIterator[tuple[DashboardApp, Pilot[None]]]:
+        every_s = more.pop("every_s", 3600.0)
+        app = DashboardApp(source or CannedPages(), every_s=every_s, clock=lambda: AT.timestamp(), **more)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(lambda: app._sight is not None or app._trouble, pilot)
+            yield app, pilot
+
+    return run
+
+
+async def on_page(app: DashboardApp, pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys that lead to another page, and wait until that is read."""
+    await pilot.press(*keys)
+    await until(lambda: app._sight is not None, pilot)
+
+
 async def until(holds: Callable[[], object], pilot: Pilot[Any]) -> None:
     """Wait until something holds on the screen, and nothing more is on its way there."""
     deadline = time.monotonic() + 20
@@ -99,7 +124,7 @@ def same() -> Callable[[Any, str], None]:
     """Compares a screen with the one that is kept; SNAPSHOTS=renew writes it anew."""
 
     def compare(app: Any, name: str) -> None:
-        text, svg = text_of(app), re.sub(r"terminal-\d+", "terminal-0", app.export_screenshot(title="qctl top"))
+        text, svg = text_of(app), re.sub(r"terminal-\d+", "terminal-0", app.export_screenshot(title=app.TITLE))
         for path, content in ((FOLDER / f"{name}.txt", text), (FOLDER / f"{name}.svg", svg)):
             if os.environ.get("SNAPSHOTS") == "renew":
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,14 +21,19 @@ from qctl.screens.top.detail import page_of
 from qctl.screens.top.operating import Operating
 
 
+def bindings_of(keys: Sequence[Key]) -> list[Any]:
+    """The keys as Textual wants them."""
+    return [
+        Binding(key, one.action, one.help or one.shown, show=False, priority=key == "tab")
+        for one in keys
+        for key in one.keys.split(",")
+    ]
+
+
 class TopApp(Operating):
     """The htop of queues."""
 
-    BINDINGS: ClassVar[list[Any]] = [
-        Binding(keys, one.action, one.help or one.shown, show=False, priority=keys == "tab")
-        for one in KEYS
-        for keys in one.keys.split(",")
-    ]
+    BINDINGS: ClassVar[list[Any]] = bindings_of(KEYS)
 
     def action_open(self) -> None:
         """Open what is under the cursor: the jobs of a queue, or a job."""
@@ -95,7 +101,7 @@ class TopApp(Operating):
     def action_help(self) -> None:
         """Show every key."""
         text = Text()
-        for key in keys_for(self._panel.name, read_only=self._deeds is None):
+        for key in keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys):
             if key.help:
                 text.append(f" {key.shown:>5}  ", style="bold").append(f"{key.help}\n")
         text.append("\n Each action shows the qctl command that does the same; Y copies it.\n", style="dim")
@@ -109,12 +115,12 @@ class TopApp(Operating):
         """Let keys of the lists be letters while somebody types, and those that act be away where none may."""
         del parameters
         if len(self.screen_stack) > 1 or self.screen_stack[:1] == []:
-            return action in {"command_palette", "leave"} or action not in _ACTIONS
-        if action in _ACTIONS and self.query_one("#words").display:
+            return action in {"command_palette", "leave"} or action not in self._by_action
+        if action in self._by_action and self.query_one("#words").display:
             return action == "leave" and False
-        key = _BY_ACTION.get(action)
+        key = self._by_action.get(action)
         return not (key is not None and key.acts and self._deeds is None)
 
-
-_BY_ACTION: dict[str, Key] = {one.action.partition("(")[0]: one for one in KEYS}
-_ACTIONS = frozenset(_BY_ACTION)
+    @cached_property
+    def _by_action(self) -> dict[str, Key]:
+        return {one.action.partition("(")[0]: one for one in self.keys}
