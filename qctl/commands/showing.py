@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
 def require_terminal(word: str, instead: str) -> None:
     """Refuse to draw where nobody would see it; `instead` says what to do there."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (_is_served() or (sys.stdin.isatty() and sys.stdout.isatty())):
         raise WrongUsage(f"qctl {word} needs a terminal", hint=instead)
+
+
+def _is_served() -> bool:
+    """Whether a browser is the terminal, as textual-serve has it."""
+    return os.environ.get("TEXTUAL_DRIVER", "").endswith("WebDriver")
 
 
 def theme_named(name: str | None) -> str | None:

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 from qctl.screens.dashboard.keys import DASHBOARD_KEYS
 from qctl.screens.dashboard.overview import WIDE, metrics_head, overview_head, staff
 from qctl.screens.dashboard.pages import BELOW, PAGES, Page, page_of
-from qctl.screens.dashboard.sight import RANGES, PageSource, Sight
+from qctl.screens.dashboard.sight import MOST, RANGES, PageSource, Sight
 from qctl.screens.feed import Source
 from qctl.screens.grid import Grid
 from qctl.screens.keys import Key
@@ -158,7 +158,7 @@ class Paged(TopApp, inherit_bindings=False):
         state += [f"{len(self._list.tags)} tagged"] if self._list.tags else []
         state += [f"range {self._range}"] if self._panel.view == "metrics" else []
         sight = self._sight
-        state += [f"{len(sight.jobs):,} newest"] if sight is not None and sight.jobs else []
+        state += [f"the newest {MOST}"] if sight is not None and len(sight.jobs) >= MOST else []
         right = Text("  ".join(state), style="yellow" if self._order.filter else "dim")
         text.append(" " * max(1, width - text.cell_len - right.cell_len - 1)).append_text(right)
         return text

@@ -54,7 +54,7 @@ def staff(sight: Sight) -> Text:
     """Who works, in a few words, for the title line."""
     status, style = status_of(sight.workers)
     supervisors = len({one.supervisor for one in sight.workers})
-    words = f"{fmt.plural(supervisors, 'supervisor')} · {len(sight.workers)} proc"
+    words = f"{fmt.plural(supervisors, 'supervisor')}, {len(sight.workers)} proc"
     return Text.assemble((f"[{status.partition(' ')[0]}]", style), ("  " + words, "dim"))
 
 
