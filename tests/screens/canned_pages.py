@@ -27,7 +27,9 @@ _WAVE = [max(0, 40 + ((n * 37) % 23) - abs(n - 30)) for n in range(_STEPS)]
 
 
 def times(avg_s: float) -> TimesSnapshot:
-    return TimesSnapshot(avg_s=avg_s, min_s=avg_s / 4, max_s=avg_s * 9, p50_s=avg_s * 0.8, p95_s=avg_s * 3, p99_s=avg_s * 6)
+    return TimesSnapshot(
+        avg_s=avg_s, min_s=avg_s / 4, max_s=avg_s * 9, p50_s=avg_s * 0.8, p95_s=avg_s * 3, p99_s=avg_s * 6
+    )
 
 
 def measured(name: str, processed: int, avg_s: float = 0.1, failed: int = 0) -> MeasuredSnapshot:
@@ -41,7 +43,11 @@ def measured(name: str, processed: int, avg_s: float = 0.1, failed: int = 0) -> 
 
 
 def metrics(since_s: float = 3600.0) -> MetricsSnapshot:
-    jobs = (measured("shop.mail:SendEmail", 2000, 0.08, 12), measured("shop.reports:Report", 120, 4.2), measured("shop:Import", 31, 63.0, 1))
+    jobs = (
+        measured("shop.mail:SendEmail", 2000, 0.08, 12),
+        measured("shop.reports:Report", 120, 4.2),
+        measured("shop:Import", 31, 63.0, 1),
+    )
     queues = (measured("emails", 2000, 0.08, 12), measured("low", 31, 63.0, 1), measured("reports", 120, 4.2))
     return MetricsSnapshot(
         generated_at=AT, connection="default", driver="database", since_s=since_s, step_s=60.0,
@@ -79,12 +85,16 @@ CHAINS = (
                 step("ship", "pending", after=("test",), runtime_s=None))),
 )  # fmt: skip
 LIMITS = (
-    LimitSnapshot(key="queue:emails", connection="default", strategy="sliding_window", max_attempts=100, per_seconds=60.0, used=41, left=59, opens_in_s=0.0),
-    LimitSnapshot(key="api:acme", connection="default", strategy="token_bucket", max_attempts=10, per_seconds=1.0, used=10, left=0, opens_in_s=0.4),
+    LimitSnapshot(key="queue:emails", connection="default", strategy="sliding_window", max_attempts=100,
+                  per_seconds=60.0, used=41, left=59, opens_in_s=0.0),
+    LimitSnapshot(key="api:acme", connection="default", strategy="token_bucket", max_attempts=10,
+                  per_seconds=1.0, used=10, left=0, opens_in_s=0.4),
 )  # fmt: skip
 LOCKS = (
-    LockSnapshot(key="shop:Import:user-7", kind="unique", owner=job(3).id, connection="default", taken_at=AT, held_s=12.5, ends_at=None, ends_in_s=None),
-    LockSnapshot(key="shop:Report:2026-11", kind="exclusive", owner=job(2).id, connection="default", taken_at=AT, held_s=95.0, ends_at=None, ends_in_s=300.0),
+    LockSnapshot(key="shop:Import:user-7", kind="unique", owner=job(3).id, connection="default",
+                 taken_at=AT, held_s=12.5, ends_at=None, ends_in_s=None),
+    LockSnapshot(key="shop:Report:2026-11", kind="exclusive", owner=job(2).id, connection="default",
+                 taken_at=AT, held_s=95.0, ends_at=None, ends_in_s=300.0),
 )  # fmt: skip
 TAGS = (
     TagSnapshot(tag="customer:42", monitored=True, totals=TotalsSnapshot(pending=3, completed=120, failed=1)),
@@ -109,7 +119,16 @@ def jobs(view: str) -> tuple[JobSnapshot, ...]:
     ended = None if view in {"pending", "retrying"} else AT - timedelta(seconds=9)
     error = FAILED[0].error if view == "retrying" else None
     return tuple(
-        job(n, name, _STATES[view], ended_at=ended, error=error, attempts=1, tags=("daily",), due_at=AT + timedelta(seconds=n))
+        job(
+            n,
+            name,
+            _STATES[view],
+            ended_at=ended,
+            error=error,
+            attempts=1,
+            tags=("daily",),
+            due_at=AT + timedelta(seconds=n),
+        )
         for n, name in enumerate(["SendEmail", "Report", "Import"], 1)
     )
 

@@ -100,7 +100,7 @@ class Paged(TopApp, inherit_bindings=False):
 
     def _meters(self, mood: Mood) -> list[Text]:
         width, shown = self.size.width, self._shown
-        who = staff(shown) if isinstance(shown, Sight) else None
+        who = staff(shown, width) if isinstance(shown, Sight) else None
         name = self.TITLE if width >= WIDE else "dashboard"
         return [title_line(shown, mood, width, ascii_only=self._ascii, name=name, more=who)]
 

@@ -50,11 +50,14 @@ def status_of(workers: Sequence[WorkerSnapshot]) -> tuple[str, str]:
     return (f"Active ({paused} paused)" if paused else "Active"), "bold green"
 
 
-def staff(sight: Sight) -> Text:
+def staff(sight: Sight, width: int) -> Text:
     """Who works, in a few words, for the title line."""
     status, style = status_of(sight.workers)
     supervisors = len({one.supervisor for one in sight.workers})
-    words = f"{fmt.plural(supervisors, 'supervisor')}, {len(sight.workers)} proc"
+    processes = fmt.plural(len(sight.workers), "process").replace("processs", "processes")
+    words = f"{fmt.plural(supervisors, 'supervisor')}, {processes}"
+    if width < WIDE:
+        words = f"{supervisors} sup, {len(sight.workers)} proc"
     return Text.assemble((f"[{status.partition(' ')[0]}]", style), ("  " + words, "dim"))
 
 

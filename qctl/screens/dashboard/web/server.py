@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 COOKIE = "qctl_dashboard"
+PATIENCE_S = 5.0
+"""Seconds that screens have to end by themselves."""
 _TEMPLATES = Path(__file__).parent / "templates"
 _SMALLEST, _LARGEST, _USUAL = 8, 40, 16
 _POLICY = (
@@ -69,6 +71,7 @@ class DashboardServer(Server):
         super().__init__(command, site.host, site.port, title="qctl dashboard", templates_path=_TEMPLATES)
         self.site, self._guard, self._tell = site, guard, tell
         self._open: set[web.WebSocketResponse] = set()
+        self._endings: set[asyncio.Task[None]] = set()
         self._busy = 0
 
     @property
@@ -88,6 +91,7 @@ class DashboardServer(Server):
         app = web.Application(middlewares=[self._watch])
         app.add_routes([web.get("/healthz", _alive), web.get("/", self._lead), web.get(self.site.path, self._lead)])
         app.add_subapp(self.site.path, screens)
+        app.on_cleanup.append(self._wait_for_endings)
         return app
 
     # -- who may ---------------------------------------------------------------------------------------------------
@@ -95,7 +99,11 @@ class DashboardServer(Server):
     @web.middleware
     async def _watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let nothing but the way in be seen by strangers."""
-        response = await self._judged(request, handler)
+        try:
+            response = await self._judged(request, handler)
+        except web.HTTPException as error:
+            error.headers.update(_headers(request.host))
+            raise
         if not response.prepared:
             response.headers.update(_headers(request.host))
         return response
@@ -137,7 +145,7 @@ class DashboardServer(Server):
         return response
 
     async def _lead(self, _: web.Request) -> web.StreamResponse:
-        return web.HTTPFound(f"{self.site.path}/")
+        raise web.HTTPFound(f"{self.site.path}/")
 
     # -- the screens -----------------------------------------------------------------------------------------------
 
@@ -167,6 +175,10 @@ class DashboardServer(Server):
             await websocket.close(message=b"nobody pressed a key")
         finally:
             self._open.discard(websocket)
+            ending = asyncio.create_task(_ended(app_service))  # on its own: who is cut off here still ends it
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            await asyncio.shield(ending)
 
     async def on_startup(self, app: web.Application) -> None:
         """Say nothing: whoever starts this does."""
@@ -175,6 +187,23 @@ class DashboardServer(Server):
         """End what runs for browsers that are still here."""
         for websocket in list(self._open):
             await websocket.close()
+
+    async def _wait_for_endings(self, _: web.Application) -> None:
+        await asyncio.gather(*self._endings)
+
+
+async def _ended(service: AppService) -> None:
+    """End the process of a browser that went away: ask it to, and see to it."""
+    process = service._process  # noqa: SLF001  the library waits for it as long as it likes
+    if process is None:
+        return
+    await service.send_meta({"type": "quit"})
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 class _Heard:
