@@ -37,7 +37,9 @@ def run(  # noqa: PLR0913, PLR0917  each is an option
     no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
     serve: Annotated[bool, typer.Option("--serve", help="Show it in a browser instead.")] = False,
     host: Annotated[str, typer.Option("--host", metavar="HOST", help="For --serve: where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, metavar="PORT", help="For --serve: where to listen.")] = 8000,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="For --serve: where to listen.")
+    ] = 8000,
     path: Annotated[str, typer.Option("--path", metavar="PATH", help="For --serve: where it is.")] = "/horizon",
     auth: Annotated[
         Path | None, typer.Option("--auth", metavar="FILE", help="For --serve: a secret that lets in, again and again.")
@@ -79,7 +81,7 @@ def _show(call: Invocation, page: str, every_s: float, *, read_only: bool, theme
     from qctl.screens.dashboard.sight import PageSource
 
     may_act = not (read_only or call.settings.read_only)
-    deeds = PageDeeds(call.actions, call.flows, repeated_flags(call), call.settings.protected)
+    deeds = PageDeeds(call.actions, call.flows, call.tags, repeated_flags(call), call.settings.protected)
     app = DashboardApp(
         PageSource(call.manager, call.flags.connection),
         deeds=deeds if may_act else None,

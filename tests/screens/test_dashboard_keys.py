@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from canned_pages import CannedPages
 from conftest import on_page, settled, text_of, until
-from screen_jobs import Fails, Works
+from screen_jobs import Alone, Fails, Works
 from textual.widgets import Button
 
 from qcore import QueueManager, batch, chain
 from qcore.monitor import Monitor
 from qcore.monitor.actions import Actions
 from qcore.monitor.flows import FlowMonitor
+from qcore.monitor.tags import Tags
 from qcore.testing import WorkerTester
 from qctl.commands.flow_items import page_of
 from qctl.screens.dashboard.acting import PageDeeds
@@ -37,7 +38,7 @@ def live(dashboard: Any, manager: QueueManager) -> Callable[..., Any]:
         return dashboard(
             PageSource(manager),
             (120, 40),
-            deeds=PageDeeds(Actions(manager), flows) if may_act else None,
+            deeds=PageDeeds(Actions(manager), flows, Tags(manager)) if may_act else None,
             find_job=Monitor(manager).job,
             find_flow=flows.find,
             draw_flow=partial(page_of, ascii_only=False),
@@ -66,7 +67,7 @@ async def test_no_key_breaks_anything(dashboard: Any, page: Any, tmp_path: Path,
     own = set(DASHBOARD_KEYS) - set(KEYS) if told == "overview" else set()
     chosen = [one for one in DASHBOARD_KEYS if one in own or told in one.panels or one.action == "open"]
     keys = [key for one in chosen for key in one.keys.split(",") if one.action not in {"leave", "command_palette"}]
-    async with dashboard(deeds=PageDeeds(None, None)) as (app, pilot):  # type: ignore[arg-type]
+    async with dashboard(deeds=PageDeeds(None, None, None)) as (app, pilot):  # type: ignore[arg-type]
         for key in keys:
             app.action_page(page.name)
             await pilot.press(key)
@@ -223,3 +224,46 @@ async def test_read_only_changes_nothing(live: Any, manager: QueueManager) -> No
         assert len(app.screen_stack) == 1
         assert Monitor(manager).job(job_id).state.value == "failed"
         assert " RO " in text_of(app)
+
+
+async def test_a_tag_is_monitored_and_opened(live: Any, manager: QueueManager) -> None:
+    Works().with_tags("customer:42").dispatch()
+    tags = Tags(manager)
+    async with live() as (app, pilot):
+        await on_page(app, pilot, "g", "t")
+        await pilot.press("m")
+        await until(lambda: tags.monitored() == ["customer:42"], pilot)
+        assert app._last_line == "qctl tags --monitor customer:42"
+        await until(lambda: "monitored" in text_of(app).splitlines()[4], pilot)
+        await pilot.press("m")
+        await until(lambda: not tags.monitored(), pilot)
+        await pilot.press("enter")
+        await until(lambda: app._panel.name == "pending" and app._sight, pilot)
+        assert app._order.filter == "customer:42"
+
+
+async def test_a_lock_is_freed(live: Any, manager: QueueManager) -> None:
+    Alone.dispatch()
+    async with live() as (app, pilot):
+        await on_page(app, pilot, "9", "right_square_bracket")
+        assert len(grid(app).rows) == 1
+        await pilot.press("D")
+        await confirmed(app, pilot)
+        await until(lambda: not Monitor(manager).locks().locks, pilot)
+
+
+async def test_a_check_is_opened(live: Any) -> None:
+    async with live() as (app, pilot):
+        await on_page(app, pilot, "0")
+        await pilot.press("enter")
+        await until(lambda: len(app.screen_stack) == 2, pilot)
+
+
+async def test_rows_are_written_to_a_file(dashboard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with dashboard() as (app, pilot):
+        await on_page(app, pilot, "5")
+        await pilot.press("e")
+        await until(lambda: list(tmp_path.glob("qctl-batches-*.csv")), pilot)
+    [path] = tmp_path.glob("*.csv")  # noqa: ASYNC240  it is there
+    assert "import customers" in path.read_text()

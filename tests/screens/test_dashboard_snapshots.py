@@ -78,7 +78,7 @@ async def test_go_to(dashboard: Any, same: Any) -> None:
 
 
 async def test_confirm(dashboard: Any, same: Any) -> None:
-    async with dashboard(deeds=PageDeeds(None, None)) as (app, pilot):  # type: ignore[arg-type]
+    async with dashboard(deeds=PageDeeds(None, None, None)) as (app, pilot):  # type: ignore[arg-type]
         await on_page(app, pilot, "5")
         await pilot.press("space", "space", "K")
         await settled(pilot)

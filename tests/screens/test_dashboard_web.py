@@ -160,7 +160,7 @@ async def test_screens_that_do_not_end_are_ended(web: Any, monkeypatch: pytest.M
     async with web(app=[sys.executable, "-c", f"{_TALKS}; import time; time.sleep(600)"]) as (client, urls):
         origin = await entered(client, urls)
         socket = await client.ws_connect("/horizon/ws", origin=origin)
-        while not (screens := set(Process().children(recursive=True)) - before):
+        while not (screens := set(Process().children(recursive=True)) - before):  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.01)
         await socket.close()
     assert not any(one.is_running() and one.status() != STATUS_ZOMBIE for one in screens)

@@ -11,6 +11,7 @@ from qctl.screens.top.acting import Deed, Deeds
 if TYPE_CHECKING:
     from qcore.monitor.actions import ActionResult, Actions
     from qcore.monitor.flows import FlowMonitor
+    from qcore.monitor.tags import Tags
 
 _WORDS = {"batches": ("batch", "batch", "batches"), "chains": ("chain", "chain or graph", "chains and graphs")}
 
@@ -21,15 +22,16 @@ class PageDeeds(Deeds):
     Args:
         actions: on the connection that is shown.
         flows: on the same.
+        tags: on the same.
         flags: of the command line, that a shown command repeats.
         protected: queues that are cleared only by one who types their name.
     """
 
     def __init__(
-        self, actions: Actions, flows: FlowMonitor, flags: Sequence[str] = (), protected: Sequence[str] = ()
+        self, actions: Actions, flows: FlowMonitor, tags: Tags, flags: Sequence[str] = (), protected: Sequence[str] = ()
     ) -> None:
         super().__init__(actions, flags, protected)
-        self._flows = flows
+        self._flows, self._tags = flows, tags
 
     def cancel_flows(self, page: str, ids: Sequence[str], samples: Sequence[str]) -> Deed:
         """Let nothing of these begin any more."""
@@ -42,6 +44,17 @@ class PageDeeds(Deeds):
         words = f"Let {_named(page, len(ids))} go on from what failed?"
         line = self._line(_WORDS[page][0], "retry", *ids)
         return Deed(words, line, lambda: _told(page, "retried", self._flows.retry(ids)), samples, asks=len(ids) > 1)
+
+    def watch_tags(self, tags: Sequence[str], *, is_on: bool) -> Deed:
+        """Keep an eye on tags, or no longer."""
+        verb = "monitor" if is_on else "unmonitor"
+        done = "monitoring" if is_on else "no longer monitoring"
+
+        def do() -> str:
+            self._tags.monitor(tags, is_on=is_on)
+            return f"{done} {fmt.plural(len(tags), 'tag')}"
+
+        return Deed(f"{verb.capitalize()} tags", self._line("tags", f"--{verb}", ",".join(tags)), do)
 
     def free(self, locks: Sequence[str]) -> Deed:
         """Free locks, whosever they are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,7 @@ from qctl.screens.dashboard.keys import DASHBOARD_KEYS
 from qctl.screens.dashboard.pages import PAGES, page_of
 from qctl.screens.dashboard.sight import RANGES
 from qctl.screens.keys import keys_for
+from qctl.screens.rows import Row
 from qctl.screens.top.app import bindings_of
 
 if TYPE_CHECKING:
@@ -82,35 +83,49 @@ class DashboardApp(Paged, inherit_bindings=False):
 
     def action_open(self) -> None:
         """Open what is under the cursor."""
-        row = self._list.row
-        name = self._panel.name
-        if row is None:
-            return
-        if name in {"overview", "queues"}:
-            self._show_jobs_of(row.key)
-        elif name in _FLOWS:
-            self.run_worker(partial(self._read_flow, row.key), thread=True, group="reading", exit_on_error=False)
-        elif name == "health":
-            text = "\n\n".join(row.cells[one].text for one in ("verdict", "found", "remedy") if row.cells[one].text)
-            self.push_screen(dialogs.Page(row.cells["check"].text, Text(fmt.printable_lines(text))))
-        elif name == "supervisors":
-            self.action_panel("workers")
-        elif name == "locks" and self._find_job is not None:
-            self.run_worker(
-                partial(self._read_job, row.cells["id"].text), thread=True, group="reading", exit_on_error=False
-            )
-        elif name == "workers" or "job" in row.cells:
+        row, name = self._list.row, self._panel.name
+        openers: dict[str, Callable[[Row], None]] = {
+            "overview": self._open_queue,
+            "queues": self._open_queue,
+            "batches": self._open_flow,
+            "chains": self._open_flow,
+            "health": self._open_check,
+            "supervisors": lambda _: self.action_panel("workers"),
+            "tags": lambda row: self._show_first(_of_tag(row), row.key),
+            "locks": self._open_owner,
+        }
+        if row is not None and name in openers:
+            openers[name](row)
+        elif row is not None and (name == "workers" or "job" in row.cells):
             super().action_open()
 
-    def _show_jobs_of(self, queue: str) -> None:
+    def _open_flow(self, row: Row) -> None:
+        self.run_worker(partial(self._read_flow, row.key), thread=True, group="reading", exit_on_error=False)
+
+    def _open_check(self, row: Row) -> None:
+        said = (row.cells[name].text for name in ("verdict", "found", "remedy"))
+        text = Text("\n\n".join(fmt.printable_lines(one) for one in said if one))
+        self.push_screen(dialogs.Page(row.cells["check"].text, text))
+
+    def _open_owner(self, row: Row) -> None:
+        """Open the job that holds a lock."""
+        if self._find_job is not None:
+            job_id = row.cells["id"].text
+            self.run_worker(partial(self._read_job, job_id), thread=True, group="reading", exit_on_error=False)
+
+    def _open_queue(self, row: Row) -> None:
         """Show jobs of a queue: those that failed, else those that wait, else those that ended."""
-        found = next((one for one in self._shown.stats.queues if one.name == queue), None) if self._shown else None
+        found = next((one for one in self._shown.stats.queues if one.name == row.key), None) if self._shown else None
         if found is None:
             return
-        names = [("failed", found.failed), ("pending", found.pending), ("running", found.processing),
-                 ("retrying", found.retrying), ("delayed", found.delayed), ("completed", 1)]  # fmt: skip
-        name = next(name for name, count in names if count)
-        self._orders[name].filter = queue
+        counts = {"failed": found.failed, "pending": found.pending, "running": found.processing}
+        counts |= {"retrying": found.retrying, "delayed": found.delayed, "completed": 1}
+        self._show_first(counts, row.key)
+
+    def _show_first(self, counts: Mapping[str, int], words: str) -> None:
+        """Show the first list of which there is something, filtered by these words."""
+        name = next((name for name, count in counts.items() if count), "completed")
+        self._orders[name].filter = words
         self.action_panel(name)
 
     def _read_flow(self, flow_id: str) -> None:
@@ -152,6 +167,18 @@ class DashboardApp(Paged, inherit_bindings=False):
         else:
             super().action_forget()
 
+    def action_watch(self) -> None:
+        """Keep an eye on the tags, or no longer."""
+        deeds, row = self._deeds, self._list.row
+        if self._panel.name == "tags" and isinstance(deeds, PageDeeds) and row is not None:
+            self._do(deeds.watch_tags(self._list.chosen(), is_on=not row.cells["watched"].text))
+
     def _names(self, ids: list[str]) -> list[str]:
         rows = {row.key: row for row in self._list.rows}
         return [f"{rows[one].cells['name'].text}  {one}" for one in ids[:3] if one in rows]
+
+
+def _of_tag(row: Row) -> dict[str, int]:
+    """How many jobs of a tag are in which list."""
+    names = ("failed", "pending", "processing", "retrying", "delayed", "completed", "cancelled")
+    return {"running" if name == "processing" else name: row.cells[name].order for name in names}

@@ -30,6 +30,7 @@ _HERE = (
     Key("g", "g", "Go", "go", "To a page, by its letter"),
     Key("right_square_bracket,right", "]", "View", "view(1)", "The next list of the page, as other states of jobs"),
     Key("left_square_bracket,left", "[", "", "view(-1)", "The list before"),
+    Key("m", "m", "Monitor", "watch", "Keep an eye on the tag, or no longer", ("tags",), acts=True),
     Key("w", "w", "Range", "range", "How far the charts look back", ("metrics-job", "metrics-queue")),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -86,17 +87,22 @@ class TopApp(Operating):
 
     def action_export(self) -> None:
         """Write the rows to a file."""
-        path = Path(f"qctl-{self._panel.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv")
-        try:
-            with path.open("w", newline="", encoding="utf-8") as file:
-                table = csv.writer(file)
-                table.writerow([column.title for column in self._panel.columns])
-                for row in self._list.rows:
-                    table.writerow([row.cells[c.key].text if c.key in row.cells else "" for c in self._panel.columns])
-        except OSError as error:
-            self.notify(f"{path}: {error.strerror}", severity="error")
+        name = f"qctl-{self._panel.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv"
+        text = io.StringIO(newline="")
+        table = csv.writer(text)
+        table.writerow([column.title for column in self._panel.columns])
+        for row in self._list.rows:
+            table.writerow([row.cells[c.key].text if c.key in row.cells else "" for c in self._panel.columns])
+        if self.is_web:  # the file is for whoever looks on, not for the host that serves
+            text.seek(0)
+            self.deliver_text(text, save_filename=name, mime_type="text/csv")
             return
-        self.notify(f"wrote {fmt.plural(len(self._list.rows), 'row')} to {path}")
+        try:
+            Path(name).write_text(text.getvalue(), encoding="utf-8", newline="")
+        except OSError as error:
+            self.notify(f"{name}: {error.strerror}", severity="error")
+            return
+        self.notify(f"wrote {fmt.plural(len(self._list.rows), 'row')} to {name}")
 
     def action_help(self) -> None:
         """Show every key."""
