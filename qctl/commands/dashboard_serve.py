@@ -40,6 +40,7 @@ class Asked(NamedTuple):
 def serve(call: Invocation, asked: Asked, words: Sequence[str]) -> None:
     """Serve until Ctrl-C; `words` are options of `qctl dashboard` that each browser's screens get too."""
     server = server_of(call, asked, words)
+    call.manager.settings.connection(call.flags.connection)  # what is wrong with it is said now, not in a browser
     from aiohttp import web
 
     output.note(call, f"serving {server.address}; Ctrl-C ends it", even_quiet=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -224,6 +225,14 @@ async def test_the_screens_come_through_the_socket(web: Any, tmp_path: Path) -> 
         await socket.send_json(["stdin", "0"])
         while b"answers in" not in seen:
             seen += (await socket.receive()).data
+        await socket.send_json(["stdin", "e"])
+        told = await socket.receive()
+        while not isinstance(told.data, str):
+            told = await socket.receive()
+        kind, key = json.loads(told.data)
+        assert kind == "deliver_file_start"
+        rows = await (await client.get(f"/download/{key}")).text()
+        assert rows.startswith("VERDICT,CHECK,FOUND")
         await socket.send_json(["stdin", "q"])
         async for _ in socket:
             pass

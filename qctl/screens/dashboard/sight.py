@@ -31,6 +31,7 @@ _WEEK_S = RANGES["7d"]
 _LATELY_S = 300.0
 _WEEK_KEPT_S = 60.0
 """Seconds for which the count of a week is good enough."""
+_TIMES = 20
 
 
 class Sight(Glance, frozen=True, kw_only=True):
@@ -48,6 +49,28 @@ class Sight(Glance, frozen=True, kw_only=True):
     checks: tuple[Check, ...] = ()
 
 
+class _Kept:
+    """What costs much to read is read the less often: it is kept for twenty times as long as that took.
+
+    Args:
+        least_s: seconds for which it is kept in any case.
+    """
+
+    def __init__(self, least_s: float = 0.0) -> None:
+        self._least_s = least_s
+        self._until_s = 0.0
+        self._value: Any = None
+
+    def read(self, read: Callable[[], Any]) -> Any:
+        """What was read of late, or what is read now."""
+        began_s = monotonic()
+        if began_s >= self._until_s:
+            self._value = read()
+            now_s = monotonic()
+            self._until_s = now_s + max(self._least_s, _TIMES * (now_s - began_s))
+        return self._value
+
+
 class PageSource:
     """Reads one page after the other of one connection.
 
@@ -61,7 +84,7 @@ class PageSource:
         self._glancer = Glancer(manager, connection)
         self._monitor, self._metrics = Monitor(manager), Metrics(manager)
         self._flows, self._tags = FlowMonitor(manager, connection), Tags(manager, connection)
-        self._week: tuple[float, int] | None = None
+        self._week, self._counted, self._silenced = _Kept(_WEEK_KEPT_S), _Kept(), _Kept()
         self.since_s = HOUR_S
         """How far the charts look back."""
         self._readers: dict[str, Callable[[], dict[str, Any]]] = {
@@ -71,9 +94,9 @@ class PageSource:
             "chains": lambda: {"flows": self._flows.page([FlowKind.CHAIN, FlowKind.GRAPH], limit=MOST).flows},
             "limits": lambda: {"limits": self._monitor.limits(limit=MOST, connection=connection).limits},
             "locks": lambda: {"locks": self._monitor.locks(limit=MOST, connection=connection).locks},
-            "tags": lambda: {"tags": self._tags.count().tags[:MOST]},
+            "tags": lambda: {"tags": self._counted.read(self._tags.count).tags[:MOST]},
             "health": self._health,
-            "silenced": lambda: {"jobs": self._selected("silenced:true")},
+            "silenced": lambda: {"jobs": self._silenced.read(lambda: self._selected("silenced:true"))},
         }
 
     def look(self, view: str) -> Sight:
@@ -90,17 +113,11 @@ class PageSource:
         return {
             "lately": self._measured(_LATELY_S),
             "measured": self._measured(HOUR_S),
-            "failed_in_week": self._failed_in_week(),
+            "failed_in_week": self._week.read(lambda: self._measured(_WEEK_S).totals.failed),
         }
 
     def _measured(self, since_s: float) -> MetricsSnapshot:
         return self._metrics.of(self._connection, since_s=since_s)
-
-    def _failed_in_week(self) -> int:
-        """What failed in a week: read once a minute, since it costs most of all."""
-        if self._week is None or monotonic() - self._week[0] > _WEEK_KEPT_S:
-            self._week = (monotonic(), self._measured(_WEEK_S).totals.failed)
-        return self._week[1]
 
     def _health(self) -> dict[str, Any]:
         return {"checks": checks_of(observe(self._manager, self._connection))}

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import aiohttp_jinja2
 from aiohttp import WSMsgType, web
@@ -90,6 +91,7 @@ class DashboardServer(Server):
         screens.add_routes([web.get("/api/{name}", api.answer), web.post("/enter", self._enter_by_form)])
         app = web.Application(middlewares=[self._watch])
         app.add_routes([web.get("/healthz", _alive), web.get("/", self._lead), web.get(self.site.path, self._lead)])
+        app.add_routes([web.get("/download/{key}", self._lead_to_file)])  # where the library's script looks for them
         app.add_subapp(self.site.path, screens)
         app.on_cleanup.append(self._wait_for_endings)
         return app
@@ -146,6 +148,9 @@ class DashboardServer(Server):
 
     async def _lead(self, _: web.Request) -> web.StreamResponse:
         raise web.HTTPFound(f"{self.site.path}/")
+
+    async def _lead_to_file(self, request: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound(f"{self.site.path}/download/{quote(request.match_info['key'], safe='')}")
 
     # -- the screens -----------------------------------------------------------------------------------------------
 
