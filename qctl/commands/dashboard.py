@@ -54,7 +54,7 @@ def run(  # noqa: PLR0913, PLR0917  each is an option
         bool, typer.Option("--writable", help="For --serve to others than this host: let them act too.")
     ] = False,
 ) -> None:
-    """Show Horizon's pages and more.
+    """Show Horizon's pages and more, here or in a browser.
 
     Overview, queues, jobs by state, failed jobs, batches, chains and graphs, metrics, workers, limits and locks,
     health and tags. Digits or g and a letter go from page to page; ? lists the keys. What changes something shows

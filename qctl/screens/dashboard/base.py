@@ -132,11 +132,12 @@ class Paged(TopApp, inherit_bindings=False):
             self._fill(base.query_one("#below", Grid), BELOW)
 
     def _draw_head(self, base: Screen[Any]) -> None:
-        head = base.query_one("#head", Static)
-        head.display = self._panel.view in {"overview", "metrics"}
-        if self._panel.view == "overview":
+        head, view = base.query_one("#head", Static), self._panel.view
+        head.display = view in {"overview", "metrics"}
+        head.set_class(bool(self._trouble), "stale")
+        if view == "overview":
             head.update(overview_head(self._sight, self.size.width, ascii_only=self._ascii))
-        elif self._panel.view == "metrics":
+        elif view == "metrics":
             since_s = RANGES[self._range]
             head.update(metrics_head(self._measured(), since_s, self.size.width, ascii_only=self._ascii))
 

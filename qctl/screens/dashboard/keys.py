@@ -13,6 +13,7 @@ _PANELS = {
     "kill": ("workers", "running", "pending", "delayed", "retrying", *_FLOWS),
 }
 """Where keys of top mean something here."""
+_SEVERAL = tuple(panel.name for page in PAGES if len(page.panels) > 1 for panel in page.panels)
 _HELP = {
     "next_panel": "The next page",
     "retry": "Put back the failed job, or what failed of the batch or chain",
@@ -28,8 +29,15 @@ _HERE = (
         for _help in ("To a page, by its digit" if page.key == "1" else "",)
     ),
     Key("g", "g", "Go", "go", "To a page, by its letter"),
-    Key("right_square_bracket,right", "]", "View", "view(1)", "The next list of the page, as other states of jobs"),
-    Key("left_square_bracket,left", "[", "", "view(-1)", "The list before"),
+    Key(
+        "right_square_bracket,right",
+        "]",
+        "View",
+        "view(1)",
+        "The next list of the page, as other states of jobs",
+        _SEVERAL,
+    ),
+    Key("left_square_bracket,left", "[", "", "view(-1)", "The list before", _SEVERAL),
     Key("m", "m", "Monitor", "watch", "Keep an eye on the tag, or no longer", ("tags",), acts=True),
     Key("w", "w", "Range", "range", "How far the charts look back", ("metrics-job", "metrics-queue")),
 )

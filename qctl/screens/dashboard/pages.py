@@ -154,7 +154,7 @@ _STATES = (
     _jobs("pending", "Pending", _WAITING, "queued", "Nothing waits"),
     _top("delayed", "delayed", "Delayed"),
     _top("running", "processing", "Processing"),
-    _jobs("retrying", "Retrying", _RETRYING, "due", "Nothing waits for another try"),
+    _jobs("retrying", "Retrying", _RETRYING, "due", "Nothing waits for another try")._replace(falling=False),
     _jobs("completed", "Completed", _DONE, "ended", "Nothing completed of late"),
     _jobs("silenced", "Silenced", _DONE, "ended", "Nothing silenced completed of late"),
     _jobs("cancelled", "Cancelled", (_JOB, _QUEUE, _QUEUED, _ENDED, _TRIES, _TAGS, _ID), "ended", "None was cancelled"),
