@@ -152,7 +152,7 @@ queue-retry-failed: $(READY) ## Put all failed jobs back
 queue-clear: $(READY) ## Empty a queue, after asking (QUEUE=name, else "default")
 	@$(BIN)/qctl clear $(QUEUE)
 
-queue-dashboard: $(READY) ## The dashboard (its command is still to come)
+queue-dashboard: $(READY) ## The dashboard: Horizon's pages and more
 	@$(BIN)/qctl dashboard
 
 queue-metrics: $(READY) ## How many jobs ended, how long they ran and waited
@@ -161,7 +161,7 @@ queue-metrics: $(READY) ## How many jobs ended, how long they ran and waited
 queue-health: $(READY) ## Whether all is well
 	@$(BIN)/qctl health
 
-queue-top: $(READY) ## The htop of queues (its command is still to come)
+queue-top: $(READY) ## The htop of queues
 	@$(BIN)/qctl top
 
 $(READY): pyproject.toml

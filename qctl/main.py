@@ -41,6 +41,7 @@ COMMANDS = {
     "supervise": Entry("supervise", "Run the balanced pools of the configuration."),
     "workers": Entry("workers", "List the workers there are."),
     "top": Entry("top", "Watch queues, workers and jobs, and act on them."),
+    "dashboard": Entry("dashboard", "Show Horizon's pages and more, here or in a browser."),
     "stats": Entry("stats", "Show how many jobs are where."),
     "metrics": Entry("metrics", "Show how many jobs ended, and how long they ran and waited."),
     "metrics:serve": Entry("metrics_serve", "Serve the figures to Prometheus."),
@@ -89,6 +90,7 @@ COMMANDS = {
 ALIASES = {  # to a command, and words that are put before those of the line
     "queue:work": "work",
     "queue:top": "top",
+    "queue:dashboard": "dashboard",
     "queue:stats": "stats",
     "queue:metrics": "metrics",
     "queue:health": "health",

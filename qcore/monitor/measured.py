@@ -56,6 +56,10 @@ class MeasuredSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     memory: MemorySnapshot | None
     trend: tuple[int, ...]
     """Jobs that ended well or failed in each step of the time asked for, oldest first."""
+    runtime_trend: tuple[float, ...] = ()
+    """Seconds that attempts ran, on average, in each step; 0 where none did."""
+    wait_trend: tuple[float, ...] = ()
+    """Seconds that jobs waited, on average, in each step."""
 
 
 class MetricsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +111,8 @@ class Window:
             wait=times(spreads, (Measure.WAIT,)),
             memory=_memory(spreads.get(Measure.MEMORY)),
             trend=self._trend(readings),
+            runtime_trend=self._averages(readings, _RAN),
+            wait_trend=self._averages(readings, (Measure.WAIT,)),
         )
 
     def _minutes(self, readings: Iterable[Reading]) -> float:
@@ -120,6 +126,16 @@ class Window:
             if 0 <= place < self._steps:
                 numbers[place] += ended_in(reading.spreads)
         return tuple(numbers)
+
+    def _averages(self, readings: Iterable[Reading], measures: Sequence[Measure]) -> tuple[float, ...]:
+        sums, counts = [0] * self._steps, [0] * self._steps
+        for reading in readings:
+            place = (reading.minute - self.first) // self.step
+            for measure in measures if 0 <= place < self._steps else ():
+                if (spread := reading.spreads.get(measure)) is not None:
+                    sums[place] += spread.total
+                    counts[place] += spread.count
+        return tuple(total / count / _US if count else 0.0 for total, count in zip(sums, counts, strict=True))
 
 
 def ended_in(spreads: Mapping[int, Spread]) -> int:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qctl import output
+from qctl.commands.showing import repeated_flags, require_terminal, show, theme_named
 from qctl.commands.values import seconds, split
 from qctl.context import Invocation
-from qctl.exits import CommandFailed, Exit, WrongUsage
+from qctl.exits import Exit, WrongUsage
 
 if TYPE_CHECKING:
     from qcore.monitor.glance import Glance
@@ -57,10 +55,7 @@ def run(
     if once:
         _print_once(call, source)
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise WrongUsage(
-            "qctl top needs a terminal", hint="qctl top --once prints one look; qctl stats --json is for programs"
-        )
+    require_terminal("top", "qctl top --once prints one look; qctl stats --json is for programs")
     _show(call, source, every_s, replayed=replay is not None, read_only=read_only, theme=theme, mouse=not no_mouse)
 
 
@@ -118,47 +113,16 @@ def _show(
     from qctl.screens.top.acting import Deeds
     from qctl.screens.top.app import TopApp
 
-    given = {"--url": call.flags.url, "--connection": call.flags.connection, "--profile": call.flags.profile}
-    flags = [word for name, value in given.items() if value for word in (name, value)]
     may_act = not (replayed or read_only or call.settings.read_only)
     protected = call.settings.protected if not replayed else ()
     app = TopApp(
         source,
-        deeds=Deeds(call.actions, flags, protected) if may_act else None,
+        deeds=Deeds(call.actions, repeated_flags(call), protected) if may_act else None,
         find_job=None if replayed else lambda job_id: call.monitor.job(job_id, call.flags.connection),
         every_s=every_s,
         ascii_only=output.wants_ascii(call),
         profile=call.profile,
         replayed=replayed,
-        theme=_theme(theme),
+        theme=theme_named(theme),
     )
-    app.run(mouse=mouse)
-    if app.crash is not None:
-        path = _kept(app.crash)
-        raise CommandFailed(
-            f"qctl top broke off: {type(app.crash).__name__}: {app.crash}",
-            Exit.FAILED,
-            hint=f"where it did is in {path}" if path else "run it again with --debug to see where",
-        ) from app.crash
-    if app.return_code:
-        raise SystemExit(app.return_code)
-
-
-def _kept(error: BaseException) -> Path | None:
-    """Write a traceback to the log of this user; returns the file, or None where none can be written."""
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "qctl"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "top.log").open("a", encoding="utf-8") as file:
-            file.writelines(traceback.format_exception(error))
-    except OSError:
-        return None
-    return folder / "top.log"
-
-
-def _theme(name: str | None) -> str | None:
-    from textual.theme import BUILTIN_THEMES
-
-    if name is not None and name not in BUILTIN_THEMES:
-        raise WrongUsage(f"there is no theme {name!r}", hint=f"themes are: {', '.join(sorted(BUILTIN_THEMES))}")
-    return name
+    show(app, "top", mouse=mouse)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -94,6 +95,6 @@ KEYS = (
 """In the order of the footer and the help."""
 
 
-def keys_for(panel: str, *, read_only: bool) -> list[Key]:
+def keys_for(panel: str, *, read_only: bool, keys: Sequence[Key] = KEYS) -> list[Key]:
     """Those that mean something in a list."""
-    return [one for one in KEYS if (not one.panels or panel in one.panels) and not (one.acts and read_only)]
+    return [one for one in keys if (not one.panels or panel in one.panels) and not (one.acts and read_only)]

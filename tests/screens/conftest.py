@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -14,13 +14,20 @@ from typing import Any
 
 import pytest
 from canned import AT, Canned
-from driving import text_of, until
+from canned_pages import CannedPages
+from driving import settled, text_of, until
 from textual.pilot import Pilot
 
+from qcore import QueueManager
+from qcore.config import load_settings
+from qctl.screens import dialogs
+from qctl.screens.dashboard.app import DashboardApp
 from qctl.screens.top.app import TopApp
 
 FOLDER = Path(__file__).parents[2] / "snapshots" / "screens"
 Running = Callable[..., Any]
+_ONCE_S = 3600.0
+"""Seconds between two looks that no test waits for."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,6 +53,20 @@ def still(monkeypatch: pytest.MonkeyPatch) -> Any:
     time.tzset()
 
 
+@pytest.fixture(autouse=True)
+def quick_ears(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions hear keys at once."""
+    monkeypatch.setattr(dialogs, "_DEAF_S", 0.0)
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[QueueManager]:
+    manager = QueueManager(load_settings({"url": f"sqlite:///{tmp_path}/queue.db"}, environ={}))
+    with manager.using():
+        yield manager
+    manager.close()
+
+
 @pytest.fixture
 def top() -> Running:
     """Runs `qctl top` on made-up looks: `async with top([...]) as (app, pilot):`."""
@@ -67,11 +88,32 @@ def top() -> Running:
 
 
 @pytest.fixture
+def dashboard() -> Running:
+    """Runs `qctl dashboard` on made-up sights: `async with dashboard() as (app, pilot):`."""
+
+    @asynccontextmanager
+    async def run(
+        source: Any = None, size: tuple[int, int] = (80, 24), **more: Any
+    ) -> AsyncIterator[tuple[DashboardApp, Pilot[None]]]:
+        every_s = more.pop("every_s", _ONCE_S)
+        app = DashboardApp(source or CannedPages(), every_s=every_s, clock=AT.timestamp, **more)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(lambda: app._sight is not None or app._trouble, pilot)
+            if every_s == _ONCE_S:  # what it says of itself is what it says of a usual one
+                app._feed.every_s = 5.0
+                app._draw()
+                await settled(pilot)
+            yield app, pilot
+
+    return run
+
+
+@pytest.fixture
 def same() -> Callable[[Any, str], None]:
     """Compares a screen with the one that is kept; SNAPSHOTS=renew writes it anew."""
 
     def compare(app: Any, name: str) -> None:
-        text, svg = text_of(app), re.sub(r"terminal-\d+", "terminal-0", app.export_screenshot(title="qctl top"))
+        text, svg = text_of(app), re.sub(r"terminal-\d+", "terminal-0", app.export_screenshot(title=app.TITLE))
         for path, content in ((FOLDER / f"{name}.txt", text), (FOLDER / f"{name}.svg", svg)):
             if os.environ.get("SNAPSHOTS") == "renew":
                 path.parent.mkdir(parents=True, exist_ok=True)

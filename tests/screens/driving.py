@@ -8,6 +8,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from qctl.screens.dashboard.app import DashboardApp
 from qctl.screens.top.app import TopApp
 
 
@@ -18,6 +19,12 @@ async def until(holds: Callable[[], object], pilot: Pilot[Any]) -> None:
         assert time.monotonic() < deadline, "it did not come"
         await pilot.pause(0.01)
     await settled(pilot)
+
+
+async def on_page(app: DashboardApp, pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys that lead to another page, and wait until that is read."""
+    await pilot.press(*keys)
+    await until(lambda: app._sight is not None, pilot)
 
 
 async def listed(app: TopApp, pilot: Pilot[Any]) -> None:

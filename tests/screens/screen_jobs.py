@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from qcore import Job
+from qcore import Job, ShouldBeUnique
 
 
 class Fails(Job):
@@ -26,3 +26,9 @@ class Sleeps(Job):
 
     def handle(self) -> None:
         time.sleep(60)
+
+
+class Alone(Job, ShouldBeUnique):
+    queue = "mail"
+
+    def handle(self) -> None: ...

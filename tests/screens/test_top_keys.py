@@ -18,7 +18,6 @@ from screen_jobs import Fails, Sleeps, Works
 from textual.widgets import Button, Input
 
 from qcore import QueueManager, dispatch_many
-from qcore.config import load_settings
 from qcore.monitor import Monitor
 from qcore.monitor.actions import Actions
 from qcore.monitor.glance import Glancer
@@ -31,20 +30,6 @@ from qctl.screens.recording import Recorder, Replay
 from qctl.screens.top.acting import Deeds
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def quick_ears(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Questions hear keys at once."""
-    monkeypatch.setattr(dialogs, "_DEAF_S", 0.0)
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[QueueManager]:
-    manager = QueueManager(load_settings({"url": f"sqlite:///{tmp_path}/queue.db"}, environ={}))
-    with manager.using():
-        yield manager
-    manager.close()
 
 
 class Live:

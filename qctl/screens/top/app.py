@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,14 +22,19 @@ from qctl.screens.top.detail import page_of
 from qctl.screens.top.operating import Operating
 
 
+def bindings_of(keys: Sequence[Key]) -> list[Any]:
+    """The keys as Textual wants them."""
+    return [
+        Binding(key, one.action, one.help or one.shown, show=False, priority=key == "tab")
+        for one in keys
+        for key in one.keys.split(",")
+    ]
+
+
 class TopApp(Operating):
     """The htop of queues."""
 
-    BINDINGS: ClassVar[list[Any]] = [
-        Binding(keys, one.action, one.help or one.shown, show=False, priority=keys == "tab")
-        for one in KEYS
-        for keys in one.keys.split(",")
-    ]
+    BINDINGS: ClassVar[list[Any]] = bindings_of(KEYS)
 
     def action_open(self) -> None:
         """Open what is under the cursor: the jobs of a queue, or a job."""
@@ -80,22 +87,27 @@ class TopApp(Operating):
 
     def action_export(self) -> None:
         """Write the rows to a file."""
-        path = Path(f"qctl-{self._panel.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv")
-        try:
-            with path.open("w", newline="", encoding="utf-8") as file:
-                table = csv.writer(file)
-                table.writerow([column.title for column in self._panel.columns])
-                for row in self._list.rows:
-                    table.writerow([row.cells[c.key].text if c.key in row.cells else "" for c in self._panel.columns])
-        except OSError as error:
-            self.notify(f"{path}: {error.strerror}", severity="error")
+        name = f"qctl-{self._panel.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv"
+        text = io.StringIO(newline="")
+        table = csv.writer(text)
+        table.writerow([column.title for column in self._panel.columns])
+        for row in self._list.rows:
+            table.writerow([row.cells[c.key].text if c.key in row.cells else "" for c in self._panel.columns])
+        if self.is_web:  # the file is for whoever looks on, not for the host that serves
+            text.seek(0)
+            self.deliver_text(text, save_filename=name, mime_type="text/csv")
             return
-        self.notify(f"wrote {fmt.plural(len(self._list.rows), 'row')} to {path}")
+        try:
+            Path(name).write_text(text.getvalue(), encoding="utf-8", newline="")
+        except OSError as error:
+            self.notify(f"{name}: {error.strerror}", severity="error")
+            return
+        self.notify(f"wrote {fmt.plural(len(self._list.rows), 'row')} to {name}")
 
     def action_help(self) -> None:
         """Show every key."""
         text = Text()
-        for key in keys_for(self._panel.name, read_only=self._deeds is None):
+        for key in keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys):
             if key.help:
                 text.append(f" {key.shown:>5}  ", style="bold").append(f"{key.help}\n")
         text.append("\n Each action shows the qctl command that does the same; Y copies it.\n", style="dim")
@@ -109,12 +121,12 @@ class TopApp(Operating):
         """Let keys of the lists be letters while somebody types, and those that act be away where none may."""
         del parameters
         if len(self.screen_stack) > 1 or self.screen_stack[:1] == []:
-            return action in {"command_palette", "leave"} or action not in _ACTIONS
-        if action in _ACTIONS and self.query_one("#words").display:
+            return action in {"command_palette", "leave"} or action not in self._by_action
+        if action in self._by_action and self.query_one("#words").display:
             return action == "leave" and False
-        key = _BY_ACTION.get(action)
+        key = self._by_action.get(action)
         return not (key is not None and key.acts and self._deeds is None)
 
-
-_BY_ACTION: dict[str, Key] = {one.action.partition("(")[0]: one for one in KEYS}
-_ACTIONS = frozenset(_BY_ACTION)
+    @cached_property
+    def _by_action(self) -> dict[str, Key]:
+        return {one.action.partition("(")[0]: one for one in self.keys}

@@ -7,9 +7,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import App
@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from qctl import format as fmt
 from qctl.screens.feed import Feed, GlanceArrived, Source, SourceEnded, StoreSilent
 from qctl.screens.grid import Grid
-from qctl.screens.keys import keys_for
+from qctl.screens.keys import KEYS, Key, keys_for
 from qctl.screens.rows import Row, in_order, matching
 from qctl.screens.top.acting import Deeds
 from qctl.screens.top.header import Mood, lines
@@ -28,6 +28,7 @@ from qctl.screens.trends import Trends
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.screen import Screen
 
     from qcore.monitor.glance import Glance
     from qcore.monitor.snapshots import JobSnapshot
@@ -60,6 +61,9 @@ class Base(App[None]):
     CSS_PATH = "../theme.tcss"
     ENABLE_COMMAND_PALETTE = True
     TITLE = "qctl top"
+    panels: ClassVar[Sequence[Panel]] = PANELS
+    """The lists that it shows; the first one first."""
+    keys: ClassVar[Sequence[Key]] = KEYS
 
     def __init__(
         self,
@@ -82,8 +86,8 @@ class Base(App[None]):
         self._glance: Glance | None = None
         self._shown: Glance | None = None
         self._trouble = ""
-        self._panel = PANELS[0]
-        self._orders = {panel.name: Order(panel) for panel in PANELS}
+        self._panel = self.panels[0]
+        self._orders = {panel.name: Order(panel) for panel in self.panels}
         self._is_frozen = self._is_flat = self._is_folded = False
         self._follows = True
         self._found = self._last_line = ""
@@ -100,7 +104,7 @@ class Base(App[None]):
             yield Static(id="tabs")
             yield Grid(self._panel.columns, id="list", ascii_only=self._ascii)
             yield Static(id="below-title")
-            yield Grid(PANELS[1].columns, id="below", ascii_only=self._ascii)
+            yield Grid(self.panels[1].columns, id="below", ascii_only=self._ascii)
             yield Static(id="about")
             yield Input(id="words", placeholder="")
             yield Static(id="keys")
@@ -177,11 +181,16 @@ class Base(App[None]):
         small = base.query_one("#small", Static)
         small.display = is_small
         if is_small:
-            small.update(f"qctl top needs {_LEAST[0]} columns and {_LEAST[1]} rows; here are {width} and {height}")
+            small.update(f"{self.TITLE} needs {_LEAST[0]} columns and {_LEAST[1]} rows; here are {width} and {height}")
             return
         self._draw_meters()
         base.query_one("#tabs", Static).update(self._tabs(width))
         base.query_one("#keys", Static).update(self._footer(width))
+        self._draw_lists(base, height)
+        base.query_one("#about", Static).update(self._about())
+
+    def _draw_lists(self, base: Screen[Any], height: int) -> None:
+        """Fill what stands between tabs and keys."""
         self._fill(base.query_one("#list", Grid), self._panel)
         has_below = height >= _TALL and self._panel.name == "queues"
         base.query_one("#below-title").display = has_below
@@ -189,7 +198,6 @@ class Base(App[None]):
         if has_below:
             base.query_one("#below-title", Static).update(Text(" Workers", style="bold"))
             self._fill(base.query_one("#below", Grid), PANELS[1])
-        base.query_one("#about", Static).update(self._about())
 
     def _draw_meters(self) -> None:
         base = self.screen_stack[0]
@@ -203,11 +211,14 @@ class Base(App[None]):
             replayed=self._replayed,
             profile=self._profile,
         )
-        drawn = lines(self._shown, self._trends, mood, self.size.width, ascii_only=self._ascii)
-        base.query_one("#meters", Static).update(Text("\n").join(drawn))
+        base.query_one("#meters", Static).update(Text("\n").join(self._meters(mood)))
         trouble = base.query_one("#trouble", Static)
         trouble.display = bool(self._trouble)
         trouble.update(Text(f" {fmt.printable(self._trouble)}"))
+
+    def _meters(self, mood: Mood) -> list[Text]:
+        """The lines above everything."""
+        return lines(self._shown, self._trends, mood, self.size.width, ascii_only=self._ascii)
 
     def _fill(self, grid: Grid, panel: Panel) -> None:
         order = self._orders[panel.name]
@@ -229,7 +240,7 @@ class Base(App[None]):
 
     def _tabs(self, width: int) -> Text:
         text = Text(" ")
-        for number, panel in enumerate(PANELS, 1):
+        for number, panel in enumerate(self.panels, 1):
             style = "bold reverse" if panel is self._panel else ""
             name = panel.title if width >= 80 else panel.title[:3]
             text.append(f" {number} {name} ", style=style)
@@ -243,7 +254,7 @@ class Base(App[None]):
 
     def _footer(self, width: int) -> Text:
         text = Text(" ")
-        shown = [one for one in keys_for(self._panel.name, read_only=self._deeds is None) if one.label]
+        shown = [one for one in keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys) if one.label]
         for key in shown:
             piece = Text.assemble(
                 (key.shown if not self._ascii or key.shown.isascii() else key.keys, "bold reverse"), f"{key.label} "

@@ -36,19 +36,34 @@ class Mood(NamedTuple):
 def lines(glance: Glance | None, trends: Trends, mood: Mood, width: int, *, ascii_only: bool = False) -> list[Text]:
     """The header: four lines on a wide screen, three on a narrow one."""
     if glance is None:
-        return [_title(None, mood, width, ascii_only=ascii_only), Text(" waiting for the first answer…"), Text("")]
+        return [title_line(None, mood, width, ascii_only=ascii_only), Text(" waiting for the first answer…"), Text("")]
     draw = _Drawing(glance, trends, ascii_only=ascii_only)
     if width < WIDE:
-        return [_title(glance, mood, width, ascii_only=ascii_only), draw.flow(short=True), draw.load(short=True)]
-    return [_title(glance, mood, width, ascii_only=ascii_only), draw.flow(), draw.load(), draw.cores(width)]
+        return [title_line(glance, mood, width, ascii_only=ascii_only), draw.flow(short=True), draw.load(short=True)]
+    return [title_line(glance, mood, width, ascii_only=ascii_only), draw.flow(), draw.load(), draw.cores(width)]
 
 
-def _title(glance: Glance | None, mood: Mood, width: int, *, ascii_only: bool) -> Text:
-    left = Text(" qctl top", style="bold")
+def title_line(
+    glance: Glance | None, mood: Mood, width: int, *, ascii_only: bool, name: str = "qctl top", more: Text | None = None
+) -> Text:
+    """What is shown of which store, and how fresh that is; `more` stands in between where it has room."""
+    left = Text(f" {name}", style="bold")
     if glance is not None:
         backend = glance.stats.backend
         left.append(f"  {mood.profile}", style="cyan")
+        if more is not None:
+            left.append("  ").append_text(more)
         left.append(fmt.printable(f"  {backend.driver} {backend.connection} {backend.latency_ms:.1f} ms"), style="dim")
+    right = _freshness(glance, mood, ascii_only=ascii_only)
+    room = width - left.cell_len - right.cell_len
+    if room < 1:
+        left.truncate(max(1, width - right.cell_len - 1))
+        room = max(1, width - left.cell_len - right.cell_len)
+    return Text.assemble(left, " " * room, right)
+
+
+def _freshness(glance: Glance | None, mood: Mood, *, ascii_only: bool) -> Text:
+    """Whether what is shown is of now, and when it was."""
     right = Text()
     if mood.is_read_only:
         right.append(" RO ", style="bold reverse yellow")
@@ -63,11 +78,7 @@ def _title(glance: Glance | None, mood: Mood, width: int, *, ascii_only: bool) -
         right.append(f"{dot} {'REPLAY' if mood.replayed else 'LIVE'} {mood.every_s:g}s", style="bold green")
     if glance is not None:
         right.append(f"  {glance.stats.generated_at.astimezone():%H:%M:%S} ")
-    room = width - left.cell_len - right.cell_len
-    if room < 1:
-        left.truncate(max(1, width - right.cell_len - 1))
-        room = max(1, width - left.cell_len - right.cell_len)
-    return Text.assemble(left, " " * room, right)
+    return right
 
 
 class _Drawing:

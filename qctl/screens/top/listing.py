@@ -7,7 +7,6 @@ from textual.widgets import Static
 from qctl.screens.grid import Grid
 from qctl.screens.rows import fitted
 from qctl.screens.top.base import Base
-from qctl.screens.top.panels import PANELS
 
 _INTERVALS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
@@ -19,7 +18,7 @@ class Listing(Base):
 
     def action_panel(self, name: str) -> None:
         """Show another list."""
-        self._panel = next(panel for panel in PANELS if panel.name == name)
+        self._panel = next(panel for panel in self.panels if panel.name == name)
         self._feed.view = self._panel.view
         self._list.tags.clear()
         self._list.go_to(0)
@@ -29,7 +28,7 @@ class Listing(Base):
 
     def action_next_panel(self) -> None:
         """Show the next list."""
-        self.action_panel(PANELS[(PANELS.index(self._panel) + 1) % len(PANELS)].name)
+        self.action_panel(self.panels[(self.panels.index(self._panel) + 1) % len(self.panels)].name)
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""

@@ -249,16 +249,16 @@ def _queue(queue: QueueSnapshot, look: Look) -> Row:
         {
             "queue": Cell(queue.name),
             "state": Cell(f"{ascii_glyph if look.ascii_only else glyph} {state}", style),
-            "pending": _count(queue.pending + queue.retrying),
-            "delayed": _count(queue.delayed),
-            "running": _count(queue.processing, "cyan"),
-            "failed": _count(queue.failed, "red"),
+            "pending": count_cell(queue.pending + queue.retrying),
+            "delayed": count_cell(queue.delayed),
+            "running": count_cell(queue.processing, "cyan"),
+            "failed": count_cell(queue.failed, "red"),
             "wait": Cell("" if wait_s is None else fmt.duration(wait_s), "red" if lags else "", order=wait_s or 0.0),
             "rate": Cell(_rate(trend.out_per_s), order=trend.out_per_s),
             "into": Cell(_rate(trend.in_per_s), order=trend.in_per_s),
             "clears": Cell(_clears(clears_s, ascii_only=look.ascii_only), order=-1.0 if clears_s is None else clears_s),
             "history": Cell(fmt.sparkline(history[-SPARK:], SPARK, ascii_only=look.ascii_only), "green"),
-            "workers": _count(queue.workers),
+            "workers": count_cell(queue.workers),
         },
     )
 
@@ -284,8 +284,8 @@ def _worker(worker: WorkerSnapshot, look: Look, *, depth: int) -> Row:
             "busy": Cell(f"{worker.busy_percent:.0f}%", order=worker.busy_percent),
             "cpu": Cell(f"{worker.cpu_percent:.0f}%", order=worker.cpu_percent),
             "rss": Cell(fmt.size(worker.rss_bytes), order=worker.rss_bytes),
-            "jobs": _count(worker.jobs),
-            "failures": _count(worker.failures, "red"),
+            "jobs": count_cell(worker.jobs),
+            "failures": count_cell(worker.failures, "red"),
             "beat": Cell(fmt.duration(worker.heartbeat_age_s), order=worker.heartbeat_age_s),
         },
         depth,
@@ -304,8 +304,8 @@ def _group(key: str, title: str, workers: Sequence[WorkerSnapshot], *, depth: in
             "busy": Cell(f"{busy:.0f}%", order=busy),
             "cpu": Cell(f"{sum(one.cpu_percent for one in workers):.0f}%"),
             "rss": Cell(fmt.size(sum(one.rss_bytes for one in workers))),
-            "jobs": _count(sum(one.jobs for one in workers)),
-            "failures": _count(sum(one.failures for one in workers), "red"),
+            "jobs": count_cell(sum(one.jobs for one in workers)),
+            "failures": count_cell(sum(one.failures for one in workers), "red"),
         },
         depth,
         style,
@@ -328,10 +328,15 @@ def _running(job: RunningSnapshot, worker: WorkerSnapshot, *, depth: int) -> Row
 def _progress(job: JobSnapshot, *, ascii_only: bool) -> Cell:
     if job.progress is None:
         return Cell("", order=-1)
-    full, empty = ("#", "-") if ascii_only else ("█", "░")
-    done = job.progress // 10
     note = f" {job.progress_note}" if job.progress_note else ""
-    return Cell(f"{full * done}{empty * (10 - done)} {job.progress:3d}%{note}", "green", job.progress)
+    return Cell(f"{progress_bar(job.progress, ascii_only=ascii_only)}{note}", "green", job.progress)
+
+
+def progress_bar(percent: int, *, ascii_only: bool) -> str:
+    """How far something is, in 15 characters."""
+    full, empty = ("#", "-") if ascii_only else ("█", "░")
+    done = percent // 10
+    return f"{full * done}{empty * (10 - done)} {percent:3d}%"
 
 
 def _age(job: JobSnapshot, look: Look) -> Cell:
@@ -341,7 +346,8 @@ def _age(job: JobSnapshot, look: Look) -> Cell:
     return Cell(f"{fmt.duration(max(0.0, look.glance.at_s - ended_s))} ago", order=ended_s)
 
 
-def _count(number: int, style: str = "") -> Cell:
+def count_cell(number: int, style: str = "") -> Cell:
+    """A number; dim where it is 0."""
     return Cell(f"{number:,}", style if number else "dim", number)
 
 

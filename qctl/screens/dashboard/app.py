@@ -1,0 +1,184 @@
+"""`qctl dashboard` as an app: going from page to page, opening, and acting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual.app import SystemCommand
+
+from qctl import format as fmt
+from qctl.exits import Verdict
+from qctl.screens import dialogs
+from qctl.screens.dashboard.acting import PageDeeds
+from qctl.screens.dashboard.base import Paged
+from qctl.screens.dashboard.going import GoTo
+from qctl.screens.dashboard.keys import DASHBOARD_KEYS
+from qctl.screens.dashboard.pages import PAGES, page_of
+from qctl.screens.dashboard.sight import RANGES
+from qctl.screens.keys import keys_for
+from qctl.screens.rows import Row
+from qctl.screens.top.app import bindings_of
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+_FLOWS = frozenset({"batches", "chains"})
+_CANCELLED = frozenset({"pending", "delayed", "retrying", "running"})
+
+
+class DashboardApp(Paged, inherit_bindings=False):
+    """Horizon's pages, and more."""
+
+    BINDINGS: ClassVar[list[Any]] = bindings_of(DASHBOARD_KEYS)
+
+    # -- from page to page ---------------------------------------------------------------------------------------
+
+    def action_page(self, name: str) -> None:
+        """Show a page, with the list that was last seen of it."""
+        self.action_panel(self._seen[name].name)
+
+    def action_panel(self, name: str) -> None:
+        """Show a list of a page."""
+        super().action_panel(name)
+        self._seen[self._page.name] = self._panel
+
+    def action_next_panel(self) -> None:
+        """Show the next page."""
+        self.action_page(PAGES[(PAGES.index(self._page) + 1) % len(PAGES)].name)
+
+    def action_view(self, step: int) -> None:
+        """Show the next list of the page."""
+        panels = self._page.panels
+        self.action_panel(panels[(panels.index(self._panel) + step) % len(panels)].name)
+
+    def action_go(self) -> None:
+        """Ask for the letter of a page."""
+        self.push_screen(GoTo(), lambda name: self.action_page(name) if name else None)
+
+    def action_range(self) -> None:
+        """Let charts look back further, or as little as at first."""
+        names = list(RANGES)
+        self.look_back(names[(names.index(self._range) + 1) % len(names)])
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Everything by its name, for the palette: pages, lists, keys."""
+        for panel in self.panels:
+            page = page_of(panel).title
+            title = page if panel.title == page else f"{page}: {panel.title}"
+            yield SystemCommand(title, f"Show {panel.title}", partial(self.action_panel, panel.name))
+        for key in keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys):
+            if key.help and "(" not in key.action and key.action != "command_palette":
+                yield SystemCommand(
+                    key.label or key.help.partition(",")[0][:40], key.help, partial(self._press, key.action)
+                )
+        yield from super().get_system_commands(screen)
+
+    async def _press(self, action: str) -> None:
+        await self.run_action(action)
+
+    # -- opening -------------------------------------------------------------------------------------------------
+
+    def action_open(self) -> None:
+        """Open what is under the cursor."""
+        row, name = self._list.row, self._panel.name
+        openers: dict[str, Callable[[Row], None]] = {
+            "overview": self._open_queue,
+            "queues": self._open_queue,
+            "batches": self._open_flow,
+            "chains": self._open_flow,
+            "health": self._open_check,
+            "supervisors": lambda _: self.action_panel("workers"),
+            "tags": lambda row: self._show_first(_of_tag(row), row.key),
+            "locks": self._open_owner,
+        }
+        if row is not None and name in openers:
+            openers[name](row)
+        elif row is not None and (name == "workers" or "job" in row.cells):
+            super().action_open()
+
+    def _open_flow(self, row: Row) -> None:
+        self.run_worker(partial(self._read_flow, row.key), thread=True, group="reading", exit_on_error=False)
+
+    def _open_check(self, row: Row) -> None:
+        said = (row.cells[name].text for name in ("verdict", "found", "remedy"))
+        text = Text("\n\n".join(fmt.printable_lines(one) for one in said if one))
+        self.push_screen(dialogs.Page(row.cells["check"].text, text))
+
+    def _open_owner(self, row: Row) -> None:
+        """Open the job that holds a lock."""
+        if self._find_job is not None:
+            job_id = row.cells["id"].text
+            self.run_worker(partial(self._read_job, job_id), thread=True, group="reading", exit_on_error=False)
+
+    def _open_queue(self, row: Row) -> None:
+        """Show jobs of a queue: those that failed, else those that wait, else those that ended."""
+        found = next((one for one in self._shown.stats.queues if one.name == row.key), None) if self._shown else None
+        if found is None:
+            return
+        counts = {"failed": found.failed, "pending": found.pending, "running": found.processing}
+        counts |= {"retrying": found.retrying, "delayed": found.delayed, "completed": 1}
+        self._show_first(counts, row.key)
+
+    def _show_first(self, counts: Mapping[str, int], words: str) -> None:
+        """Show the first list of which there is something, filtered by these words."""
+        name = next((name for name, count in counts.items() if count), "completed")
+        self._orders[name].filter = words
+        self.action_panel(name)
+
+    def _read_flow(self, flow_id: str) -> None:
+        if self._find_flow is None or self._draw_flow is None:
+            return
+        try:
+            flow = self._find_flow(flow_id)
+        except Exception as error:  # noqa: BLE001  it may be forgotten, or the store may be silent
+            self.call_from_thread(self.notify, fmt.printable(Verdict(error).message), severity="warning")
+            return
+        page = dialogs.Page(f"{flow.kind} {flow.name or flow.id}", Text(self._draw_flow(flow)))
+        self.call_from_thread(self.push_screen, page)
+
+    # -- acting --------------------------------------------------------------------------------------------------
+
+    def action_retry(self) -> None:
+        """Put the failed jobs back, or those of a batch or chain."""
+        deeds, name = self._deeds, self._panel.name
+        if name not in _FLOWS:
+            super().action_retry()
+        elif isinstance(deeds, PageDeeds) and (ids := self._list.chosen()):
+            self._do(deeds.retry_flows(name, ids, self._names(ids)))
+
+    def action_kill(self) -> None:
+        """Cancel jobs, batches or chains; stop workers, after asking how."""
+        deeds, name, ids = self._deeds, self._panel.name, self._list.chosen()
+        if name in _FLOWS and isinstance(deeds, PageDeeds) and ids:
+            self._do(deeds.cancel_flows(name, ids, self._names(ids)))
+        elif name in _CANCELLED and deeds is not None and ids:
+            self._do(deeds.cancel(ids, self._samples(ids)))
+        elif name == "workers":
+            super().action_kill()
+
+    def action_forget(self) -> None:
+        """Drop the failed jobs; free the locks."""
+        deeds, ids = self._deeds, self._list.chosen()
+        if self._panel.name == "locks" and isinstance(deeds, PageDeeds) and ids:
+            self._do(deeds.free(ids))
+        else:
+            super().action_forget()
+
+    def action_watch(self) -> None:
+        """Keep an eye on the tags, or no longer."""
+        deeds, row = self._deeds, self._list.row
+        if self._panel.name == "tags" and isinstance(deeds, PageDeeds) and row is not None:
+            self._do(deeds.watch_tags(self._list.chosen(), is_on=not row.cells["watched"].text))
+
+    def _names(self, ids: list[str]) -> list[str]:
+        rows = {row.key: row for row in self._list.rows}
+        return [f"{rows[one].cells['name'].text}  {one}" for one in ids[:3] if one in rows]
+
+
+def _of_tag(row: Row) -> dict[str, int]:
+    """How many jobs of a tag are in which list."""
+    names = ("failed", "pending", "processing", "retrying", "delayed", "completed", "cancelled")
+    return {"running" if name == "processing" else name: row.cells[name].order for name in names}

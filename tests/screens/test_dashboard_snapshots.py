@@ -1,0 +1,134 @@
+"""How `qctl dashboard` looks: every page on two sizes, and in each state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from canned import FAILED, HOSTILE, SILENT, queue
+from canned_pages import CHAINS, CannedPages
+from driving import on_page, settled, text_of, until
+
+from qctl.commands.flow_items import page_of
+from qctl.screens.dashboard.acting import PageDeeds
+from qctl.screens.dashboard.pages import PAGES
+
+SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
+PANELS = [(page, n, panel) for page in PAGES for n, panel in enumerate(page.panels)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("page", "place", "panel"), PANELS, ids=[panel.name for *_, panel in PANELS])
+async def test_pages(dashboard: Any, same: Any, size: str, page: Any, place: int, panel: Any) -> None:
+    async with dashboard(size=SIZES[size]) as (app, pilot):
+        await on_page(app, pilot, "g", page.letter, *["right_square_bracket"] * place)
+        assert app._panel.name == panel.name
+        same(app, f"dashboard-{panel.name}-{size}")
+
+
+async def test_light(dashboard: Any, same: Any) -> None:
+    async with dashboard(size=SIZES["120x40"], theme="textual-light") as (app, _):
+        same(app, "dashboard-overview-120x40-light")
+
+
+async def test_ascii(dashboard: Any, same: Any) -> None:
+    async with dashboard(size=SIZES["120x40"], ascii_only=True) as (app, pilot):
+        same(app, "dashboard-ascii-120x40")
+        for page in PAGES:
+            await on_page(app, pilot, "g", page.letter)
+            assert text_of(app).isascii(), page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+async def test_empty(dashboard: Any, page: Any) -> None:
+    async with dashboard(CannedPages(empty=True)) as (app, pilot):
+        await on_page(app, pilot, "g", page.letter)
+        assert page.panels[0].empty[:40] in text_of(app)
+
+
+async def test_empty_overview(dashboard: Any, same: Any) -> None:
+    async with dashboard(CannedPages(empty=True)) as (app, _):
+        same(app, "dashboard-empty-80x24")
+
+
+async def test_silent_from_the_beginning(dashboard: Any, same: Any) -> None:
+    async with dashboard(CannedPages(SILENT)) as (app, _):
+        same(app, "dashboard-unreachable-80x24")
+
+
+async def test_silent_after_a_while_and_back(dashboard: Any, same: Any) -> None:
+    source = CannedPages()
+    async with dashboard(source, size=SIZES["120x40"]) as (app, pilot):
+        source.broken = SILENT
+        app._feed.hurry()
+        await until(lambda: app._trouble, pilot)
+        same(app, "dashboard-disconnected-120x40")
+        source.broken = None
+        app._feed.hurry()
+        await until(lambda: not app._trouble, pilot)
+        assert "SILENT" not in text_of(app)
+
+
+async def test_go_to(dashboard: Any, same: Any) -> None:
+    async with dashboard() as (app, pilot):
+        await pilot.press("g")
+        await settled(pilot)
+        same(app, "dashboard-go-80x24")
+
+
+async def test_confirm(dashboard: Any, same: Any) -> None:
+    async with dashboard(deeds=PageDeeds(None, None, None)) as (app, pilot):  # type: ignore[arg-type]
+        await on_page(app, pilot, "5")
+        await pilot.press("space", "space", "K")
+        await settled(pilot)
+        same(app, "dashboard-confirm-80x24")
+
+
+async def test_help(dashboard: Any, same: Any) -> None:
+    async with dashboard(size=SIZES["120x40"]) as (app, pilot):
+        await pilot.press("question_mark")
+        await settled(pilot)
+        same(app, "dashboard-help-120x40")
+
+
+async def test_a_job(dashboard: Any, same: Any) -> None:
+    async with dashboard(size=SIZES["120x40"], find_job=lambda _: FAILED[0]) as (app, pilot):
+        await on_page(app, pilot, "4")
+        await pilot.press("enter")
+        await until(lambda: len(app.screen_stack) == 2, pilot)
+        assert "smtp.connect()" in text_of(app)
+
+
+async def test_a_graph(dashboard: Any, same: Any) -> None:
+    def draw(flow: Any) -> str:
+        return page_of(flow, ascii_only=False)
+
+    async with dashboard(size=SIZES["120x40"], find_flow=lambda _: CHAINS[1], draw_flow=draw) as (app, pilot):
+        await on_page(app, pilot, "6")
+        await pilot.press("enter")
+        await until(lambda: len(app.screen_stack) == 2, pilot)
+        same(app, "dashboard-graph-120x40")
+
+
+async def test_too_small(dashboard: Any) -> None:
+    async with dashboard(size=(50, 12)) as (app, _):
+        assert "qctl dashboard needs 60 columns and 15 rows" in text_of(app)
+
+
+async def test_nothing_of_the_store_steers_the_terminal(dashboard: Any) -> None:
+    class Hostile(CannedPages):
+        def look(self, view: str) -> Any:
+            sight = super().look(view)
+            stats = msgspec.structs.replace(sight.stats, queues=(queue(HOSTILE, pending=1, oldest_pending_s=9.0),))
+            flows = tuple(msgspec.structs.replace(one, name=HOSTILE) for one in sight.flows)
+            tags = tuple(msgspec.structs.replace(one, tag=HOSTILE) for one in sight.tags)
+            jobs = tuple(msgspec.structs.replace(one, name=HOSTILE, error=HOSTILE) for one in sight.jobs)
+            return msgspec.structs.replace(sight, stats=stats, flows=flows, tags=tags, jobs=jobs)
+
+    async with dashboard(Hostile(), size=SIZES["120x40"]) as (app, pilot):
+        for page in PAGES:
+            await on_page(app, pilot, "g", page.letter)
+            text = text_of(app)
+            assert not {"\x1b", "\x07", "\u202e"} & set(text), page.name
+        assert "\\x1b[31mred" in text
