@@ -22,7 +22,6 @@ from qcore.config import load_settings
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
-QUEUES = ("mail", "bulk")
 
 
 class Terminal:
@@ -85,8 +84,7 @@ class Terminal:
         return self._tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
 
     def _queues(self) -> list[str]:
-        firsts = (line.split()[:1] for line in self.screen().splitlines())
-        return [word for words in firsts for word in words if word in QUEUES]
+        return [line.split()[0] for line in self.screen().splitlines() if " run " in line]
 
     def close(self) -> None:
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], check=False, capture_output=True)
