@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -63,6 +63,7 @@ class QueueManager(Hooks, Queues):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._stores: dict[str, Store] = {}
+        self._tracer: Spans | None = None
         self._keyrings: dict[str, Keyring | None] = {}
         self._published: dict[str, int] = {}
         self._lock = threading.RLock()
@@ -234,9 +235,10 @@ class QueueManager(Hooks, Queues):
             QueueError: as the stores raise; its `stored_ids` and its message name what was stored before, there and
                 on other connections.
         """
-        if self._spans is None:
+        tracer = self._spans
+        if tracer is None:
             return self._dispatch(jobs, session)
-        with self._spans.dispatching(jobs):
+        with tracer.dispatching(jobs):
             return self._dispatch(jobs, session)
 
     def _dispatch(self, jobs: Sequence[Job], session: Any) -> Sequence[str | None]:
@@ -252,12 +254,14 @@ class QueueManager(Hooks, Queues):
                 ids[index] = job_id
         return ids
 
-    @cached_property
+    @property
     def _spans(self) -> Spans | None:
-        """What traces the jobs that are dispatched and run here, if anything does."""
-        found = spans(self.settings.tracing)
-        if found is not None:
-            found.cover()
+        """What traces the jobs that are dispatched and run here, if anything does yet."""
+        found = self._tracer
+        if found is None:
+            found = self._tracer = spans(self.settings.tracing)
+            if found is not None:
+                found.cover()
         return found
 
     def trace(self) -> None:
@@ -266,7 +270,7 @@ class QueueManager(Hooks, Queues):
         Raises:
             ConfigurationError: they are, and cannot be.
         """
-        self._spans  # noqa: B018  found once, and kept
+        self._spans  # noqa: B018  it is found, and kept
 
     acting_as = staticmethod(acting_as)
 
@@ -296,7 +300,8 @@ class QueueManager(Hooks, Queues):
         queue = job.queue or queue or connection.queue
         encrypts = queue in defined.encrypted
         keyring = self.keyring(connection.name)
-        trace = None if self._spans is None else self._spans.carried()
+        tracer = self._spans
+        trace = None if tracer is None else tracer.carried()
         return pack(job, queue=queue, keyring=keyring, encrypts=encrypts, flow=flow, ids=ids, trace=trace)
 
     def weave(self, connection: ConnectionSettings, weave: Weave, *, session: Any = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qcore import events
 from qcore.envelope import Lease
@@ -16,6 +16,7 @@ from qcore.worker.ends import handed_back
 from qcore.worker.executors import Executor, open_executor
 from qcore.worker.keeping import Keeping
 from qcore.worker.lane import Lane
+from qcore.worker.lanes import open_lanes
 from qcore.worker.limits import Limits
 from qcore.worker.naming import new_id
 from qcore.worker.observer import StopReason, WorkerObserver, tell_of_end
@@ -32,7 +33,7 @@ _ROOM_WITHIN_S = 0.25
 """Seconds that a full worker waits before it looks around again."""
 _SILENT_MOST_S = 10.0
 """A worker lets its supervisor hear from it at least so often, however long it sleeps."""
-_SUSPECT_WAITS_S = 600.0
+_SUSPECT_WAITS_S = 10.0
 """A job under which a process died is put off while others run; one so old is not put off any more."""
 _PUT_OFF_US = 2_000_000
 _LEAVES_WITHIN_S = 2.0
@@ -77,7 +78,7 @@ class Worker:
         self._is_waiting = False
         self._stops = 0
         self._stopped_at = 0.0
-        self._lanes = self._open(queue_names(queues), connection)
+        self._lanes = open_lanes(self._manager, queue_names(queues), connection, self.id, self._options.grants)
         self._keeping = Keeping(self._lanes, slots)
 
     @property
@@ -133,19 +134,26 @@ class Worker:
         while (reason := self._reason()) is None:
             if events.WorkerLooping in events.listeners and not self._may_look():
                 continue
-            for lane in self._lanes:
-                if self._has_work(lane, attendants):
-                    attendants.busy()
-                    self._feed(lane, runners[lane], executor, attendants)
-                    break
-            else:
-                if not executor.running:
-                    if len(self._lanes) == 1 or not self._outage.is_on:
-                        attendants.idle()
-                    if self._is_done():
-                        return StopReason.ONCE if self._options.once and self._limits.jobs else StopReason.EMPTY
-                self._wait()
+            was_idle = not executor.running
+            if self._look(executor, attendants, runners):
+                continue
+            if was_idle:
+                if len(self._lanes) == 1 or not self._outage.is_on:
+                    attendants.idle()
+                if self._is_done():
+                    return StopReason.ONCE if self._options.once and self._limits.jobs else StopReason.EMPTY
+            elif not executor.running:
+                continue  # what ended meanwhile may have come back after the look
+            self._wait()
         return reason
+
+    def _look(self, executor: Executor, attendants: Attendants, runners: Mapping[Lane, Runner]) -> bool:
+        """Run what the first lane with work has; whether there was any."""
+        lane = next((lane for lane in self._lanes if self._has_work(lane, attendants)), None)
+        if lane is not None:
+            attendants.busy()
+            self._feed(lane, runners[lane], executor, attendants)
+        return lane is not None
 
     def _may_look(self) -> bool:
         """Tell those who listen, and pause where one of them wants no jobs to be looked for."""
@@ -171,8 +179,7 @@ class Worker:
                 executor.wait_for_room(_ROOM_WITHIN_S)
                 self._tell_slots()
                 continue
-            lease = self._next(lane)
-            if lease is None:
+            if (lease := self._next(lane)) is None:
                 return
             self._begin(lane, runner, lease, executor)
             if self._options.rest_s:
@@ -305,17 +312,6 @@ class Worker:
             self._tell_slots()
 
     # -- begin and end -------------------------------------------------------------------------------------------
-
-    def _open(self, queues: Sequence[str], connection: str | None) -> list[Lane]:
-        settings = self._manager.settings
-        names: dict[str, list[str]] = {}
-        for queue in queues or [settings.connection(connection).queue]:
-            own = settings.connection(connection) if connection else self._manager.connection_of(queue)
-            names.setdefault(own.name, []).append(queue)
-        return [
-            Lane(self._manager.connection(name), settings.connection(name), mine, self.id, self._options.grants)
-            for name, mine in names.items()
-        ]
 
     def _leave(self) -> None:
         """Give back what has not begun, and send every end; a store that is down is asked again while there is time."""

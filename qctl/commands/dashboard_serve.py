@@ -43,10 +43,13 @@ def serve(call: Invocation, asked: Asked, words: Sequence[str]) -> None:
     call.manager.settings.connection(call.flags.connection)  # what is wrong with it is said now, not in a browser
     from aiohttp import web
 
-    output.note(call, f"serving {server.address}; Ctrl-C ends it", even_quiet=True)
-    server.invite()
+    def listening(_: str) -> None:
+        output.note(call, f"serving {server.address}; Ctrl-C ends it", even_quiet=True)
+        server.invite()
+
+    app = server._make_app()  # noqa: SLF001  the way in that its library has
     try:
-        web.run_app(server._make_app(), host=asked.host, port=asked.port, print=None, access_log=None)  # noqa: SLF001  the way in that its library has
+        web.run_app(app, host=asked.host, port=asked.port, print=listening, access_log=None)  # said once it listens
     except OSError as error:
         reason = error.strerror or error
         raise CommandFailed(

@@ -32,6 +32,15 @@ class Holds(Job):
             LEFT.set()
 
 
+class HoldsThenComesBack(Job):
+    """Is released at once, once it may end; done at its second try."""
+
+    def handle(self) -> None:
+        if self.attempts == 1:
+            RELEASE.wait(PATIENCE_S)
+            self.release(0)
+
+
 class HoldsTheLoop(Holds):
     async def handle(self) -> None:  # type: ignore[override]  # sync or async
         super().handle()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from trees import until
 
 from qcore import JobRecord, JobState, QueueManager, dispatch_many
 from qcore.worker import StopReason, Worker, WorkerOptions
+from qcore.worker.lane import Lane
 from qcore.worker.slots import ChildSlots, SlotMemory
 
 Work = Callable[..., StopReason]
@@ -33,6 +35,25 @@ def test_every_job_runs_once(real_manager: QueueManager, work: Work, heard: Any,
     work(**kind)
     assert sorted(int(word) for word, *_ in heard) == list(range(400))
     assert real_manager.get_stats("default").completed == 400
+
+
+@pytest.mark.parametrize("options", [KINDS["threads"], KINDS["async"]], ids=["threads", "async"])
+def test_what_comes_back_while_nothing_is_found_is_found(
+    manager: QueueManager, work: Work, released: None, monkeypatch: pytest.MonkeyPatch, options: dict[str, int]
+) -> None:
+    exchange, looks = Lane.exchange, count()
+
+    def then_it_ends(self: Lane, want: int, queues: Any) -> bool:
+        asked = exchange(self, want, queues)
+        if self.running and next(looks) == 1:  # the first is made where the job was begun, and followed by another
+            held.RELEASE.set()
+            until(lambda: not self.running and JobRecord.find(job_id).state is JobState.RETRYING)
+        return asked
+
+    monkeypatch.setattr(Lane, "exchange", then_it_ends)
+    job_id = held.HoldsThenComesBack.dispatch()
+    assert work(**options) is StopReason.EMPTY
+    assert JobRecord.find(job_id).state is JobState.COMPLETED
 
 
 def test_errors_results_and_wishes(manager: QueueManager, work: Work, heard: Any, kind: dict[str, int]) -> None:

@@ -5,6 +5,8 @@ What needs `opentelemetry-sdk` is skipped where that is not installed.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,10 +33,10 @@ def unwrapped() -> Iterator[None]:
 
 @pytest.fixture
 def not_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    tracing._found.cache_clear()
+    tracing._made.cache_clear()
     monkeypatch.setattr(tracing, "find_spec", lambda name: None)
     yield
-    tracing._found.cache_clear()
+    tracing._made.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +76,16 @@ class TestOff:
         assert payload_of(manager, job_id).trace is None
         work()
         assert wrapping.around_all == []
+
+    def test_the_api_alone_traces_nothing_until_there_is_a_provider(self) -> None:
+        code = (
+            "import opentelemetry.trace; from qcore.jobs.tracing import spans; assert spans(None) is None;"
+            "from opentelemetry.sdk.trace import TracerProvider;"
+            "opentelemetry.trace.set_tracer_provider(TracerProvider()); assert spans(None) is not None"
+        )
+        pytest.importorskip("opentelemetry.sdk.trace")
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
     def test_it_cannot_be_wanted_then(self, not_installed: None) -> None:
         with in_use({"url": "memory://", "tracing": True}), pytest.raises(ConfigurationError, match="not installed"):

@@ -172,8 +172,8 @@ class Base(App[None]):
     # -- drawing -------------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        if not self.screen_stack:
-            return
+        if not self.screen_stack or not self.screen_stack[0].query("#small"):
+            return  # it comes, or goes: its parts are not all there
         width, height = self.size.width, self.size.height
         is_small = width < _LEAST[0] or height < _LEAST[1]
         base = self.screen_stack[0]
