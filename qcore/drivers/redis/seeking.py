@@ -65,6 +65,7 @@ class Sought(ABC):
     def named_by(self, connection: Any, guide: Endpoint) -> Endpoint | None:
         """The server that a guide names; None where it knows none."""
 
+    @abstractmethod
     def check(self, connection: Any) -> None:
         """Raise `RedisError` where the server denies that it is the one."""
 
@@ -97,9 +98,7 @@ class Sought(ABC):
 class BySentinel(Sought):
     """The master of a name, as Sentinels have it."""
 
-    def __init__(
-        self, guides: Sequence[Endpoint], ask: Make, make: Make, *, name: str
-    ) -> None:
+    def __init__(self, guides: Sequence[Endpoint], ask: Make, make: Make, *, name: str) -> None:
         super().__init__(guides, ask, make)
         self._name = name
 
@@ -123,19 +122,20 @@ class BySentinel(Sought):
 class ByCluster(Sought):
     """The node that has the keys of a connection: all of them lie in one slot."""
 
-    def __init__(
-        self, guides: Sequence[Endpoint], ask: Make, make: Make, *, slot: int
-    ) -> None:
+    def __init__(self, guides: Sequence[Endpoint], ask: Make, make: Make, *, slot: int) -> None:
         super().__init__(guides, ask, make)
         self._slot = slot
 
     def named_by(self, connection: Any, guide: Endpoint) -> Endpoint | None:
         """Look for the slot's owner in the guide's map of the cluster."""
-        for first, last, master, *_ in _asked(connection, "CLUSTER", "SLOTS"):
+        for first, last, owner, *_ in _asked(connection, "CLUSTER", "SLOTS"):
             if first <= self._slot <= last:
-                host, port, *_ = master
+                host, port = owner[:2]
                 return Endpoint(host.decode() if host else guide.host, port)  # none: "where you found me"
         return None
+
+    def check(self, connection: Any) -> None:
+        """A node that has not the keys says so by itself, to every command."""
 
     def unknown(self) -> str:
         """The node, by its slot."""

@@ -74,12 +74,11 @@ class Loan:
         if error is None:
             self._server.give_back(self._link)
         elif isinstance(error, ResponseError):
-            self._server.give_back(self._link)
-            self._server.fail(error, may_have_reached=False)
+            self._server.refused(self._link, error)
         else:
             self._link.close()
             if isinstance(error, (RedisError, OSError)):
-                self._server.fail(error, may_have_reached=not isinstance(error, BusyLoadingError))
+                self._server.lost(error)
 
 
 class Server:
@@ -161,12 +160,29 @@ class Server:
         """Keep a connection for the next who borrows."""
         self._idle.append(link)
 
+    def refused(self, link: Link, error: ResponseError) -> Never:
+        """Raise what the server said as ours; where another has the jobs by now, look for that one from here on."""
+        if self._address.moves and reason_of(error).is_elsewhere:
+            link.close()
+            self.close()
+            self._address.doubt()
+        else:
+            self.give_back(link)
+        self.fail(error, may_have_reached=False)
+
+    def lost(self, error: Exception) -> Never:
+        """Raise as ours that a connection was lost; those not in use led to the same server."""
+        if self._address.moves:
+            self.close()
+        self.fail(error, may_have_reached=not isinstance(error, BusyLoadingError))
+
     def fail(self, error: Exception, *, may_have_reached: bool) -> Never:
         """Raise an error of the library, or of the socket, as ours."""
         reason = reason_of(error)
+        may_be_found = self._address.moves and reason.is_elsewhere
         raise ConnectionFailed(
             f"{self._name}: {reason.text}",
-            hint=reason.hint,
+            hint="" if may_be_found else reason.hint,
             may_have_reached=may_have_reached,
-            is_refusal=reason.is_refusal,
+            is_refusal=reason.is_refusal and not may_be_found,
         ) from error
