@@ -253,6 +253,10 @@ class Driver(Protocol):
         """End this process's `wait` at once; may be called from a signal handler."""
         ...
 
+    def get_ready(self) -> None:
+        """Build what workers say again and again, for processes made from this one to share; connects to nothing."""
+        ...
+
     def migrate(self) -> Sequence[str]:
         """Bring the store's schema up to date; returns the revisions applied, none where there is no schema."""
         ...

@@ -107,6 +107,9 @@ class NullDriver:
         """End the wait under way, or the next one."""
         self._bell.put(None)
 
+    def get_ready(self) -> None:
+        """Build nothing."""
+
     def migrate(self) -> Sequence[str]:
         """Apply nothing: there is no schema."""
         return ()

@@ -24,6 +24,7 @@ QUICK_S = 5.0
 """A child that dies so soon, without having run a job, died at once."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+_PR_SET_NAME = 15
 _PR_SET_PDEATHSIG = 1
 HANDLED = (
     signal.SIGTERM,
@@ -199,6 +200,12 @@ def end_with_parent() -> None:
     """Let the kernel kill this process once its parent dies, where it knows how to."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def name_process(name: bytes) -> None:
+    """Give this process a name in lists of processes, where the system has a way to."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name)
 
 
 def describe(status: int) -> str:

@@ -7,7 +7,6 @@ for it judges its children meanwhile. It ignores every signal, and ends with the
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import pickle
 import select
@@ -18,7 +17,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, NoReturn
 
@@ -27,11 +27,10 @@ import msgspec
 from qcore.config import ConnectionSettings
 from qcore.drivers import Store, open_store
 from qcore.errors import QueueError
-from qcore.worker.children import end_with_parent, signals_held
+from qcore.worker.children import end_with_parent, name_process, signals_held
 from qcore.worker.errands import Errand
 
 NAME = b"qctl-pulse"
-_PR_SET_NAME = 15
 _SIZE = struct.Struct("<I")
 _AT_ONCE = 2**16
 _ENDS_WITHIN_S = 0.2
@@ -44,6 +43,10 @@ _IGNORED = (
     signal.SIGUSR2,
     signal.SIGPIPE,
 )
+
+
+Opened = Callable[[ConnectionSettings], Store]
+"""Opens the store of a connection."""
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -63,10 +66,12 @@ class Courier:
 
     Args:
         settings: of the connections, by name.
+        opened: gives the store of a connection; called in the process that asks it.
     """
 
-    def __init__(self, settings: Mapping[str, ConnectionSettings]) -> None:
+    def __init__(self, settings: Mapping[str, ConnectionSettings], opened: Opened = open_store) -> None:
         self._settings = settings
+        self._opened = opened
         self._pid = 0
         self._socket: socket.socket | None = None
         self._outgoing = bytearray()
@@ -148,7 +153,7 @@ class Courier:
                 theirs.close()
                 raise
             if not pid:
-                _live(theirs, self._settings, parent)
+                _live(theirs, self._settings, self._opened, parent)
         theirs.close()
         self._pid, self._socket = pid, ours
 
@@ -187,10 +192,10 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
-def _live(line: socket.socket, settings: Mapping[str, ConnectionSettings], parent: int) -> NoReturn:
+def _live(line: socket.socket, settings: Mapping[str, ConnectionSettings], opened: Opened, parent: int) -> NoReturn:
     try:
         _settle_in(parent)
-        _serve(line, settings)
+        _serve(line, settings, opened)
     finally:
         os._exit(0)
 
@@ -203,18 +208,17 @@ def _settle_in(parent: int) -> None:
     for number in (signal.SIGCHLD, signal.SIGCONT):
         signal.signal(number, signal.SIG_DFL)
     end_with_parent()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_NAME, NAME)
+    name_process(NAME)
     if os.getppid() != parent:  # it died before that took hold
         os._exit(1)
 
 
-def _serve(line: socket.socket, settings: Mapping[str, ConnectionSettings]) -> None:
+def _serve(line: socket.socket, settings: Mapping[str, ConnectionSettings], opened: Opened) -> None:
     """Hand what comes to the thread of its connection, until nothing will come any more."""
     sending = threading.Lock()
     errands: dict[str, SimpleQueue[tuple[int, Errand]]] = {name: SimpleQueue() for name in settings}
     for name, queue in errands.items():
-        args = (line, sending, settings[name], queue)
+        args = (line, sending, partial(opened, settings[name]), name, queue)
         threading.Thread(target=_ask, args=args, name=f"qcore-pulse-{name}", daemon=True).start()
     incoming = bytearray()
     while data := line.recv(_AT_ONCE):
@@ -227,7 +231,8 @@ def _serve(line: socket.socket, settings: Mapping[str, ConnectionSettings]) -> N
 def _ask(
     line: socket.socket,
     sending: threading.Lock,
-    settings: ConnectionSettings,
+    opened: Callable[[], Store],
+    connection: str,
     errands: SimpleQueue[tuple[int, Errand]],
 ) -> None:
     """Run the errands of one connection. When one fails, those behind it have failed: each would wait as long."""
@@ -238,12 +243,12 @@ def _ask(
         numbers.append(number)
         value, trouble = None, None
         try:
-            store = store or open_store(settings)
+            store = store or opened()
             value = errand(store)
         except QueueError as error:
             trouble = error.message
         except Exception as error:  # noqa: BLE001  this thread must live, and the supervisor hear of it
-            trouble = f'connection "{settings.name}": {type(error).__name__}: {error}'
+            trouble = f'connection "{connection}": {type(error).__name__}: {error}'
         if trouble is not None:
             numbers += _rest(errands)
         data = b"".join(_framed(Answer(one, value, trouble)) for one in numbers)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 import msgspec
 
 from qcore.config import ConnectionSettings, SupervisorSettings
+from qcore.drivers import Store
 from qcore.errors import ConfigurationError
 from qcore.manager import QueueManager
 from qcore.worker import spawning
 from qcore.worker.balance import BalanceOptions, even
 from qcore.worker.children import RECYCLED, Duty, Serve
 from qcore.worker.codewatch import require_watchable
+from qcore.worker.courier import Courier
 from qcore.worker.group import Group
 from qcore.worker.observer import StopReason, WorkerObserver
 from qcore.worker.options import SupervisorOptions, WorkerOptions
@@ -90,6 +93,9 @@ class Crew:
         if supervision.watched is not None:
             require_watchable(supervision.watched)
         self._manager.close()
+        for one in self._served.values():
+            self._opened(one).get_ready()  # once, and not in each process
+            self._manager.keyring(one.name)
         return Supervisor(self._groups, self._pulse, supervision, self._say, self._scalers).run()
 
     def _live(self, birth: spawning.Birth) -> NoReturn:
@@ -103,7 +109,11 @@ class Crew:
 
     def _pulse(self, supervisor: str) -> Pulse:
         queues = dict.fromkeys(queue for group in self._groups for queue in group.duty.queues)
-        return Pulse(supervisor, list(self._served.values()), self._say, list(queues))
+        messenger = partial(Courier, opened=self._opened)
+        return Pulse(supervisor, list(self._served.values()), self._say, list(queues), messenger)
+
+    def _opened(self, connection: ConnectionSettings) -> Store:
+        return self._manager.connection(connection.name)
 
     def _duty(self, queues: tuple[str, ...], connection: str | None, options: WorkerOptions) -> Duty:
         served = [self._lives_on(queue, connection) for queue in queues]

@@ -106,17 +106,26 @@ class Pulse:
         Returns:
             Commands that somebody addressed to the supervisor or a child, by id.
         """
-        self._take(self._messenger.answers())
-        for line in self._lines.values():
-            line.turn(partial(_beat, children, line.name))
+        self.keep(children)
         now = time.monotonic()
         if now >= self._next_report:
             self._next_report = now + _REPORT_EVERY_S
             self._report(now, children)
-        if any(now - line.waits_since > self._stuck_after_s for line in self._lines.values()):
-            self._messenger.kill()
         commands, self._commands = self._commands, {}
         return commands
+
+    def keep(self, children: Sequence[Child]) -> None:
+        """Beat without a word to the registry, or from it: renew leases, give back, take back.
+
+        Args:
+            children: that live.
+        """
+        self._take(self._messenger.answers())
+        for line in self._lines.values():
+            line.turn(partial(_beat, children, line.name))
+        now = time.monotonic()
+        if any(now - line.waits_since > self._stuck_after_s for line in self._lines.values()):
+            self._messenger.kill()
 
     def renew(self, children: Sequence[Child], within_s: float) -> None:
         """Beat now, and wait for the answers: nobody beats for a while after this.

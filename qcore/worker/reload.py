@@ -49,6 +49,8 @@ class Inheritance(msgspec.Struct, frozen=True, array_like=True):
     """`CodeWatch.handle`, where there is one."""
     lifeline: tuple[int, int] | None
     """`Lifeline.ends`, where there is one."""
+    minder: int | None
+    """Pid of the process that beats for the children meanwhile, where there is one."""
     living: tuple[Survivor, ...]
 
 

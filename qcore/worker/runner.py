@@ -96,16 +96,16 @@ class Runner:
                 return ended
             if attempt.held.timeout_s != usual_s:
                 place.begin(lease, attempt.held.timeout_s)
-            return self.run_prepared(attempt, deadline)
+            return self.run_prepared(attempt, deadline, place)
         except BaseException as error:  # noqa: BLE001  whatever a job raises is its own end, not the worker's
             return self.fail(attempt, error)
         finally:
             place.end()
 
-    def run_prepared(self, attempt: Attempt, deadline: AnyDeadline) -> Settlement:
+    def run_prepared(self, attempt: Attempt, deadline: AnyDeadline, place: Place) -> Settlement:
         """Run an attempt's job in this thread and settle it."""
         try:
-            if self.needs_start(attempt) and (kept_back := self.start(attempt)) is not None:
+            if self.needs_start(attempt) and (kept_back := self.start(attempt, place)) is not None:
                 return kept_back
             self.begins(attempt)
             deadline.begin(attempt.held.timeout_s)
@@ -152,10 +152,15 @@ class Runner:
         options, limited = attempt.held.options, self._lane.limited
         return (options is not NONE and options.starts) or (bool(limited) and attempt.lease.queue in limited)
 
-    def start(self, attempt: Attempt) -> Settlement | None:
-        """Ask the store whether the job may run now, and wait for that; returns the attempt's end where it must not."""
+    def start(self, attempt: Attempt, place: Place) -> Settlement | None:
+        """Ask the store whether the job may run now, and wait for that; returns the attempt's end where it must not.
+
+        The job's own time begins with the answer: no process is ended under it because a store was slow.
+        """
         options = attempt.held.options
+        place.begin(attempt.lease, 0.0)
         kept_back = self._starter.start(attempt.lease, options)
+        place.begin(attempt.lease, attempt.held.timeout_s)
         if kept_back is None and options.elsewhere is not None and options.elsewhere.until_start:
             self._manager.free_elsewhere(options.elsewhere, attempt.lease.id)
         return kept_back

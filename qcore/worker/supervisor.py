@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from qcore.worker import reload, spawning
+from qcore.worker import minding, reload, spawning
 from qcore.worker.children import Child, bury_strangers, describe, signals_held
 from qcore.worker.codewatch import CodeWatch
 from qcore.worker.group import Group
@@ -73,6 +73,7 @@ class Supervisor:
         if not spawning.is_told_of_death:
             self._lifeline = spawning.Lifeline(inherited.lifeline if inherited else None)
         self._memory, self._owns_all = self._adopt(inherited)
+        self._minder = inherited.minder if inherited else None
 
     def run(self) -> int:
         """Supervise until the end; returns the exit code."""
@@ -82,6 +83,7 @@ class Supervisor:
             self._forks = self._can_fork()
             if self._retired:  # one of them may have died since: its jobs go back, and that takes somebody to tell
                 self._pulse = self._open_pulse(self.id)
+            self._release_minder()
             try:
                 while self._goes_on():
                     self._look()
@@ -332,14 +334,25 @@ class Supervisor:
             if self._stops:
                 return
             if self._pulse is not None:
-                self._pulse.renew(self._living, _RENEWED_WITHIN_S)  # leases last while the new code is imported
+                self._pulse.renew(self._living, _RENEWED_WITHIN_S)  # so that the process to come has time to begin
                 self._pulse.close()
             self._keep_ends(kept=True)
             try:
+                self._minder = minding.mind(lambda: self._open_pulse(self.id), self._living)
                 reload.become(self._legacy())
             except OSError as error:
                 self._say(f"not reloaded, the old code goes on: {error}")
                 self._keep_ends(kept=False)
+                self._release_minder()
+
+    def _release_minder(self) -> None:
+        """Beat from here on, and let go of the process that did so while the code was imported."""
+        if self._minder is None:
+            return
+        if self._pulse is not None:
+            self._pulse.renew(self._living, _RENEWED_WITHIN_S)
+        minding.release(self._minder)
+        self._minder = None
 
     def _keep_ends(self, *, kept: bool) -> None:
         for one in (self._watch, self._lifeline):
@@ -355,5 +368,6 @@ class Supervisor:
             is_paused=self._is_paused,
             watch=self._watch.handle if self._watch is not None else None,
             lifeline=self._lifeline.ends if self._lifeline is not None else None,
+            minder=self._minder,
             living=tuple(reload.survivor(child) for child in self._living),
         )

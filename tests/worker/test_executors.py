@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import executor_jobs as held
+import limit_jobs as limited
 import pytest
 import worker_jobs as jobs
 from trees import until
@@ -20,6 +21,7 @@ from qcore import JobRecord, JobState, QueueManager, dispatch_many
 from qcore.worker import StopReason, Worker, WorkerOptions
 from qcore.worker.lane import Lane
 from qcore.worker.slots import ChildSlots, SlotMemory
+from qcore.worker.starting import Starter
 
 Work = Callable[..., StopReason]
 KINDS: dict[str, dict[str, int]] = {"inline": {}, "threads": {"threads": 4}, "async": {"async_jobs": 20}}
@@ -199,6 +201,23 @@ def test_a_stop_gives_back_what_waits_for_a_thread(manager: QueueManager) -> Non
     stats = manager.get_stats("default")
     assert (stats.completed, stats.pending) == (65, 2)
     assert not held.BEGUN.acquire(blocking=False), "none began after the stop"
+
+
+@pytest.mark.usefixtures("manager")
+def test_the_wait_for_leave_to_start_is_not_of_the_jobs_time(
+    kind: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots, start, seen = SlotMemory(1, 20).child(0), Starter.start, []
+
+    def look(*words: Any) -> Any:
+        seen.extend(one.ends_hard_at > 0 for one in slots.running())
+        return start(*words) if words[1:] else None
+
+    monkeypatch.setattr(Starter, "start", look)
+    monkeypatch.setattr(limited.Mail, "handle", look)
+    limited.Mail("ann").dispatch()
+    Worker(options=WorkerOptions(stop_when_empty=True, **kind), slots=slots).run()
+    assert seen == [False, True], "nothing ends the process while it waits, but while it runs"
 
 
 # -- an event loop ----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from qcore.drivers.database.driver import DatabaseDriver
 from qcore.drivers.database.link import Link
 from qcore.drivers.database.operator import DatabaseOperator
+from qcore.drivers.database.prepared import build
 from qcore.drivers.database.reader import DatabaseReader
 from qcore.drivers.database.registry import DatabaseRegistry
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 class DatabaseStore(DatabaseDriver, DatabaseOperator, DatabaseReader, DatabaseRegistry):
     """A whole store in a database."""
+
+    def get_ready(self) -> None:
+        """Compile what workers and their supervisor say again and again; see `Driver.get_ready`."""
+        self._waiting.get_ready()
+        for statements in (self._link.statements, self._link.limiting.say, self._registry):
+            build(statements)
+        self._readings.instant  # noqa: B018  built at its first use
 
 
 def open_database(settings: ConnectionSettings) -> Store:

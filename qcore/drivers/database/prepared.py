@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, cast
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ class Rows:
     def scalar(self) -> Any:
         """The first value of the first row, or None."""
         return self._rows[0][0] if self._rows else None
+
+
+def build(holder: object) -> None:
+    """Compile every statement that an object keeps, as each would be at its first use."""
+    for name in dir(type(holder)):
+        if isinstance(getattr(type(holder), name), cached_property):
+            getattr(holder, name)
 
 
 def execute(connection: Connection, sql: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qcore.drivers.bell import Bell
 from qcore.drivers.database.looks import Looks
+from qcore.drivers.database.prepared import build
 from qcore.drivers.database.watch import rest_on
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class Waiting:
         self._watch: Watch | None = None
         self._is_believed = True
         self._is_unproven = False
+
+    def get_ready(self) -> None:
+        """Build what is said on every look."""
+        build(self._looks)
 
     def wait(self, queues: Sequence[str], timeout_s: float) -> bool:
         """Return when there may be work, or after the time; whether there may be."""

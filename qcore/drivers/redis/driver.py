@@ -124,6 +124,9 @@ class RedisDriver:
         """End this process's `wait` at once; see `Driver.wake`."""
         self._wakeup.wake()
 
+    def get_ready(self) -> None:
+        """Build nothing: the scripts are the server's."""
+
     def migrate(self) -> Sequence[str]:
         """Apply nothing: there is no schema."""
         return ()

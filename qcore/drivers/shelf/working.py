@@ -173,6 +173,9 @@ class Working:
             self._is_awake = False
             self._shelf.listeners.discard(bell)
 
+    def get_ready(self) -> None:
+        """Build nothing: it is of one process."""
+
     def wake(self) -> None:
         """End this process's `wait` at once, or the next one; see `Driver.wake`."""
         self._is_awake = True

@@ -142,7 +142,7 @@ class AioExecutor:
         if limit_s != self._usual_timeout_s:
             entry.place.begin(entry.lease, limit_s)
         if runner.needs_start(attempt):  # the store may be slow: the loop must not wait for it
-            kept_back = await asyncio.to_thread(runner.start, attempt)
+            kept_back = await asyncio.to_thread(runner.start, attempt, entry.place)
             if kept_back is not None:
                 return kept_back
         runner.begins(attempt)
@@ -186,7 +186,8 @@ class AioExecutor:
         attempt.began = time.perf_counter()
         entry.runs_in = threading.get_ident()
         entry.place.begin(entry.lease, attempt.held.timeout_s)
-        self._under_way.end(entry, runner.run_prepared(attempt, ThreadDeadline(deadlines, entry.lease.id)))
+        deadline = ThreadDeadline(deadlines, entry.lease.id)
+        self._under_way.end(entry, runner.run_prepared(attempt, deadline, entry.place))
 
 
 async def _wind_up() -> None:

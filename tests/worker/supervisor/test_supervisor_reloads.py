@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty
 
+import psutil
 import pytest
 import tree_jobs as jobs
 from gates import Start, began, held, let_go
@@ -19,6 +20,16 @@ pytestmark = pytest.mark.slow
 ONE = (
     '"""One."""\n\nfrom qcore import Job\n\n\nclass Version(Job):\n    def handle(self) -> str:\n        return "one"\n'
 )
+
+SLOW = """import os, time
+from pathlib import Path
+
+if "QCTL_SUPERVISOR_TRIAL" not in os.environ:
+    Path("importing").touch()
+    while not Path("imported").exists():
+        time.sleep(0.01)
+
+"""
 
 
 def version(store: Store, folder: Path) -> str:
@@ -95,6 +106,27 @@ def test_an_old_child_that_is_killed_after_a_reload_loses_nothing(
     job = store.ended(running)
     assert (job.attempts, job.crashes) == (2, 1)
     assert job.failures[0].text == "the worker process was ended by signal 9 (SIGKILL)"
+
+
+def test_leases_last_however_long_the_new_code_is_imported(
+    store: Store, start: Start, tmp_path: Path, fresh: Path
+) -> None:
+    (tmp_path / "qctl.toml").write_text("[connections.default]\nlease_s = 1.0\n")
+    tree = start(store, "--app", "fresh")
+    running = held(tmp_path)
+    began(tmp_path)
+    fresh.write_text(SLOW + ONE)
+    tree.send(signal.SIGHUP)
+    tree.await_event("trouble", text="reloading")
+    until((tmp_path / "importing").exists)
+    over = time.monotonic() + 3.0  # terms of the lease
+    until(lambda: time.monotonic() > over or list(store.manager.connection().reclaim()))
+    assert time.monotonic() > over, "a lease ran out"
+    (tmp_path / "imported").touch()
+    tree.await_event("started")
+    let_go(tmp_path)
+    assert (store.ended(running).state.value, store.ended(running).attempts) == ("completed", 1)
+    until(lambda: [one.name() for one in psutil.Process(tree.pid).children()].count("qctl-pulse") == 1)
 
 
 @pytest.mark.parametrize(
