@@ -21,14 +21,14 @@ URLS = ["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in sto
 
 def fresh_url(name: str, folder: Path) -> str:
     """The URL of an empty store, or the test ends here: skipped, or failed in CI."""
-    with _needed():
+    with needed():
         return stores.fresh(name, folder)
 
 
 @contextmanager
 def own_server(name: str) -> Iterator[Server]:
     """A server for one test, which runs, to stop and start at will."""
-    with session.scratch() as folder, _needed():
+    with session.scratch() as folder, needed():
         server = session.own(name, folder / name)
         try:
             yield server
@@ -37,7 +37,7 @@ def own_server(name: str) -> Iterator[Server]:
 
 
 @contextmanager
-def _needed() -> Iterator[None]:
+def needed() -> Iterator[None]:
     """What is not installed ends the test: skipped, or failed in CI."""
     try:
         yield

@@ -63,7 +63,7 @@ def need(name: str) -> Address:
     Raises:
         Missing: its programs are not on this machine.
     """
-    kind = _installed(name)
+    kind = require(name)
     said = _folder() / f"{name}.json"
     with _locked(name):
         if not said.exists():
@@ -89,7 +89,7 @@ def own(name: str, folder: Path) -> Server:
     Raises:
         Missing: its programs are not on this machine.
     """
-    server = _installed(name)(folder)
+    server = require(name)(folder)
     note("used", name, server.start())
     return server
 
@@ -105,7 +105,12 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _installed(name: str) -> type[Server]:
+def require(name: str) -> type[Server]:
+    """The kind of a server that is installed.
+
+    Raises:
+        Missing: its programs are not on this machine.
+    """
     kind = KINDS[name]
     if kind.find() is None:
         note("missing", name, kind.package)

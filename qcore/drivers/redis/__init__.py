@@ -1,7 +1,8 @@
 """A store on a Redis server: every verb is one Lua script, so it happened wholly or not at all.
 
 `driver`, `operator` and `reader` are the three faces of the store; `keys` tells of every key, `lua/` holds the
-scripts, `scripts` loads them, `wire` packs what goes to them and back, `server` is the way there, `wakeup` waits.
+scripts, `scripts` loads them, `wire` packs what goes to them and back, `server` is the way there, `address` and
+`seeking` find it, `wakeup` waits.
 """
 
 from __future__ import annotations
@@ -25,6 +26,6 @@ def open_redis(settings: ConnectionSettings) -> RedisStore:
     """Open the store of a connection; nothing is connected before the first verb.
 
     Raises:
-        ConfigurationError: the URL is none of a single Redis server.
+        ConfigurationError: the URL is no address of a Redis server, of Sentinels or of a Cluster.
     """
     return RedisStore(settings)

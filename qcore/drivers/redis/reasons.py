@@ -18,6 +18,8 @@ class Reason(NamedTuple):
     hint: str = ""
     is_refusal: bool = True
     """It answered, and will say the same if asked again."""
+    is_elsewhere: bool = False
+    """Another server has the jobs by now."""
 
 
 _CODES = {
@@ -25,13 +27,27 @@ _CODES = {
     "BUSY": Reason("the server is busy with somebody's long script", is_refusal=False),
     "MASTERDOWN": Reason("the server is a replica that lost its master", is_refusal=False),
     "OOM": Reason("the server is out of memory and stores nothing more", "raise its maxmemory, or free some"),
-    "READONLY": Reason("the server is a replica and takes no writes", "connect to the master"),
+    "READONLY": Reason("the server is a replica and takes no writes", "connect to the master", is_elsewhere=True),
+    "UNBLOCKED": Reason("the server became a replica", is_refusal=False, is_elsewhere=True),
+    "MOVED": Reason("another node of the cluster has the keys", "give redis+cluster://host:port", is_elsewhere=True),
+    "ASK": Reason("the cluster is moving the keys to another node", is_refusal=False),
+    "TRYAGAIN": Reason("the cluster is moving the keys to another node", is_refusal=False),
+    "CLUSTERDOWN": Reason("the cluster is down, or in search of a new master", is_refusal=False),
     "MISCONF": Reason("the server cannot save to its disk and refuses writes", "see the server's log"),
     "NOAUTH": Reason("the server wants a password", "give redis://:password@host:port/db"),
     "NOPERM": Reason("the user may not run what the queue needs", "see ACL SETUSER"),
 }
 _REFUSED_USER = Reason("the server refused the user or the password")
-_NAMES = {"BusyLoadingError": "LOADING", "OutOfMemoryError": "OOM", "ReadOnlyError": "READONLY"}
+_NAMES = {
+    "AskError": "ASK",
+    "BusyLoadingError": "LOADING",
+    "ClusterDownError": "CLUSTERDOWN",
+    "MasterDownError": "MASTERDOWN",
+    "MovedError": "MOVED",
+    "OutOfMemoryError": "OOM",
+    "ReadOnlyError": "READONLY",
+    "TryAgainError": "TRYAGAIN",
+}
 """The library cuts off the code where it has a class for it."""
 
 

@@ -6,21 +6,18 @@ The client library's pool, retries and telemetry stay out: a verb may be repeate
 from __future__ import annotations
 
 import os
-import re
 import select
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Never, cast
 
 from hiredis import pack_command
-from redis.backoff import NoBackoff
-from redis.connection import Connection, parse_url
 from redis.exceptions import BusyLoadingError, NoScriptError, RedisError, ResponseError
-from redis.retry import Retry
 
+from qcore.config import mask_url
 from qcore.drivers.redis import keys
+from qcore.drivers.redis.address import address_of
 from qcore.drivers.redis.reasons import reason_of
-from qcore.errors import ConfigurationError, ConnectionFailed
+from qcore.errors import ConnectionFailed
 
 if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
@@ -29,14 +26,12 @@ if TYPE_CHECKING:
 Argument = str | bytes | int | float
 
 _packed = cast("Callable[[tuple[Argument, ...]], bytes]", pack_command)
-_parsed: Callable[[str], dict[str, Any]] = parse_url
 
 
 class Link:
-    """One connection, and whether it is still good."""
+    """One connection, made, and whether it is still good."""
 
     def __init__(self, connection: Any) -> None:  # the library's class is half typed
-        connection.connect()
         self._connection = connection
         self._socket = connection._sock  # noqa: SLF001  the library offers no descriptor to select on
         self._poll = select.poll()
@@ -79,12 +74,11 @@ class Loan:
         if error is None:
             self._server.give_back(self._link)
         elif isinstance(error, ResponseError):
-            self._server.give_back(self._link)
-            self._server.fail(error, may_have_reached=False)
+            self._server.refused(self._link, error)
         else:
             self._link.close()
             if isinstance(error, (RedisError, OSError)):
-                self._server.fail(error, may_have_reached=not isinstance(error, BusyLoadingError))
+                self._server.lost(error)
 
 
 class Server:
@@ -94,14 +88,14 @@ class Server:
         settings: of the connection; nothing is connected yet.
 
     Raises:
-        ConfigurationError: the URL is none of a single Redis server.
+        ConfigurationError: the URL is no address of a Redis server, of Sentinels or of a Cluster.
     """
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self.settings = settings
         self.root = keys.root(settings.prefix)
-        self._name = f'connection "{settings.name}" ({masked(settings.url)})'
-        self._connection = _connections(settings)
+        self._name = f'connection "{settings.name}" ({mask_url(settings.url)})'
+        self._address = address_of(settings)
         self._idle: list[Link] = []
         self._pid = os.getpid()
 
@@ -152,7 +146,7 @@ class Server:
                 return link
             link.close()
         try:
-            return Link(self._connection())
+            return Link(self._address.connect())
         except (RedisError, OSError) as error:
             self.fail(error, may_have_reached=False)
 
@@ -166,35 +160,29 @@ class Server:
         """Keep a connection for the next who borrows."""
         self._idle.append(link)
 
+    def refused(self, link: Link, error: ResponseError) -> Never:
+        """Raise what the server said as ours; where another has the jobs by now, look for that one from here on."""
+        if self._address.moves and reason_of(error).is_elsewhere:
+            link.close()
+            self.close()
+            self._address.doubt()
+        else:
+            self.give_back(link)
+        self.fail(error, may_have_reached=False)
+
+    def lost(self, error: Exception) -> Never:
+        """Raise as ours that a connection was lost; those not in use led to the same server."""
+        if self._address.moves:
+            self.close()
+        self.fail(error, may_have_reached=not isinstance(error, BusyLoadingError))
+
     def fail(self, error: Exception, *, may_have_reached: bool) -> Never:
         """Raise an error of the library, or of the socket, as ours."""
         reason = reason_of(error)
+        may_be_found = self._address.moves and reason.is_elsewhere
         raise ConnectionFailed(
             f"{self._name}: {reason.text}",
-            hint=reason.hint,
+            hint="" if may_be_found else reason.hint,
             may_have_reached=may_have_reached,
-            is_refusal=reason.is_refusal,
+            is_refusal=reason.is_refusal and not may_be_found,
         ) from error
-
-
-def masked(url: str) -> str:
-    """The URL without its password."""
-    return re.sub(r"(password=)[^&]*", r"\1•••", re.sub(r"(://[^:/@]*):.*@", r"\1:•••@", url))
-
-
-def _connections(settings: ConnectionSettings) -> Callable[[], Any]:
-    """What makes a connection, not connected yet; what the URL says of it is tried out."""
-    patience: dict[str, Any] = {"socket_timeout": settings.timeout_s, "socket_connect_timeout": settings.timeout_s}
-    if not settings.url.startswith("unix://"):
-        patience["socket_keepalive"] = True
-    own = {"protocol": 2, "driver_info": None, "decode_responses": False, "retry": Retry(NoBackoff(), 0)}
-    try:
-        options = {**patience, **_parsed(settings.url), **own}
-        connections = partial(options.pop("connection_class", Connection), **options)
-        connections()
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(
-            f'connection "{settings.name}": "{masked(settings.url)}" is no address of a Redis server: {error}',
-            hint="give redis://host:port/db",
-        ) from error
-    return connections
