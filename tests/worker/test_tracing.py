@@ -83,7 +83,7 @@ class TestOff:
             "from opentelemetry.sdk.trace import TracerProvider;"
             "opentelemetry.trace.set_tracer_provider(TracerProvider()); assert spans(None) is not None"
         )
-        pytest.importorskip("opentelemetry.sdk.trace")
+        pytest.importorskip("opentelemetry.sdk.trace", reason="opentelemetry-sdk is not installed")
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
