@@ -22,6 +22,7 @@ def growth_of(manager: QueueManager, settings: ConnectionSettings, context: JobC
     """
     if context is None or context.wanted is None or context.flow is None:
         return None
+    manager.trace()
     flow, wanted = flow_in(context.flow), context.wanted
 
     def sealed(jobs: list[Job], role: Role) -> tuple[Any, ...]:

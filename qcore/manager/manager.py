@@ -265,12 +265,12 @@ class QueueManager(Hooks, Queues):
         return found
 
     def trace(self) -> None:
-        """Trace the jobs that this process runs, where they are to be traced.
+        """Trace the jobs that this process runs or has sealed, where they are to be traced.
 
         Raises:
             ConfigurationError: they are, and cannot be.
         """
-        self._spans  # noqa: B018  it is found, and kept
+        self._spans  # noqa: B018  whoever looks keeps what is found
 
     acting_as = staticmethod(acting_as)
 
@@ -300,7 +300,7 @@ class QueueManager(Hooks, Queues):
         queue = job.queue or queue or connection.queue
         encrypts = queue in defined.encrypted
         keyring = self.keyring(connection.name)
-        tracer = self._spans
+        tracer = self._tracer  # looked for once for many jobs, by whoever has them sealed
         trace = None if tracer is None else tracer.carried()
         return pack(job, queue=queue, keyring=keyring, encrypts=encrypts, flow=flow, ids=ids, trace=trace)
 

@@ -80,6 +80,7 @@ class Planner:
     """
 
     def __init__(self, manager: QueueManager, connection: ConnectionSettings, ids: Callable[[], str] = new_id) -> None:
+        manager.trace()
         self._manager = manager
         self._connection = connection
         self._ids = ids
