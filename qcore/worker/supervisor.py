@@ -344,7 +344,7 @@ class Supervisor:
                 self._pulse.close()
             self._keep_ends(kept=True)
             try:
-                self._minder = minding.mind(lambda: self._open_pulse(self.id), self._living)
+                self._minder = minding.mind(lambda: self._open_pulse(self.id), self._living, self._say)
                 reload.become(self._legacy())
             except OSError as error:
                 self._say(f"not reloaded, the old code goes on: {error}")
@@ -357,8 +357,10 @@ class Supervisor:
             return
         if self._pulse is not None:
             self._pulse.renew(self._living, _RENEWED_WITHIN_S)
-        minding.release(self._minder)
+        trouble = minding.release(self._minder)
         self._minder = None
+        if trouble is not None:
+            self._say(f"the process that beats for the workers during a reload {trouble} before its time")
 
     def _keep_ends(self, *, kept: bool) -> None:
         for one in (self._watch, self._lifeline):
