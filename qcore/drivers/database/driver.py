@@ -17,7 +17,7 @@ from qcore.flows import Role, role_in
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 

@@ -63,6 +63,9 @@ class Moves:
         self.known: set[str] = set()
         """Queues that the store is known to know; added to after a commit alone."""
 
+    def get_ready(self) -> None:
+        """Compile what workers say again and again, where that is not all of `Statements`."""
+
     # --- in ---------------------------------------------------------------------------------------------------
 
     def push(self, connection: Connection, envelopes: Sequence[Envelope], *, bypass: bool = False) -> None:

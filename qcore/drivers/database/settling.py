@@ -127,4 +127,6 @@ class Settling:
 
 
 def _is_plain(s: Settlement) -> bool:
-    return s.outcome is _COMPLETED and (s.result, s.history, s.lock, s.exclusive, s.flow, s.growth, s.pushes) == _NOTHING
+    return (
+        s.outcome is _COMPLETED and (s.result, s.history, s.lock, s.exclusive, s.flow, s.growth, s.pushes) == _NOTHING
+    )

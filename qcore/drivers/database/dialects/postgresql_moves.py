@@ -35,6 +35,17 @@ class PostgreSQLMoves(Moves):
     works_in_parallel = True
     ends_at_once = True
 
+    @property
+    def _lightly(self) -> bool:
+        """Whether what a crash may take back whole is not to wait for the disk."""
+        return self.dialect.settings.durability != "full"
+
+    def get_ready(self) -> None:
+        """Compile the forms of statements that this store is told."""
+        for flag in (True, False):
+            self.say.take_alone(self._lightly, flag)
+            self.say.end_at_once(self._lightly, flag)
+
     def push(self, connection: Connection, envelopes: Sequence[Envelope], *, bypass: bool = False) -> None:
         """Store the envelopes that are not live yet; `bypass` lets all of them into a full queue."""
         self.know(connection, envelopes)
@@ -94,7 +105,7 @@ class PostgreSQLMoves(Moves):
     def _take_alone(
         self, connection: Connection, queue: str, limit: int, token: str, *, unless_due: bool
     ) -> list[Lease]:
-        say = self.say.take_alone(self.dialect.settings.durability != "full", unless_due)
+        say = self.say.take_alone(self._lightly, unless_due)
         taken = say.run(connection, queue=queue, most=limit, token=token, term_us=self.term_us)
         return in_order(taken.all(), token)
 
@@ -115,7 +126,7 @@ class PostgreSQLMoves(Moves):
         ordered = sorted(ends, key=_id)
         tokens = {token: place for place, token in enumerate({s.token for s in ends}, 1)}
         cells = self.link.measuring.cells_of(ends)
-        say = self.say.end_at_once(self.dialect.settings.durability != "full", bool(cells))
+        say = self.say.end_at_once(self._lightly, bool(cells))
         try:
             say.run(
                 connection,

@@ -201,7 +201,6 @@ class PostgreSQLStatements(Statements):
         moved = self.replacing(self.finished, values, select(*values.values()))
         return self.prepared(moved.returning(self.finished.c.id))
 
-
     @cached_property
     def end_at_once(self) -> Callable[[bool, bool], Prepared]:
         """`end_at_once(lightly, measured)`: complete all of `ids`, count them and what was measured, or fail.
