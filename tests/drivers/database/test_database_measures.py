@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 from fakes.values import completed, envelopes
 from fakes.worker import FakeWorker
@@ -95,3 +96,26 @@ def test_who_was_swept_up_after_sums_up_too(store: Any, engine: Engine, monkeypa
     monkeypatch.setattr(store._upkeep, "_swept_at", float("-inf"))
     store.reclaim()
     assert cells(engine) == 0
+
+
+def test_an_end_that_is_refused_counts_nothing(store: Any) -> None:
+    store.push(envelopes(3))
+    worker = FakeWorker(store)
+    leases = worker.reserve(3)
+    store.settle([completed(leases[0], runtime_s=0.01, waited_us=50)])
+    late = msgspec.structs.replace(leases[1], token=f"{worker.name}/99")
+    ends = [completed(lease, runtime_s=0.01, waited_us=50) for lease in (leases[0], late, leases[2])]
+    assert [end.id for end in store.settle(ends)] == [late.id]
+    (counts,) = store.counts()
+    assert (counts.completed, counts.processing) == (2, 1)
+    assert completed_in(store, Span.MINUTE) == [2]
+
+
+def test_a_job_that_ends_again_under_its_id_counts_again(store: Any) -> None:
+    job = envelopes(1)
+    for _ in range(2):
+        store.push(job)
+        assert store.settle([completed(lease, waited_us=50) for lease in FakeWorker(store).reserve(1)]) == []
+    (counts,) = store.counts()
+    assert (counts.completed, counts.processing, counts.pending) == (2, 0, 0)
+    assert completed_in(store, Span.MINUTE) == [2]
