@@ -124,7 +124,7 @@ a worker ran:
   News to bob@example.com
   News to eve@example.com
   told of: 'nowhere' is no address
-Average execution time: below a minute
+Average execution time: 0 s
 Success rate: 0.75
 Jobs in queue: 1
 Failed jobs: 1
