@@ -228,7 +228,7 @@ end
 -- Let others have the slots of jobs that will not come for them.
 local function give_back_slots(ids)
   local keys = {}
-  for n, value in ipairs(read('HMGET', SLOTS, ids)) do
+  for n, value in ipairs(read_rare(SLOTS, ids)) do
     if value then
       redeem(ids[n])
       for _, key in ipairs(read_slot(value).keys) do
