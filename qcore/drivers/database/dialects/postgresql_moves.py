@@ -31,6 +31,7 @@ class PostgreSQLMoves(Moves):
 
     say: PostgreSQLStatements
     dialect: PostgreSQL
+    pushes_at_once = True
     takes_at_once = True
     works_in_parallel = True
     ends_at_once = True
