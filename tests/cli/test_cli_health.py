@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,41 @@ def test_watched_until_interrupted(shop: Shop) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 130
+
+
+def test_old_tables_are_brought_up_to_date(shop: Shop, schemas: Schemas) -> None:
+    (shop.folder / "qctl.toml").write_text('[connections.default]\nurl = "sqlite:///queue.db"\nauto_migrate = false\n')
+    assert verdicts(shop, "--check", "migrations", expect=11) == {"migrations": "critical"}
+    told = shop.qctl("health", "--fix", "--json", *QUIET, "--check", "migrations").json()
+    schemas.check("health", told)
+    checks = {one["name"]: one for one in told["data"]["checks"]}
+    assert checks["migrations"]["verdict"] == "ok"
+    assert checks["migrations"]["fixed"].startswith("brought the tables to revision 0")
+    assert checks["workers"]["fixed"] == ""
+    page = shop.qctl("health", "--fix", "-o", "table", *QUIET).out
+    assert "fixed" not in page, "nothing is left to mend"
+
+
+def test_jobs_of_a_worker_that_was_killed_are_given_back(shop: Shop, tmp_path: Path) -> None:
+    (shop.folder / "qctl.toml").write_text('[connections.default]\nurl = "sqlite:///queue.db"\nlease_s = 3\n')
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    shop.qctl("dispatch", "shop:Slow", json.dumps([str(fifo), 60]))
+    child = shop.spawn("work")
+    assert fifo.read_text() == "began"
+    os.killpg(child.pid, signal.SIGKILL)
+    child.close(force=True)
+    shop.until(lambda: shop.call("health", "--check", "stale").code == 10)
+    page = shop.qctl("health", "--fix", "--check", "stale", "-o", "table").out
+    assert re.search(r"✓ fixed: forgot \d silent; jobs given back: 1\n", page)
+    assert (shop.count("pending") + shop.count("retrying"), shop.count("processing")) == (1, 0)
+
+
+def test_mending_is_refused_where_it_makes_no_sense(shop: Shop) -> None:
+    assert "--fix and --watch exclude each other" in shop.qctl("health", "--fix", "--watch", "1s", expect=2).err
+    assert "--fix and --nagios exclude each other" in shop.qctl("health", "--fix", "--nagios", expect=2).err
+    assert "read-only" in shop.qctl("health", "--fix", expect=7, QCTL_READ_ONLY="true").err
+    assert not (shop.folder / "queue.db").exists()
 
 
 def test_monitor_looks_once(busy: Shop, schemas: Schemas) -> None:
