@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,13 +139,6 @@ class Shop:
     def data(self, *words: str, **more: Any) -> Any:
         """The `data` of its JSON."""
         return self.qctl(*words, "--json", **more).json()["data"]
-
-    def until(self, holds: Callable[[], object], within_s: float = 30.0) -> None:
-        """Wait until something holds that other processes bring about."""
-        deadline = time.monotonic() + within_s
-        while not holds():
-            assert time.monotonic() < deadline, "it did not come"
-            time.sleep(0.05)
 
     def count(self, state: str) -> int:
         number = self.data("stats")["totals"][state]

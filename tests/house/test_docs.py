@@ -55,6 +55,7 @@ IN_TURN = [
 ]
 
 
+@pytest.mark.timeout(900)  # the longest has a hundred commands, each a process
 @pytest.mark.parametrize("document", IN_TURN)
 def test_blocks_run(document: Path, tmp_path: Path) -> None:
     folder = folder_for(document, tmp_path)
