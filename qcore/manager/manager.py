@@ -119,7 +119,11 @@ class QueueManager(Hooks, Queues):
 
     @classmethod
     def current(cls) -> QueueManager:
-        """Return the manager in force."""
+        """Return the manager in force.
+
+        Raises:
+            ConfigurationError: a `QueueFake` is in force, or a setting is wrong.
+        """
         found = dispatcher.current()
         if not isinstance(found, QueueManager):
             raise ConfigurationError("queues are faked here: there is no QueueManager to ask")
@@ -319,7 +323,7 @@ class QueueManager(Hooks, Queues):
         return Opener(self.keyring(connection), self.classes, self.load_entity, grants)
 
     def load_entity(self, cls: type, key: tuple[Any, ...]) -> Any:
-        """Load an entity that travelled by primary key, through the factory given to `sessions`."""
+        """Load an entity that travelled by primary key, through the factory given to `sessions`; returns it."""
         return load_entity(self._sessions, cls, key)
 
     @property

@@ -118,6 +118,19 @@ def require(name: str) -> type[Server]:
     return kind
 
 
+def need_program(name: str, package: str) -> str:
+    """The path of a program that is no server, and that Debian has in a package.
+
+    Raises:
+        Missing: it is not on this machine.
+    """
+    found = shutil.which(name)
+    if found is None:
+        note("missing", name, package)
+        raise Missing(f"{name} is not installed: apt-get install {package}")
+    return found
+
+
 def _folder() -> Path:
     return Path(os.environ[_FOLDER])
 

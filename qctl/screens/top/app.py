@@ -14,21 +14,25 @@ from rich.text import Text
 from textual.binding import Binding
 
 from qctl import format as fmt
-from qctl.exits import Verdict
+from qctl.exits import Exit, Verdict
 from qctl.screens.dialogs import Page
 from qctl.screens.grid import Grid
 from qctl.screens.keys import KEYS, Key, keys_for
 from qctl.screens.top.detail import page_of
 from qctl.screens.top.operating import Operating
 
+INTERRUPT = Binding("ctrl+c", "interrupt", "Interrupt", show=False, priority=True)
+"""Wherever somebody is, also where they type, and where it would copy."""
+
 
 def bindings_of(keys: Sequence[Key]) -> list[Any]:
     """The keys as Textual wants them."""
-    return [
+    found = [
         Binding(key, one.action, one.help or one.shown, show=False, priority=key == "tab")
         for one in keys
         for key in one.keys.split(",")
     ]
+    return [*found, INTERRUPT]
 
 
 class TopApp(Operating):
@@ -116,6 +120,13 @@ class TopApp(Operating):
     def action_leave(self) -> None:
         """Quit."""
         self.exit()
+
+    def action_interrupt(self) -> None:
+        """End as whatever Ctrl-C ends; in a browser it copies, and ends nothing."""
+        if self.is_web:
+            self.screen.action_copy_text()
+        else:
+            self.exit(return_code=Exit.INTERRUPTED)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let keys of the lists be letters while somebody types, and those that act be away where none may."""
