@@ -280,6 +280,11 @@ def _durability(seen: Observed, _: Thresholds) -> Iterator[Check]:
         yield _judged("durability", seen.facts.durability)
 
 
+def _writing(seen: Observed, _: Thresholds) -> Iterator[Check]:
+    if seen.facts is not None and seen.facts.writing is not None:
+        yield _judged("writing", [seen.facts.writing])
+
+
 def _eviction(seen: Observed, _: Thresholds) -> Iterator[Check]:
     if seen.facts is not None and seen.facts.eviction is not None:
         yield _judged("eviction", [seen.facts.eviction])
@@ -310,6 +315,7 @@ _CHECKS: dict[str, Callable[[Observed, Thresholds], Iterator[Check]]] = {
     "stale": _stale,
     "wait": _wait,
     "failed": _failed,
+    "writing": _writing,
     "disk": _disk,
     "memory": _memory,
     "clock": _clock,

@@ -56,6 +56,7 @@ _AGAIN = frozenset({"40001", "40P01", "55P03", _CANCELLED})
 _NO_TABLE = frozenset({"42P01", "42703", "3F000"})
 _REFUSES_OPTIONS = re.compile(r"startup parameter|command-line option", re.IGNORECASE)
 _STALE_PLAN = "0A000"
+_WRITES_AGAIN = "set default_transaction_read_only = off; if it is a standby, let the URL lead to the primary"
 """A table was changed, and a connection goes by what it was."""
 _OFF = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 """A plan made while a table was empty is kept, and must be good for a full one: by index, row by row."""
@@ -240,6 +241,7 @@ class PostgreSQL(Dialect):
         asked = "SELECT name, setting FROM pg_settings WHERE name IN ('server_version', 'fsync', 'full_page_writes')"
         said: dict[str, str] = {row[0]: row[1] for row in connection.exec_driver_sql(asked)}
         risk, remedy = "a crash of the server's host may damage the database", "{} = on in postgresql.conf"
+        reads_only = str(connection.exec_driver_sql("SHOW transaction_read_only").scalar())
         return {
             "product": "PostgreSQL",
             "version": said.pop("server_version", ""),
@@ -248,6 +250,9 @@ class PostgreSQL(Dialect):
                 if value == "on"
                 else Trait(name=name, value=value, risk=risk, remedy=remedy.format(name))
                 for name, value in sorted(said.items())
+            ),
+            "writing": Trait.of_writing(
+                "transaction_read_only", reads_only, reads_only=reads_only == "on", remedy=_WRITES_AGAIN
             ),
         }
 
