@@ -335,8 +335,7 @@ class QueueManager(Hooks, Queues):
         return self.settings.connection(job.connection) if job.connection else self.connection_of(job.queue)
 
     def _sealed(self, connection: ConnectionSettings, jobs: Sequence[Job]) -> _Sealed:
-        store = self.connection(connection.name)
-        return _Sealed(connection, store, jobs, [self.seal(job, connection) for job in jobs])
+        return _Sealed(connection, self.connection(connection.name), jobs, [self.seal(job, connection) for job in jobs])
 
     def _store_each(self, ready: Sequence[_Sealed], session: Any) -> list[Sequence[str | None]]:
         """Store the jobs of several connections, one after the other; an error names what those before it stored."""
