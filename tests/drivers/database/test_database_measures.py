@@ -109,13 +109,3 @@ def test_an_end_that_is_refused_counts_nothing(store: Any) -> None:
     (counts,) = store.counts()
     assert (counts.completed, counts.processing) == (2, 1)
     assert completed_in(store, Span.MINUTE) == [2]
-
-
-def test_a_job_that_ends_again_under_its_id_counts_again(store: Any) -> None:
-    job = envelopes(1)
-    for _ in range(2):
-        store.push(job)
-        assert store.settle([completed(lease, waited_us=50) for lease in FakeWorker(store).reserve(1)]) == []
-    (counts,) = store.counts()
-    assert (counts.completed, counts.processing, counts.pending) == (2, 0, 0)
-    assert completed_in(store, Span.MINUTE) == [2]
