@@ -88,21 +88,14 @@ def pack(
     if encrypts or traits.is_guarded or identity is not None:
         payload = guard(payload, job, keyring, identity, encrypts=encrypts)
     sealed = _within(limit, seal(encode_payload(payload), keyring), cls)
-    if not given & options.PLACED and unique is None:
-        return Envelope(id=job_id, job=path, queue=queue, payload=sealed, flow=flow)
+    envelope = Envelope(id=job_id, job=path, queue=queue, payload=sealed, unique=unique, flow=flow)
+    return envelope if not given & options.PLACED and unique is None else _placed(envelope, job, cls, priority, tags)
+
+
+def _placed(envelope: Envelope, job: Job, cls: type[Job], priority: int, tags: tuple[str, ...]) -> Envelope:
+    """Say of an envelope when it is due, what orders it, and what it is found by."""
     delay_us, due_us = _due(job, cls)
-    return Envelope(
-        id=job_id,
-        job=path,
-        queue=queue,
-        payload=sealed,
-        priority=priority,
-        delay_us=delay_us,
-        due_us=due_us,
-        tags=tags,
-        unique=unique,
-        flow=flow,
-    )
+    return msgspec.structs.replace(envelope, delay_us=delay_us, due_us=due_us, priority=priority, tags=tags)
 
 
 def _listed_by(job: Job, cls: type[Job]) -> tuple[int, tuple[str, ...]]:
