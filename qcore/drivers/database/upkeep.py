@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from qcore.drivers import base
 from qcore.drivers.database.schema import CANCELLED, COMPLETED, FOREVER_US
 from qcore.drivers.database.trimming import Trimming
-from qcore.errors import ConnectionFailed
+from qcore.errors import ConnectionFailed, QueueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,7 +69,8 @@ class Upkeep:
             self._stored = 0
             statement = self._link.dialect.spare_readers(self._link.tables.jobs)
             if statement:
-                self._quietly(partial(self._link.once, statement))
+                with suppress(QueueError):  # they are stored, and a count only takes longer
+                    self._link.once(statement)
 
     def sweep(self) -> None:
         """Trim every queue, once a minute at the most: one may have gone quiet."""

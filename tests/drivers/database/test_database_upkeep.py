@@ -130,17 +130,17 @@ def test_what_was_dropped_is_kept_for_its_time_alone(store: Any, monkeypatch: py
 
 
 def test_after_many_were_stored_who_counts_need_not_look_at_each(
-    make_store: MakeStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    make_store: MakeStore, engine: Engine, bare: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if engine.dialect.name != "postgresql":
         pytest.skip("a count looks at its index alone")
     monkeypatch.setattr(upkeep, "_STORED", 500)
-    store = make_store()
+    store = make_store(table=bare)
     pages = []
     for _ in range(2):
         store.push(envelopes(300))
         with engine.connect() as connection:
-            asked = "SELECT relallvisible FROM pg_class WHERE oid = 'jobs'::regclass"
+            asked = f"SELECT relallvisible FROM pg_class WHERE oid = '{bare}'::regclass"
             pages.append(connection.execute(text(asked)).scalar_one())
     assert pages[0] == 0 < pages[1]
     assert store.counts()[0].pending == 600
