@@ -62,6 +62,8 @@ class DatabaseDriver:
     def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
         """Store all the envelopes or none, each id once; see `Driver.push`."""
         refused = self._link.pushing.push(envelopes, within, repeat) if envelopes else ()
+        if within is None:
+            self._upkeep.stored(len(envelopes))
         return [None if envelope.id in refused else envelope.id for envelope in envelopes]
 
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
@@ -85,7 +87,9 @@ class DatabaseDriver:
         flowing = self._link.flowing
         if within is not None:
             return self._link.inside(lambda connection: flowing.weave(connection, weave), within)
-        return self._link.run(lambda connection: flowing.weave(connection, weave))
+        stored = self._link.run(lambda connection: flowing.weave(connection, weave))
+        self._upkeep.stored(len(weave.members))
+        return stored
 
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Apply the ends of many attempts in one step; see `Driver.settle`."""

@@ -231,6 +231,14 @@ class Dialect(ABC):
         """Let a select lock what it finds; `skip` passes over what others hold."""
         return select.with_for_update(skip_locked=skip)
 
+    def spare_readers(self, table: Table) -> str:
+        """A statement outside of any transaction, after which who counts need not look at rows stored of late; or none.
+
+        It may take its time with many of them, and it may be left out.
+        """
+        del table
+        return ""
+
     # --- the life of a connection -----------------------------------------------------------------------------
 
     @abstractmethod

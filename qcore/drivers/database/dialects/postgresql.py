@@ -217,6 +217,11 @@ class PostgreSQL(Dialect):
         """Insert, or change the row that is there."""
         return on_conflict(insert(table), source, setting, adding)
 
+    def spare_readers(self, table: Table) -> str:
+        """Note which pages hold nothing but what all may see: the server does so by itself, but minutes later."""
+        name = self.sqlalchemy.identifier_preparer.format_table(table)
+        return f"VACUUM (INDEX_CLEANUP off, TRUNCATE off, SKIP_LOCKED) {name}"
+
     def judge(self, error: BaseException) -> Trouble:
         """Tell what an error of psycopg means."""
         state = getattr(error, "sqlstate", None)
