@@ -13,7 +13,7 @@ from pathlib import Path
 import pexpect
 from servers.base import free_port
 
-WITHIN_S = 60
+WITHIN_S = 300
 PORTS = re.compile(r"\b(5000|8000|9400)\b")
 """Those that the documents name; another run of the tests may have them."""
 INTERRUPTED = {0, 130}

@@ -187,7 +187,7 @@ def run(command: list[str], folder: Path, block: Block, programs: Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=300,  # for a machine with much else to do
         check=False,
     )
     said = f"line {block.line}: exit {ended.returncode}\n{command[-1]}\n{ended.stdout}"

@@ -119,11 +119,7 @@ class QueueManager(Hooks, Queues):
 
     @classmethod
     def current(cls) -> QueueManager:
-        """Return the manager in force.
-
-        Raises:
-            ConfigurationError: a `QueueFake` is in force, or a setting is wrong.
-        """
+        """Return the manager in force; raises ConfigurationError where there is none: queues are faked, not managed."""
         found = dispatcher.current()
         if not isinstance(found, QueueManager):
             raise ConfigurationError("queues are faked here: there is no QueueManager to ask")
