@@ -14,7 +14,6 @@ W  work goes on: within the stated time, without a human.
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -180,7 +179,6 @@ def leftovers(rig: Rig) -> list[str]:
     found += [f"G: worker {one.id} of process {one.pid} stays registered" for one in _registered(rig)]
     found += [f"G: process {process.pid} is left: {process.name()}" for process in _processes(rig)]
     rig.close_connections()
-    gc.collect()  # what an error remembers may have a file open
     try:
         until(lambda: not rig.store.clients(), _LEAVE_S, "no connection remains")
     except AssertionError:
