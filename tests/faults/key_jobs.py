@@ -11,6 +11,7 @@ from harness.jobs import Audited
 from sqlalchemy import text
 
 from qcore import RateLimit, RateLimited, ShouldBeUnique, ShouldBeUniqueUntilProcessing
+from qcore.ids import new_id
 from qcore.middleware import WithoutOverlapping
 
 
@@ -32,6 +33,13 @@ class Keyed(Audited, ShouldBeUnique):
 
     def work(self) -> None:
         time.sleep(self.seconds)
+
+
+class Own(Audited, ShouldBeUnique):
+    """The only one of its key."""
+
+    def unique_id(self) -> str:
+        return new_id()
 
 
 class Waiting(Audited, ShouldBeUniqueUntilProcessing):

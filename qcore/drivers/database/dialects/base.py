@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Engine, Index, create_engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from qcore.drivers.database.connections import POOL_OVERFLOW, POOL_SIZE
 
@@ -265,7 +266,8 @@ class Dialect(ABC):
         try:
             yield
         except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
+            with suppress(SQLAlchemyError):  # where the server fell silent, that is what is to be told
+                connection.exec_driver_sql("ROLLBACK")
             raise
         connection.exec_driver_sql("COMMIT")
 
