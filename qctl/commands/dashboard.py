@@ -57,9 +57,9 @@ def run(  # noqa: PLR0913, PLR0917  each is an option
     """Show Horizon's pages and more, here or in a browser.
 
     Overview, queues, jobs by state, failed jobs, batches, chains and graphs, metrics, workers, limits and locks,
-    health and tags. Digits or g and a letter go from page to page; ? lists the keys. What changes something shows
-    the qctl command that does the same. --serve shows it at http://127.0.0.1:8000/horizon, to whoever has the URL
-    that it prints, and the numbers as JSON at /horizon/api/stats, workers, failed, batches, chains and health.
+    health, tags and events. Digits or g and a letter go from page to page; ? lists the keys. What changes something
+    shows the qctl command that does the same. --serve shows it at http://127.0.0.1:8000/horizon, to whoever has the URL
+    that it prints, and the numbers as JSON at /horizon/api/stats, workers, failed, batches, chains, health and events.
     """
     call = Invocation.of(ctx)
     page, theme = _page(page), theme_named(theme)
