@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -75,7 +74,6 @@ def run(  # noqa: PLR0913, PLR0917  each is an option
 
 
 def _show(call: Invocation, page: str, every_s: float, *, read_only: bool, theme: str | None, mouse: bool) -> None:
-    from qctl.commands.flow_items import page_of
     from qctl.screens.dashboard.acting import PageDeeds
     from qctl.screens.dashboard.app import DashboardApp
     from qctl.screens.dashboard.sight import PageSource
@@ -87,7 +85,6 @@ def _show(call: Invocation, page: str, every_s: float, *, read_only: bool, theme
         deeds=deeds if may_act else None,
         find_job=lambda job_id: call.monitor.job(job_id, call.flags.connection),
         find_flow=call.flows.find,
-        draw_flow=partial(page_of, ascii_only=output.wants_ascii(call)),
         page=page,
         every_s=every_s,
         ascii_only=output.wants_ascii(call),

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import shlex
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from qcore.errors import ConfigurationError
 from qctl import output
+from qctl.commands.handing import QCTL, flags_of, told
 from qctl.context import Invocation
 from qctl.exits import CommandFailed, Exit, WrongUsage
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _SHORTEST_SECRET = 16
 _OF_OTHERS = 0o077
-_URL, _CONNECTION = "QCTL_URL", "QCTL_CONNECTION"
-QCTL = (sys.executable, "-m", "qctl")
 
 
 class Asked(NamedTuple):
@@ -51,7 +47,7 @@ def serve(call: Invocation, asked: Asked, words: Sequence[str]) -> None:
 
     app = server._make_app()  # noqa: SLF001  the way in that its library has
     try:
-        with _told(call):
+        with told(call):
             web.run_app(app, host=asked.host, port=asked.port, print=listening, access_log=None)  # said once it listens
     except OSError as error:
         reason = error.strerror or error
@@ -82,7 +78,7 @@ def server_of(call: Invocation, asked: Asked, words: Sequence[str]) -> Dashboard
         from qctl.screens.dashboard.web.server import DashboardServer, Site
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"--serve needs {error.name}", hint="pip install 'qctl[web]'") from None
-    flags = _flags(call)
+    flags = flags_of(call)
     read_only = [] if is_local or asked.writable else ["--read-only"]
     site = Site(
         [*QCTL, "dashboard", *flags, *words, *read_only],
@@ -97,30 +93,6 @@ def server_of(call: Invocation, asked: Asked, words: Sequence[str]) -> Dashboard
     return DashboardServer(
         site, Guard(secret), lambda url: output.note(call, f"open {url} (works once)", even_quiet=True)
     )
-
-
-def _flags(call: Invocation) -> list[str]:
-    """What leads a process of its own to the same store, beside what its environment tells it."""
-    flags = call.flags
-    given = {"--connection": flags.connection, "--profile": flags.profile, "--app": flags.app, "--config": flags.config}
-    return [word for name, value in given.items() if value for word in (name, value)]
-
-
-@contextmanager
-def _told(call: Invocation) -> Iterator[None]:
-    """Let processes made within know the URL of the line: by their environment, since everybody sees a command line."""
-    before = {name: os.environ.get(name) for name in (_URL, _CONNECTION)}
-    if call.flags.url is not None:
-        os.environ[_URL] = call.flags.url
-        if call.flags.connection is None and os.environ.get(_CONNECTION) != call.connection.name:
-            os.environ.pop(_CONNECTION, None)  # the URL beat it here; there both would have one rank
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 def _is_loopback(host: str) -> bool:

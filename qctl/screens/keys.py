@@ -121,6 +121,16 @@ JOB_KEYS = (
     Key("escape,q,f10", "Esc", "Back", "leave", "Back to the list"),
 )
 """Of one job's page."""
+FLOW_KEYS = (
+    *(key for key in KEYS if key.action.partition("(")[0] in {"move", "move_page", "move_to"}),
+    Key("enter", "⏎", "Open", "open", "Open the step, or the job that failed"),
+    Key("b", "b", "Above", "parent", "Open the batch or chain that it is part of"),
+    Key("r", "r", "Retry", "retry", "Let it go on from what failed"),
+    Key("K,f9", "K", "Cancel", "kill", "Let nothing of it begin any more"),
+    *(key for key in JOB_KEYS if key.action in {"copy_command", "help", "leave"}),
+    Key("y", "y", "Copy", "copy", "Copy the id"),
+)
+"""Of the page of one batch, chain or graph."""
 
 
 def keys_for(panel: str, *, read_only: bool, keys: Sequence[Key] = KEYS) -> list[Key]:

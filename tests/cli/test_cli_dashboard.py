@@ -69,7 +69,7 @@ def test_on_a_terminal(busy: Shop) -> None:
 
 def test_a_url_is_handed_on_where_nobody_else_sees_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command line is seen by everybody on the host; an environment is not."""
-    from qctl.commands import dashboard_serve
+    from qctl.commands import dashboard_serve, handing
     from qctl.context import Flags, Invocation
 
     monkeypatch.setenv("QCTL_CONNECTION", "elsewhere")
@@ -79,7 +79,7 @@ def test_a_url_is_handed_on_where_nobody_else_sees_it(shop: Shop, monkeypatch: p
     site = dashboard_serve.server_of(call, asked, []).site
     assert "sesame" not in " ".join([*site.app, *site.flags])
     assert list(site.flags) == []
-    with dashboard_serve._told(call):
+    with handing.told(call):
         assert os.environ["QCTL_URL"] == "redis://:sesame@127.0.0.1:1/0"
         assert "QCTL_CONNECTION" not in os.environ, "the URL beat it on the line, and would not in the environment"
     assert "QCTL_URL" not in os.environ

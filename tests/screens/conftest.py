@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from qcore.monitor import Monitor
 from qcore.monitor.actions import Actions
 from qcore.monitor.flows import FlowMonitor
 from qcore.monitor.tags import Tags
-from qctl.commands.flow_items import page_of
 from qctl.screens import dialogs
 from qctl.screens.dashboard.acting import PageDeeds
 from qctl.screens.dashboard.app import DashboardApp
@@ -129,7 +127,6 @@ def live(dashboard: Any, manager: QueueManager) -> Callable[..., Any]:
             deeds=PageDeeds(Actions(manager), flows, Tags(manager)) if may_act else None,
             find_job=Monitor(manager).job,
             find_flow=flows.find,
-            draw_flow=partial(page_of, ascii_only=False),
             every_s=0.05,
             **more,
         )

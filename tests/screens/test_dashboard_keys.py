@@ -9,7 +9,7 @@ import pytest
 from canned_pages import CannedPages
 from driving import on_page, settled, text_of, until
 from screen_jobs import Alone, Fails, Works
-from textual.widgets import Button
+from textual.widgets import Button, Input
 
 from qcore import QueueManager, batch, chain
 from qcore.monitor import Monitor
@@ -21,6 +21,7 @@ from qctl.screens.dashboard.acting import PageDeeds
 from qctl.screens.dashboard.keys import DASHBOARD_KEYS
 from qctl.screens.dashboard.pages import PAGES
 from qctl.screens.dialogs import Confirm
+from qctl.screens.flow.page import FlowPage
 from qctl.screens.grid import Grid
 from qctl.screens.job.page import JobPage
 from qctl.screens.keys import KEYS
@@ -95,45 +96,47 @@ async def test_the_palette_knows_pages_lists_and_keys(dashboard: Any) -> None:
         await until(lambda: app._panel.name == "delayed", pilot)
 
 
-@pytest.mark.parametrize(
-    ("line", "panel", "words"),
-    [
-        ("jobs retrying smtp", "retrying", "smtp"),
-        ("jobs", "pending", ""),
-        ("failed smtp example", "failed", "smtp example"),
-        ("queue emails", "failed", "emails"),
-        ("batch newsletter", "batches", "newsletter"),
-        ("graph release", "chains", "release"),
-        ("tag customer", "tags", "customer"),
-        ("worker web", "workers", "web"),
-        ("lock", "locks", ""),
-        ("ev", "events", ""),
-        ("nowhere", "overview", ""),
-    ],
-)
-async def test_going_by_a_name(dashboard: Any, line: str, panel: str, words: str) -> None:
+JUMPS = {
+    "jobs retrying smtp": ("retrying", "smtp"),
+    "jobs": ("retrying", ""),
+    "failed smtp example": ("failed", "smtp example"),
+    "queue emails": ("failed", "emails"),
+    "batch newsletter": ("batches", "newsletter"),
+    "graph release": ("chains", "release"),
+    "tag customer": ("tags", "customer"),
+    "worker web": ("workers", "web"),
+    "lock": ("locks", ""),
+    "ev": ("events", ""),
+}
+
+
+async def jump(app: Any, pilot: Any, line: str) -> None:
+    """Go by a name, typed at once."""
+    await pilot.press("colon")
+    app.screen_stack[0].query_one("#words", Input).value = line
+    await pilot.press("enter")
+
+
+async def test_going_by_a_name(dashboard: Any) -> None:
     async with dashboard() as (app, pilot):
-        await pilot.press("colon", *line.replace(" ", "\0").split("\0")[0])
-        for word in line.split()[1:]:
-            await pilot.press("space", *word)
-        await pilot.press("enter")
-        await until(lambda: app._panel.name == panel and app._sight, pilot)
-        assert app._order.filter == words
-        if line == "nowhere":
-            assert "there is no 'nowhere'" in text_of(app)
+        for line, (panel, words) in JUMPS.items():
+            await jump(app, pilot, line)
+            await until(lambda panel=panel: app._panel.name == panel and app._sight, pilot)
+            assert app._order.filter == words, line
+        await jump(app, pilot, "nowhere")
+        await until(lambda: "there is no 'nowhere'" in text_of(app), pilot)
+        assert app._panel.name == "events"
 
 
 async def test_going_to_a_batch_and_a_job_by_their_ids(live: Any) -> None:
     job_id = str(Works.dispatch())
     made = batch([Works(), Works()]).name("two").dispatch()
     async with live() as (app, pilot):
-        await pilot.press("colon", *"batch", "space", *str(made))
-        await pilot.press("enter")
+        await jump(app, pilot, f"batch {made}")
         await until(lambda: "2 total, 2 pending" in text_of(app), pilot)
-        await pilot.press("escape", "colon", *"job", "space", *job_id)
-        await pilot.press("enter")
+        await jump(app, pilot, f"job {job_id}")
         await until(lambda: isinstance(app.screen, JobPage) and app.screen.job.id == job_id, pilot)
-        await pilot.press("colon", *"limits", "enter")
+        await jump(app, pilot, "limits")
         await until(lambda: app._panel.name == "limits" and len(app.screen_stack) == 1, pilot)
 
 
@@ -244,6 +247,22 @@ async def test_a_batch_is_opened_and_cancelled(live: Any, manager: QueueManager)
         await confirmed(app, pilot)
         await until(lambda: FlowMonitor(manager).find(made).state == "cancelled", pilot)
         assert app._last_line == f"qctl batch cancel {made}"
+
+
+async def test_from_a_batch_to_what_failed_of_it_and_on_from_there(live: Any, manager: QueueManager) -> None:
+    made = batch([Fails(), Works()]).name("mixed").dispatch()
+    WorkerTester(manager).work("mail", surface=False)
+    async with live() as (app, pilot):
+        await on_page(app, pilot, "5")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FlowPage) and "ValueError: no such address" in text_of(app), pilot)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, JobPage), pilot)
+        assert app.screen.job.flow == made
+        await pilot.press("escape", "r")
+        await until(lambda: FlowMonitor(manager).find(made).failed == 0, pilot)
+        await until(lambda: "1 pending" in text_of(app), pilot)
+        assert app._last_line == f"qctl batch retry {made}"
 
 
 async def test_a_chain_goes_on_from_what_failed(live: Any, manager: QueueManager) -> None:

@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from canned import HOSTILE, SILENT, queue
-from canned_pages import CHAINS, CannedPages
+from canned import FAILED, HOSTILE, SILENT, queue
+from canned_pages import BATCHES, CHAINS, CannedPages
 from driving import on_page, settled, text_of, until
 
-from qctl.commands.flow_items import page_of
 from qctl.screens.dashboard.acting import PageDeeds
 from qctl.screens.dashboard.happenings import Happenings
 from qctl.screens.dashboard.pages import PAGES
@@ -106,15 +105,23 @@ async def test_help(dashboard: Any, same: Any) -> None:
         same(app, "dashboard-help-120x40")
 
 
-async def test_a_graph(dashboard: Any, same: Any) -> None:
-    def draw(flow: Any) -> str:
-        return page_of(flow, ascii_only=False)
-
-    async with dashboard(size=SIZES["120x40"], find_flow=lambda _: CHAINS[1], draw_flow=draw) as (app, pilot):
+@pytest.mark.slow
+async def test_a_graph(dashboard: Any, same_everywhere: Any) -> None:
+    async with dashboard(find_flow=lambda _: CHAINS[1], theme="textual-dark") as (app, pilot):
         await on_page(app, pilot, "6")
         await pilot.press("enter")
         await until(lambda: len(app.screen_stack) == 2, pilot)
-        same(app, "dashboard-graph-120x40")
+        await same_everywhere(app, pilot, "dashboard-graph")
+
+
+async def test_a_batch(dashboard: Any, same: Any) -> None:
+    flow = msgspec.structs.replace(BATCHES[2], failed_ids=tuple(job.id for job in FAILED))
+    jobs = {job.id: job for job in FAILED}
+    async with dashboard(size=SIZES["120x40"], find_flow=lambda _: flow, find_job=jobs.__getitem__) as (app, pilot):
+        await on_page(app, pilot, "5")
+        await pilot.press("enter")
+        await until(lambda: "smtp.example.com" in text_of(app), pilot)
+        same(app, "dashboard-batch-120x40")
 
 
 async def test_too_small(dashboard: Any) -> None:

@@ -18,6 +18,7 @@ from qctl.screens.dashboard.going import GoTo
 from qctl.screens.dashboard.keys import DASHBOARD_KEYS
 from qctl.screens.dashboard.pages import PAGES, page_of
 from qctl.screens.dashboard.sight import RANGES
+from qctl.screens.flow.page import FlowDoors, FlowPage
 from qctl.screens.job.page import Doors
 from qctl.screens.jumping import Place, is_id
 from qctl.screens.keys import bindings_of, keys_for
@@ -25,6 +26,8 @@ from qctl.screens.rows import Row
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+
+    from qcore.monitor.snapshots import FlowSnapshot
 
 _FLOWS = frozenset({"batches", "chains"})
 _CANCELLED = frozenset({"pending", "delayed", "retrying", "running"})
@@ -152,15 +155,32 @@ class DashboardApp(Paged, inherit_bindings=False):
         self._list_with(*((found.name, rest.strip()) if found else (self._seen["jobs"].name, words)))
 
     def _read_flow(self, flow_id: str) -> None:
-        if self._find_flow is None or self._draw_flow is None:
+        if self._find_flow is None:
             return
         try:
             flow = self._find_flow(flow_id)
         except Exception as error:  # noqa: BLE001  it may be forgotten, or the store may be silent
             self.call_from_thread(self.notify, fmt.printable(Verdict(error).message), severity="warning")
             return
-        page = dialogs.Page(f"{flow.kind} {flow.name or flow.id}", Text(self._draw_flow(flow)))
-        self.call_from_thread(self.push_screen, page)
+        self.call_from_thread(self._show_flow, flow)
+
+    def _show_flow(self, flow: FlowSnapshot) -> None:
+        assert self._find_flow is not None  # noqa: S101  it was read
+        doors = FlowDoors(
+            find=self._find_flow,
+            find_job=self._find_job,
+            open_job=self.open_job,
+            open_flow=self.open_flow,
+            act=self._act_on_flow if self._deeds is not None else None,
+            copy_line=self.action_copy_command,
+        )
+        self.push_screen(FlowPage(flow, doors, ascii_only=self._ascii, clock=self._clock))
+
+    def _act_on_flow(self, what: str, flow: FlowSnapshot) -> None:
+        """Do something to the one batch, chain or graph that is open."""
+        if isinstance(self._deeds, PageDeeds):
+            make = {"retry": self._deeds.retry_flows, "kill": self._deeds.cancel_flows}[what]
+            self._do(make("batches" if flow.kind == "batch" else "chains", [flow.id], [f"{flow.name}  {flow.id}"]))
 
     # -- acting --------------------------------------------------------------------------------------------------
 

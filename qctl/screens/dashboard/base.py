@@ -38,7 +38,6 @@ class Paged(TopApp, inherit_bindings=False):
     Args:
         source: gives sights.
         find_flow: reads a batch, chain or graph whole.
-        draw_flow: tells a person where one is.
         page: the one to begin with.
         more: as `qctl top` takes it.
     """
@@ -53,13 +52,12 @@ class Paged(TopApp, inherit_bindings=False):
         source: Source,
         *,
         find_flow: Callable[[str], FlowSnapshot] | None = None,
-        draw_flow: Callable[[FlowSnapshot], str] | None = None,
         page: str = "overview",
         every_s: float = 5.0,
         **more: Any,
     ) -> None:
         super().__init__(source, every_s=every_s, **more)
-        self._source, self._find_flow, self._draw_flow = source, find_flow, draw_flow
+        self._source, self._find_flow = source, find_flow
         self._seen = {page.name: page.panels[0] for page in PAGES}
         """The list that was last seen of each page."""
         self._range = "1h"

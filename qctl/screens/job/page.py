@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rich.style import Style
 from rich.text import Text
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import Screen
 from textual.widgets import Static
 
-from qcore.errors import JobNotFound
 from qcore.filters import state_of
-from qctl import format as fmt
-from qctl.exits import Verdict
 from qctl.screens.dialogs import keys_page
 from qctl.screens.job import facts
 from qctl.screens.job.facts import FACTS, PARTS, Part, Told
 from qctl.screens.keys import JOB_KEYS, bindings_of, footer
+from qctl.screens.whole import Whole
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -57,84 +52,47 @@ class Doors(NamedTuple):
     copy_line: Callable[[], object] | None = None
 
 
-class JobPage(Screen[None]):
+class JobPage(Whole):
     """Shows one job, and lets it be acted on.
 
     Args:
         job: as it was read.
         doors: what it can reach.
-        every_s: seconds between two readings.
-        ascii_only: draw with ASCII alone.
-        clock: tells ages.
+        more: as any page takes it.
     """
 
     BINDINGS: ClassVar[list[Any]] = bindings_of(JOB_KEYS)
 
-    def __init__(
-        self,
-        job: JobSnapshot,
-        doors: Doors,
-        *,
-        every_s: float = 1.0,
-        ascii_only: bool = False,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__()
-        self.job, self._doors, self._every_s = job, doors, every_s
-        self._ascii, self._clock = ascii_only, clock
+    def __init__(self, job: JobSnapshot, doors: Doors, **more: Any) -> None:
+        super().__init__(**more)
+        self.job, self._doors = job, doors
         self._flow: FlowSnapshot | None = None
         self._part = facts.EXCEPTION if job.failures else FACTS
-        self._trouble = ""
-        self._is_reading = False
-        self._drawn: dict[str, Text] = {}
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="job", classes="ascii" if self._ascii else ""):
-            yield Static(id="job-title")
-            yield Static(id="job-tabs")
+        with Vertical(classes="whole ascii" if self._ascii else "whole"):
+            yield Static(classes="whole--line", id="title")
+            yield Static(classes="whole--bar", id="parts")
             with Horizontal():
                 with VerticalScroll(id="job-facts", can_focus=False):
-                    yield Static(id="job-fields")
+                    yield Static(id="fields")
                 with VerticalScroll(id="job-part"):
-                    yield Static(id="job-text")
-            yield Static(id="job-keys")
+                    yield Static(id="text")
+            yield Static(classes="whole--bar", id="job-keys")
 
     def on_mount(self) -> None:
         self.query_one("#job-part").focus()
-        self._draw()
-        self.reread()
-        self.set_interval(self._every_s, self.reread)
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw)
-
-    # -- what comes ----------------------------------------------------------------------------------------------
-
-    def reread(self) -> None:
-        """Read the job anew, beside the screen: a slow store keeps nobody from pressing a key."""
-        if not self._is_reading:
-            self._is_reading = True
-            self.run_worker(self._read, thread=True, group="job", exit_on_error=False)
-
-    def _read(self) -> None:
-        try:
-            job, trouble = self._doors.find(self.job.id), ""
-            is_news = self._flow is None or state_of(job) != state_of(self.job)
-            flow = self._flow if not is_news else self._found_flow(job)
-        except JobNotFound:
-            job, flow, trouble = self.job, self._flow, "it is not stored any more; this is what it was"
-        except Exception as error:  # noqa: BLE001  the page stays, whatever a store does
-            job, flow, trouble = self.job, self._flow, Verdict(error).message
-        self.app.call_from_thread(self._show, job, flow, trouble)
+    def _find(self) -> tuple[JobSnapshot, FlowSnapshot | None]:
+        job = self._doors.find(self.job.id)
+        is_known = self._flow is not None and state_of(job) == state_of(self.job)
+        return job, self._flow if is_known else self._found_flow(job)
 
     def _found_flow(self, job: JobSnapshot) -> FlowSnapshot | None:
         return self._doors.find_flow(job.flow) if job.flow and self._doors.find_flow else None
 
-    def _show(self, job: JobSnapshot, flow: FlowSnapshot | None, trouble: str) -> None:
-        self.job, self._flow, self._trouble = job, flow, trouble
-        self._is_reading = False
-        if self.is_attached:
-            self._draw()
+    def _keep(self, found: tuple[JobSnapshot, FlowSnapshot | None]) -> None:
+        self.job, self._flow = found
 
     # -- drawing -------------------------------------------------------------------------------------------------
 
@@ -147,27 +105,17 @@ class JobPage(Screen[None]):
         return PARTS if self._is_wide else (FACTS, *PARTS)
 
     def _draw(self) -> None:
-        if not self.query("#job-text"):
+        if not self.query("#text"):
             return  # it comes, or goes
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        told = Told(self.job, now, self._flow, self._ascii, _FIELDS if self._is_wide else self.size.width - 3)
+        told = Told(self.job, self._now, self._flow, self._ascii, _FIELDS if self._is_wide else self.size.width - 3)
         if self._part not in self._parts:
             self._part = self._parts[0]
         self.query_one("#job-facts").display = self._is_wide
-        head = facts.title(told)
-        if self._trouble:
-            head.append(f"  {fmt.printable(self._trouble)}", style="bold red")
-        self._put("#job-title", head)
-        self._put("#job-tabs", self._tabs())
-        self._put("#job-fields", facts.facts(told) if self._is_wide else Text(""))
-        self._put("#job-text", self._part.draw(told))
+        self._put("#title", self._with_trouble(facts.title(told)))
+        self._put("#parts", self._tabs())
+        self._put("#fields", facts.facts(told) if self._is_wide else Text(""))
+        self._put("#text", self._part.draw(told))
         self._put("#job-keys", footer(self._keys(), self.size.width, ascii_only=self._ascii))
-
-    def _put(self, name: str, text: Text) -> None:
-        """Draw what changed."""
-        if self._drawn.get(name) != text:
-            self._drawn[name] = text
-            self.query_one(name, Static).update(text)
 
     def _tabs(self) -> Text:
         text = Text()
@@ -241,7 +189,3 @@ class JobPage(Screen[None]):
     def action_help(self) -> None:
         """Show every key."""
         self.app.push_screen(keys_page(self._keys(), is_acting=self._doors.act is not None))
-
-    def action_leave(self) -> None:
-        """Go back to the list."""
-        self.dismiss(None)

@@ -17,6 +17,7 @@ from qctl.screens.job.page import Doors, JobPage
 from qctl.screens.jumping import Place, is_id
 from qctl.screens.keys import KEYS, Key, bindings_of, keys_for
 from qctl.screens.top.operating import Operating
+from qctl.screens.whole import Whole
 
 if TYPE_CHECKING:
     from qcore.monitor.snapshots import JobSnapshot
@@ -147,7 +148,7 @@ class TopApp(Operating):
         """Let keys of the lists be letters while somebody types, and those that act be away where none may."""
         del parameters
         if len(self.screen_stack) > 1 or self.screen_stack[:1] == []:
-            is_page = isinstance(self.screen, JobPage)
+            is_page = isinstance(self.screen, Whole)
             return (
                 action in {"command_palette", "leave", *(("jump",) if is_page else ())} or action not in self._by_action
             )

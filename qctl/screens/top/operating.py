@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from qctl import format as fmt
 from qctl.exits import Verdict
 from qctl.screens.dialogs import Choose, Confirm
-from qctl.screens.job.page import JobPage
 from qctl.screens.top.acting import WORKER_VERBS, Deed
 from qctl.screens.top.wording import Wording
+from qctl.screens.whole import Whole
 
 if TYPE_CHECKING:
     from qcore.monitor.snapshots import JobSnapshot, WorkerSnapshot
@@ -120,7 +120,7 @@ class Operating(Wording):
     def _acted(self) -> None:
         """Let what is open look again at what was acted on."""
         for screen in self.screen_stack:
-            if isinstance(screen, JobPage):
+            if isinstance(screen, Whole):
                 screen.reread()
 
     def _act_on_job(self, what: str, job: JobSnapshot) -> None:
