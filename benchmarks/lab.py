@@ -54,7 +54,8 @@ class Lab:
         self.url = self._opened.enter_context(self.site.database())
         self.log = self.folder / "hits"
         self.log.touch()
-        (self.folder / "qctl.toml").write_text(_UNMEASURED)
+        if not self.measured:  # workers start in this folder, so they read whatever lies in it
+            (self.folder / "qctl.toml").write_text(_UNMEASURED)
         key = {"key": KEY} if self.signed else {}
         self.manager = QueueManager.open({"url": self.url, **key})
         self._opened.callback(self.manager.close)
