@@ -23,6 +23,7 @@ from qctl.context import Invocation
 from qctl.exits import CommandFailed, Exit
 
 if TYPE_CHECKING:
+    from qcore.monitor.snapshots import QueueSnapshot
     from qctl.demo.traffic import Traffic
 
 EXAMPLES = (
@@ -76,12 +77,17 @@ def _traffic(call: Invocation, rate: float) -> Traffic:
     from qctl.demo.traffic import Traffic
 
     stats = call.monitor.stats(None, call.flags.connection)
-    others = [queue.name for queue in stats.queues if queue.name not in {*QUEUES, PAUSED}]
+    others = [queue.name for queue in stats.queues if queue.name not in {*QUEUES, PAUSED} and _was_used(queue)]
     if others:
         where = f"{stats.backend.url or stats.backend.driver} holds queues that are no demo's"
-        confirm(call, f"{where}; go on", [f"queue {name}" for name in others[:3]])
+        confirm(call, f"{where}; go on", [f"queue {name}" for name in others[:3]], else_="")
     call.actions.pause(PAUSED, None, "waits for the editor")
     return Traffic(rate)
+
+
+def _was_used(queue: QueueSnapshot) -> bool:
+    waiting = queue.pending + queue.delayed + queue.retrying + queue.processing
+    return waiting + queue.completed + queue.failed + queue.cancelled > 0
 
 
 def _name(number: int) -> str:

@@ -68,7 +68,7 @@ def test_what_happened_is_told_once(busy: Shop, schemas: Schemas) -> None:
     two = busy.qctl("tail", "--once", "--since", "1d", "--limit", "2", "--json").json()["data"]
     assert (len(two["events"]), two["skipped"]) == (2, True)
     assert two["events"] == told["data"]["events"][-2:], "the newest, oldest first"
-    assert "nothing happened" in busy.qctl("tail", "--once", "--since", "1ms", "-o", "table").out
+    assert "nothing happened" in busy.qctl("tail", "--once", "--since", "1ms", "-o", "table").err
 
 
 def test_a_terminal_gets_a_coloured_line(busy: Shop) -> None:
