@@ -76,7 +76,7 @@ def test_prometheus_reads_it(busy: Shop) -> None:
 @pytest.mark.parametrize("queues", [(), ("größe: 世界", 'quoted "\\n"')])
 def test_promtool_finds_no_fault(busy: Shop, queues: tuple[str, ...]) -> None:
     with needed():
-        promtool = session.need_program("promtool", "prometheus")
+        (promtool,) = session.require_programs("promtool", "prometheus", "promtool")
     for queue in queues:
         busy.qctl("dispatch", "shop:Add", "[1]", "--queue", queue)
     text = busy.qctl("metrics", "--prometheus").out

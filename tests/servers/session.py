@@ -118,14 +118,14 @@ def require(name: str) -> type[Server]:
     return kind
 
 
-def need_program(name: str, package: str) -> str:
-    """The path of a program that is no server, and that Debian has in a package.
+def require_programs(name: str, package: str, *programs: str) -> list[str]:
+    """The paths of programs that are no server, but are missed as loudly.
 
     Raises:
-        Missing: it is not on this machine.
+        Missing: one of them is not on this machine.
     """
-    found = shutil.which(name)
-    if found is None:
+    found = [path for program in programs if (path := shutil.which(program)) is not None]
+    if len(found) < len(programs):
         note("missing", name, package)
         raise Missing(f"{name} is not installed: apt-get install {package}")
     return found
