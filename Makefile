@@ -112,7 +112,7 @@ fmt: $(READY) ## Format, and mend what can be mended without thought
 	@$(BIN)/ruff check --quiet --fix .
 
 snapshots: $(READY) ## Write the golden files anew; review what changed
-	@SNAPSHOTS=renew $(BIN)/python -m pytest -q -n auto tests/cli
+	@SNAPSHOTS=renew $(BIN)/python -m pytest -q -n auto tests/cli/test_cli_main.py tests/screens
 	@git status --short snapshots
 
 picture: $(READY) ## Draw the README's picture anew from a real run

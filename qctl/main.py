@@ -83,6 +83,7 @@ COMMANDS = {
     "make:workflow": Entry("make_workflow", "Write a new workflow and its test."),
     "make:middleware": Entry("make_middleware", "Write a new middleware and its test."),
     "make:command": Entry("make_command", "Write a new command of qctl and its test."),
+    "demo:load": Entry("demo_load", "Let a made-up shop live on the store, to try things out."),
     "help": Entry("help", "Explain a command, or exit-codes, filters or config."),
     "version": Entry("version", "Show versions."),
 }

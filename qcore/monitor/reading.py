@@ -10,6 +10,7 @@ from qcore.clock import instant
 from qcore.codec import MASK, describe_arguments, describe_value, short
 from qcore.crypto.keyring import Keyring
 from qcore.errors import PayloadError
+from qcore.flows import flow_in
 from qcore.jobs.guarding import bare_result, read_result
 from qcore.jobs.packing import Guard, unpack
 from qcore.limits import Limit
@@ -69,6 +70,7 @@ def snapshot(job: StoredJob, connection: str, keyring: Keyring | None, *, now_us
         result=shown_result(job) if full else None,
         progress=job.progress,
         progress_note=job.progress_note,
+        flow=flow_in(job.flow) if job.flow else None,
     )
 
 

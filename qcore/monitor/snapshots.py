@@ -109,6 +109,8 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     result: Any = None
     progress: int | None = None
     progress_note: str | None = None
+    flow: str | None = None
+    """The batch, chain or graph it belongs to."""
 
 
 class JobsPage(msgspec.Struct, frozen=True, kw_only=True):

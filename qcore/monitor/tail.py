@@ -113,7 +113,7 @@ class Tail:
         for connection, queue in self._sources:
             for view in (view for view in STATES if view in self._chosen.states):
                 for job in self._read(connection, queue, view):
-                    found |= {_Key(event.job.id, event.what, event.at): event for event in _events(job)}
+                    found |= {_Key(event.job.id, event.what, event.at): event for event in events_of(job)}
         fresh = {key: event for key, event in found.items() if key not in self._told and self._is_wanted(event)}
         self._remember(fresh)
         if self._is_first:
@@ -163,8 +163,8 @@ def _has_news(job: StoredJob, since_us: int) -> bool:
     return job.history is not None or max(job.created_us, job.reserved_us or 0, job.ended_us or 0) >= since_us
 
 
-def _events(job: JobSnapshot) -> Iterator[JobEvent]:
-    """All that is known to have happened to a job."""
+def events_of(job: JobSnapshot) -> Iterator[JobEvent]:
+    """All that is known to have happened to a job, told from what the store keeps of it."""
     yield JobEvent(at=job.created_at, what=Happening.DISPATCHED, job=job, attempt=0)
     is_over = job.state in _LAST
     last = job.failures[-1] if job.failures and job.state is JobState.FAILED else None

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from qctl.context import Invocation
 
+_DRY_RUN = ", or with --dry-run"
+
 
 def read_ids(words: Sequence[str]) -> list[str]:
     """Job ids as given; a `-` stands for those on stdin, one a line, bare or as JSON objects with an `id`.
@@ -77,7 +79,9 @@ def require_writable(call: Invocation) -> None:
         raise CommandFailed("read-only: nothing may be changed from here", Exit.CONFLICT, hint=f"{origin} says so")
 
 
-def confirm(call: Invocation, question: str, sample: Sequence[str] = (), *, how: str = "--yes") -> None:
+def confirm(
+    call: Invocation, question: str, sample: Sequence[str] = (), *, how: str = "--yes", else_: str = _DRY_RUN
+) -> None:
     """Ask before something is lost, unless `--yes` said so already.
 
     Args:
@@ -85,13 +89,14 @@ def confirm(call: Invocation, question: str, sample: Sequence[str] = (), *, how:
         question: what will be lost, without the question mark.
         sample: a few of the jobs it concerns.
         how: the flags that would confirm it, for the hint.
+        else_: what else the hint has to say.
 
     Raises:
         NotConfirmed: the answer was no, or there is nobody to ask; nothing was changed.
     """
     if call.flags.yes:
         return
-    if _answer(call, question, sample, "[y/N]", how).lower() not in {"y", "yes"}:
+    if _answer(call, question, sample, "[y/N]", how, else_).lower() not in {"y", "yes"}:
         raise NotConfirmed("declined; nothing was changed")
 
 
@@ -106,9 +111,11 @@ def confirm_by_name(call: Invocation, question: str, names: Sequence[str], sampl
             raise NotConfirmed("declined; nothing was changed")
 
 
-def _answer(call: Invocation, question: str, sample: Sequence[str], prompt: str, how: str) -> str:
+def _answer(
+    call: Invocation, question: str, sample: Sequence[str], prompt: str, how: str, else_: str = _DRY_RUN
+) -> str:
     if call.flags.no_interaction or not exits.somebody_is_there():
-        raise NotConfirmed(f"not confirmed: {question}", hint=f"repeat it with {how} to go ahead, or with --dry-run")
+        raise NotConfirmed(f"not confirmed: {question}", hint=f"repeat it with {how} to go ahead{else_}")
     for line in sample:
         output.note(call, f"  {line}", even_quiet=True)
     return exits.ask(f"{fmt.printable(question)}? {fmt.printable(prompt)} ")

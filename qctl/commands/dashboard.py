@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -57,9 +56,9 @@ def run(  # noqa: PLR0913, PLR0917  each is an option
     """Show Horizon's pages and more, here or in a browser.
 
     Overview, queues, jobs by state, failed jobs, batches, chains and graphs, metrics, workers, limits and locks,
-    health and tags. Digits or g and a letter go from page to page; ? lists the keys. What changes something shows
-    the qctl command that does the same. --serve shows it at http://127.0.0.1:8000/horizon, to whoever has the URL
-    that it prints, and the numbers as JSON at /horizon/api/stats, workers, failed, batches, chains and health.
+    health, tags and events. Digits or g and a letter go from page to page; ? lists the keys. What changes something
+    shows the qctl command that does the same. --serve shows it at http://127.0.0.1:8000/horizon, to whoever has the URL
+    that it prints, and the numbers as JSON at /horizon/api/stats, workers, failed, batches, chains, health and events.
     """
     call = Invocation.of(ctx)
     page, theme = _page(page), theme_named(theme)
@@ -75,7 +74,6 @@ def run(  # noqa: PLR0913, PLR0917  each is an option
 
 
 def _show(call: Invocation, page: str, every_s: float, *, read_only: bool, theme: str | None, mouse: bool) -> None:
-    from qctl.commands.flow_items import page_of
     from qctl.screens.dashboard.acting import PageDeeds
     from qctl.screens.dashboard.app import DashboardApp
     from qctl.screens.dashboard.sight import PageSource
@@ -87,7 +85,6 @@ def _show(call: Invocation, page: str, every_s: float, *, read_only: bool, theme
         deeds=deeds if may_act else None,
         find_job=lambda job_id: call.monitor.job(job_id, call.flags.connection),
         find_flow=call.flows.find,
-        draw_flow=partial(page_of, ascii_only=output.wants_ascii(call)),
         page=page,
         every_s=every_s,
         ascii_only=output.wants_ascii(call),

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from qcore.errors import ConfigurationError
 from qctl import output
-from qctl.commands.showing import repeated_flags
+from qctl.commands.handing import QCTL, flags_of, told
 from qctl.context import Invocation
 from qctl.exits import CommandFailed, Exit, WrongUsage
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _SHORTEST_SECRET = 16
 _OF_OTHERS = 0o077
-QCTL = (sys.executable, "-m", "qctl")
 
 
 class Asked(NamedTuple):
@@ -49,7 +47,8 @@ def serve(call: Invocation, asked: Asked, words: Sequence[str]) -> None:
 
     app = server._make_app()  # noqa: SLF001  the way in that its library has
     try:
-        web.run_app(app, host=asked.host, port=asked.port, print=listening, access_log=None)  # said once it listens
+        with told(call):
+            web.run_app(app, host=asked.host, port=asked.port, print=listening, access_log=None)  # said once it listens
     except OSError as error:
         reason = error.strerror or error
         raise CommandFailed(
@@ -79,7 +78,7 @@ def server_of(call: Invocation, asked: Asked, words: Sequence[str]) -> Dashboard
         from qctl.screens.dashboard.web.server import DashboardServer, Site
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"--serve needs {error.name}", hint="pip install 'qctl[web]'") from None
-    flags = _flags(call)
+    flags = flags_of(call)
     read_only = [] if is_local or asked.writable else ["--read-only"]
     site = Site(
         [*QCTL, "dashboard", *flags, *words, *read_only],
@@ -94,12 +93,6 @@ def server_of(call: Invocation, asked: Asked, words: Sequence[str]) -> Dashboard
     return DashboardServer(
         site, Guard(secret), lambda url: output.note(call, f"open {url} (works once)", even_quiet=True)
     )
-
-
-def _flags(call: Invocation) -> list[str]:
-    """What leads a process of its own to the same store."""
-    given = {"--app": call.flags.app, "--config": call.flags.config}
-    return [*repeated_flags(call), *(word for name, value in given.items() if value for word in (name, value))]
 
 
 def _is_loopback(host: str) -> bool:

@@ -39,6 +39,7 @@ def item_of(job: JobSnapshot) -> dict[str, Any]:
         "progress_note": job.progress_note,
         "error": job.error,
         "fingerprint": job.fingerprint,
+        "flow": job.flow,
     }
 
 
@@ -97,7 +98,9 @@ def described(item: Item) -> list[tuple[str, str]]:
         lines.append(("runtime", fmt.duration(item["runtime_s"])))
     if item["progress"] is not None:
         lines.append(("progress", f"{item['progress']} % {item['progress_note'] or ''}".rstrip()))
-    lines += [(key, str(item[key])) for key in ("priority", "crashes", "worker", "arguments", "result") if item[key]]
+    lines += [
+        (key, str(item[key])) for key in ("priority", "crashes", "worker", "flow", "arguments", "result") if item[key]
+    ]
     if item["tags"]:
         lines.append(("tags", ", ".join(item["tags"])))
     return lines

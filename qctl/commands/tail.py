@@ -23,9 +23,12 @@ EXAMPLES = (
     "qctl tail --queue emails --event failed,retrying",
     "qctl tail --since 10m --where 'job:Import*'",
     "qctl tail --event failed | jq -r .error",
+    "qctl tail --once --since 1h --json",
 )
 EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION)
 _COLORS = {"started": "36", "retrying": "33", "completed": "32", "failed": "31", "cancelled": "2"}
+_BEFORE_S, _PAGE = 600.0, 100
+"""Of --once: how far it looks back, and how many events it tells."""
 _FIELDS = ("at", "event", "id", "name", "queue", "attempt", "error")
 
 
@@ -43,6 +46,9 @@ def run(
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="End after so many events.")
     ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Tell the newest of the last 10 minutes, or --since; end.")
+    ] = False,
 ) -> None:
     """Follow what happens to jobs, as it happens, until Ctrl-C.
 
@@ -56,9 +62,29 @@ def run(
     pause_s = max(SHORTEST_S, seconds("--every", every) or 0.0)
     since_s = seconds("--since", since)
     require_known(call, queue)
+    if once and since_s is None:
+        since_s = _BEFORE_S
     began = None if since_s is None else datetime.now(UTC) - timedelta(seconds=since_s)
     tail = Tail(call.manager, filter_of(where, queue=queue), connection=call.flags.connection, since=began)
+    if once:
+        _print_once(call, tail, wanted, limit or _PAGE)
+        return
     _follow(call, tail, wanted, pause_s, limit)
+
+
+def _print_once(call: Invocation, tail: "Tail", wanted: frozenset[str], limit: int) -> None:
+    found = [one for one in tail.look() if one.what in wanted]
+    items = [{"schema": "qctl.event/1", **_item_of(one)} for one in found[-limit:]]
+    report = output.Report(
+        schema="qctl.events/1",
+        data={"events": items, "skipped": tail.has_skipped or len(found) > limit},
+        items=items,
+        item_schema="qctl.event/1",
+        columns=tuple(output.Column(name.upper(), name) for name in _FIELDS),
+        empty="nothing happened",
+        backend=call.backend(),
+    )
+    output.show(call, report)
 
 
 def _wanted(events: list[str] | None) -> frozenset[str]:

@@ -18,6 +18,8 @@ from qctl import format as fmt
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from qctl.screens.keys import Key
+
 _DEAF_S = 0.3
 """A question does not hear keys for so long: whoever pressed one twice meant it once."""
 
@@ -144,3 +146,19 @@ class Page(ModalScreen[None]):
     def action_scroll(self, lines: int) -> None:
         """Scroll by so many lines."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+
+def keys_page(keys: Sequence[Key], *, is_acting: bool) -> Page:
+    """A page that tells what each key does.
+
+    Args:
+        keys: those that mean something here.
+        is_acting: some of them may change something.
+    """
+    text = Text()
+    for key in keys:
+        if key.help:
+            text.append(f" {key.shown:>5}  ", style="bold").append(f"{key.help}\n")
+    if is_acting:
+        text.append("\n Each action shows the qctl command that does the same; Y copies it.\n", style="dim")
+    return Page("Keys", text)

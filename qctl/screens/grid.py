@@ -103,6 +103,11 @@ class Grid(ScrollView, can_focus=True):
     # -- the cursor ----------------------------------------------------------------------------------------------
 
     @property
+    def at(self) -> int:
+        """The place of the cursor, from 0."""
+        return self._at
+
+    @property
     def row(self) -> Row | None:
         """The row under the cursor."""
         return self.rows[self._at] if self.rows else None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from rich.text import Text
+from textual.binding import Binding
 
 
 class Key(NamedTuple):
@@ -89,12 +92,74 @@ KEYS = (
     Key("Y", "Y", "", "copy_command", "Copy the qctl command of the last action"),
     Key("T", "T", "", "theme", "The next theme"),
     Key("e", "e", "", "export", "Write the rows to a CSV file"),
-    Key("colon,ctrl+p", ":", "", "command_palette", "Everything by its name"),
+    Key("colon", ":", "Go", "jump", "Go to a list, a queue or a job by its name, such as :failed smtp or :queue mail"),
+    Key("ctrl+p", "^P", "", "command_palette", "Everything by its name"),
     Key("q,f10,ctrl+q", "q", "Quit", "leave", "Quit"),
 )
 """In the order of the footer and the help."""
+
+JOB_KEYS = (
+    Key("tab,right_square_bracket,right", "]", "Next", "next_part(1)", "The next part of the page"),
+    Key("shift+tab,left_square_bracket,left", "[", "", "next_part(-1)", "The part before"),
+    *(
+        Key(str(n), "1-6" if n == 1 else "", "", f"part({n})", "To a part, by its digit" * (n == 1))
+        for n in range(1, 7)
+    ),
+    Key("j,down", "j k", "", "scroll(1)", "Down and up, as the arrows do; PgUp, PgDn, Home, End"),
+    Key("k,up", "", "", "scroll(-1)", ""),
+    Key("pagedown,space", "", "", "scroll(15)", ""),
+    Key("pageup", "", "", "scroll(-15)", ""),
+    Key("home", "", "", "scroll(-1000000)", ""),
+    Key("end", "", "", "scroll(1000000)", ""),
+    Key("b", "b", "Batch", "flow", "Open the batch, chain or graph that it belongs to"),
+    Key("r", "r", "Retry", "retry", "Put the failed job back"),
+    Key("K,f9", "K", "Cancel", "kill", "Let the job not run, or stop running"),
+    Key("D", "D", "Drop", "forget", "Drop the failed job; qctl restore undoes it for a day"),
+    Key("y", "y", "Copy", "copy", "Copy the id"),
+    Key("Y", "Y", "", "copy_command", "Copy the qctl command of the last action"),
+    Key("question_mark,f1", "?", "Help", "help", "Show or hide this help"),
+    Key("escape,q,f10", "Esc", "Back", "leave", "Back to the list"),
+)
+"""Of one job's page."""
+FLOW_KEYS = (
+    *(key for key in KEYS if key.action.partition("(")[0] in {"move", "move_page", "move_to"}),
+    Key("enter", "⏎", "Open", "open", "Open the step, or the job that failed"),
+    Key("b", "b", "Above", "parent", "Open the batch or chain that it is part of"),
+    Key("r", "r", "Retry", "retry", "Let it go on from what failed"),
+    Key("K,f9", "K", "Cancel", "kill", "Let nothing of it begin any more"),
+    *(key for key in JOB_KEYS if key.action in {"copy_command", "help", "leave"}),
+    Key("y", "y", "Copy", "copy", "Copy the id"),
+)
+"""Of the page of one batch, chain or graph."""
 
 
 def keys_for(panel: str, *, read_only: bool, keys: Sequence[Key] = KEYS) -> list[Key]:
     """Those that mean something in a list."""
     return [one for one in keys if (not one.panels or panel in one.panels) and not (one.acts and read_only)]
+
+
+INTERRUPT = Binding("ctrl+c", "interrupt", "Interrupt", show=False, priority=True)
+"""Wherever somebody is, also where they type, and where it would copy."""
+
+
+def bindings_of(keys: Sequence[Key]) -> list[Any]:
+    """The keys as Textual wants them."""
+    return [
+        Binding(
+            key, one.action, one.help or one.shown, show=False, priority=key == "tab" and one.action == "next_panel"
+        )
+        for one in keys
+        for key in one.keys.split(",")
+    ]
+
+
+def footer(keys: Sequence[Key], width: int, *, ascii_only: bool) -> Text:
+    """The line of keys at the foot, as many as have room."""
+    text = Text(" ")
+    for key in (one for one in keys if one.label):
+        shown = key.shown if not ascii_only or key.shown.isascii() else key.keys
+        piece = Text.assemble((shown, "bold reverse"), f"{key.label} ")
+        if text.cell_len + piece.cell_len > width:
+            break
+        text.append_text(piece)
+    return text

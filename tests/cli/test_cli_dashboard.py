@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 from urllib.error import HTTPError
@@ -64,6 +65,25 @@ def test_on_a_terminal(busy: Shop) -> None:
     screen.expect(r"\x1b\[\?1049l")  # the terminal is as it was
     screen.wait()
     assert screen.exitstatus == 0
+
+
+def test_a_url_is_handed_on_where_nobody_else_sees_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command line is seen by everybody on the host; an environment is not."""
+    from qctl.commands import dashboard_serve, handing
+    from qctl.context import Flags, Invocation
+
+    monkeypatch.setenv("QCTL_CONNECTION", "database")
+    monkeypatch.chdir(shop.folder)
+    call = Invocation(flags=Flags(url="redis://:sesame@127.0.0.1:1/0"))
+    asked = dashboard_serve.Asked("127.0.0.1", 8000, "/horizon", None, 8, 60.0, writable=False)
+    site = dashboard_serve.server_of(call, asked, []).site
+    assert "sesame" not in " ".join([*site.app, *site.flags])
+    assert list(site.flags) == []
+    with handing.told(call):
+        assert os.environ["QCTL_URL"] == "redis://:sesame@127.0.0.1:1/0"
+        assert "QCTL_CONNECTION" not in os.environ, "the URL beat it on the line, and would not in the environment"
+    assert "QCTL_URL" not in os.environ
+    assert os.environ["QCTL_CONNECTION"] == "database"
 
 
 def test_served(busy: Shop, schemas: Schemas) -> None:

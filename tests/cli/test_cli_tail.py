@@ -59,6 +59,18 @@ def test_it_ends_after_so_many_and_shows_what_is_asked_for(busy: Shop) -> None:
     assert "\x1b" not in line
 
 
+def test_what_happened_is_told_once(busy: Shop, schemas: Schemas) -> None:
+    told = busy.qctl("tail", "--once", "--since", "1d", "--json").json()
+    schemas.check("events", told)
+    assert told["schema"] == "qctl.events/1"
+    assert {"dispatched", "started", "completed", "failed"} == {one["event"] for one in told["data"]["events"]}
+    assert told["data"]["skipped"] is False
+    two = busy.qctl("tail", "--once", "--since", "1d", "--limit", "2", "--json").json()["data"]
+    assert (len(two["events"]), two["skipped"]) == (2, True)
+    assert two["events"] == told["data"]["events"][-2:], "the newest, oldest first"
+    assert "nothing happened" in busy.qctl("tail", "--once", "--since", "1ms", "-o", "table").err
+
+
 def test_a_terminal_gets_a_coloured_line(busy: Shop) -> None:
     shown, code = busy.on_terminal("tail", "--since", "1h", "--event", "completed", "-n", "1")
     assert code == 0

@@ -115,6 +115,16 @@ def busy(after_s: float = 0.0, done: int = 0, **more: Any) -> Glance:
     return glance(queues, WORKERS, after_s=after_s, **more)
 
 
+def failing(after_s: float = 0.0, **more: Any) -> Glance:
+    """Most goes wrong: jobs fail, queues lag, a worker is silent."""
+    queues = (
+        queue("high", pending=4_012, processing=1, failed=870, completed=90_000, oldest_pending_s=1_900.0, workers=1),
+        queue("emails", pending=48_310, retrying=2_300, failed=11_020, completed=20_000, oldest_pending_s=7_260.0),
+        queue("reports", pending=12, paused=True, pause_reason="the printer burns", oldest_pending_s=184.0),
+    )
+    return glance(queues, (worker(5, "db-1", heartbeat_age_s=41.0),), after_s=after_s, **more)
+
+
 def several(count: int = 12, **more: Any) -> list[Glance]:
     """Looks a second apart, while work goes on."""
     return [busy(after_s=float(n), done=n * (1 + n % 3), **more) for n in range(count)]
@@ -125,8 +135,44 @@ FAILED = tuple(
         traceback="Traceback (most recent call last):\n  smtp.connect()", at=AT, worker="w"),))
     for n, name in enumerate(["SendEmail", "SendEmail", "Report", "Import"], 1)
 )  # fmt: skip
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/srv/shop/mail.py", line 31, in handle
+    server = smtp.connect(self.host, timeout=5)
+             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/srv/shop/smtp.py", line 88, in connect
+    raise TimeoutError(f"{host} did not answer")
+TimeoutError: smtp.example.com did not answer
+"""
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202egnp.exe"
 """What a terminal must never be sent."""
+
+
+WHOLE = msgspec.structs.replace(
+    FAILED[0],
+    failures=tuple(
+        FailureSnapshot(
+            attempt=n,
+            kind="TimeoutError",
+            text="smtp.example.com did not answer",
+            traceback=TRACEBACK,
+            at=AT - timedelta(seconds=30 + 60 * (3 - n)),
+            worker="web-1:4001:00000001",
+        )
+        for n in (1, 2, 3)
+    ),
+    reserved_at=AT - timedelta(seconds=35),
+    tags=("customer:42", "daily"),
+    flow="01980001-7f1e-7cc3-98c4-dc0c0c07398f",
+    payload={
+        "args": [1042, "ada@example.com"],
+        "kwargs": {"password": "•••", "urgent": True, "weight": 1.5, "note": None},
+        "options": {"max_tries": 3, "backoff": [1, 10]},
+    },
+    progress=40,
+    progress_note="2 of 5 addresses",
+)
+"""A job of which everything is known."""
 
 
 class Canned:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from canned import AT, FAILED, busy, job, jobs_of, queue
+from canned import AT, FAILED, busy, failing, job, jobs_of, queue
 
 from qcore.monitor.health import Check, Verdict
 from qcore.monitor.measured import MeasuredSnapshot, MetricsSnapshot, TimesSnapshot
@@ -19,7 +19,9 @@ from qcore.monitor.snapshots import (
     TagSnapshot,
     TotalsSnapshot,
 )
+from qcore.monitor.tail import Happening, JobEvent
 from qcore.states import JobState
+from qctl.screens.dashboard.happenings import Happenings
 from qctl.screens.dashboard.sight import Sight
 
 _STEPS = 60
@@ -42,7 +44,7 @@ def measured(name: str, processed: int, avg_s: float = 0.1, failed: int = 0) -> 
     )  # fmt: skip
 
 
-def metrics(since_s: float = 3600.0) -> MetricsSnapshot:
+def metrics(since_s: float = 3600.0, failed: int = 13) -> MetricsSnapshot:
     jobs = (
         measured("shop.mail:SendEmail", 2000, 0.08, 12),
         measured("shop.reports:Report", 120, 4.2),
@@ -51,7 +53,7 @@ def metrics(since_s: float = 3600.0) -> MetricsSnapshot:
     queues = (measured("emails", 2000, 0.08, 12), measured("low", 31, 63.0, 1), measured("reports", 120, 4.2))
     return MetricsSnapshot(
         generated_at=AT, connection="default", driver="database", since_s=since_s, step_s=60.0,
-        totals=measured("", 2151, 0.5, 13), jobs=jobs, queues=queues,
+        totals=measured("", 2151, 0.5, failed), jobs=jobs, queues=queues,
     )  # fmt: skip
 
 
@@ -107,6 +109,21 @@ CHECKS = (
     Check(name="failed", verdict=Verdict.DEGRADED, found="12 jobs failed in the last hour, above 10",
           remedy="qctl failed --since 1h shows them", connection="default"),
 )  # fmt: skip
+EVENTS = tuple(
+    JobEvent(
+        at=AT - timedelta(seconds=9 - n), what=what, job=job(n, name, ended_at=ended), attempt=attempt, error=error
+    )
+    for n, (name, what, attempt, ended, error) in enumerate(
+        (
+            ("SendEmail", Happening.DISPATCHED, 0, None, None),
+            ("SendEmail", Happening.STARTED, 1, None, None),
+            ("Report", Happening.COMPLETED, 1, AT - timedelta(seconds=7), None),
+            ("Import", Happening.RETRYING, 1, None, "ConnectionError: the other side hung up"),
+            ("SendEmail", Happening.FAILED, 3, AT - timedelta(seconds=5), FAILED[0].error),
+            ("Digest", Happening.CANCELLED, 0, None, None),
+        )
+    )
+)
 _STATES = {
     "pending": JobState.PENDING, "retrying": JobState.RETRYING, "completed": JobState.COMPLETED,
     "silenced": JobState.COMPLETED, "cancelled": JobState.CANCELLED,
@@ -139,10 +156,11 @@ class CannedPages:
     Args:
         broken: is raised instead, once it is set.
         empty: a store in which nothing was ever done.
+        failing: one in which most goes wrong.
     """
 
-    def __init__(self, broken: Exception | None = None, *, empty: bool = False) -> None:
-        self.broken, self.empty = broken, empty
+    def __init__(self, broken: Exception | None = None, *, empty: bool = False, failing: bool = False) -> None:
+        self.broken, self.empty, self.failing = broken, empty, failing
         self.asked: list[str] = []
 
     def look(self, view: str) -> Sight:
@@ -162,8 +180,12 @@ class CannedPages:
             "locks": {"locks": LOCKS},
             "tags": {"tags": TAGS},
             "health": {"checks": CHECKS},
+            "events": {"happenings": Happenings(EVENTS)},
         }.get(view, {"jobs": jobs(view)})
-        return Sight(**(msgspec.structs.asdict(busy()) | {"view": view} | more))
+        if self.failing and view == "overview":
+            more = {"lately": metrics(300.0, failed=900), "measured": metrics(failed=9000), "failed_in_week": 12_040}
+        glance = failing() if self.failing else busy()
+        return Sight(**(msgspec.structs.asdict(glance) | {"view": view} | more))
 
 
 __all__ = ["BATCHES", "CHAINS", "CannedPages", "queue"]

@@ -20,11 +20,18 @@ from textual.pilot import Pilot
 
 from qcore import QueueManager
 from qcore.config import load_settings
+from qcore.monitor import Monitor
+from qcore.monitor.actions import Actions
+from qcore.monitor.flows import FlowMonitor
+from qcore.monitor.tags import Tags
 from qctl.screens import dialogs
+from qctl.screens.dashboard.acting import PageDeeds
 from qctl.screens.dashboard.app import DashboardApp
+from qctl.screens.dashboard.sight import PageSource
 from qctl.screens.top.app import TopApp
 
 FOLDER = Path(__file__).parents[2] / "snapshots" / "screens"
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 Running = Callable[..., Any]
 _ONCE_S = 3600.0
 """Seconds between two looks that no test waits for."""
@@ -100,7 +107,7 @@ def dashboard() -> Running:
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(lambda: app._sight is not None or app._trouble, pilot)
             if every_s == _ONCE_S:  # what it says of itself is what it says of a usual one
-                app._feed.every_s = 5.0
+                app._every_s = app._feed.every_s = 5.0
                 app._draw()
                 await settled(pilot)
             yield app, pilot
@@ -109,16 +116,52 @@ def dashboard() -> Running:
 
 
 @pytest.fixture
-def same() -> Callable[[Any, str], None]:
+def live(dashboard: Any, manager: QueueManager) -> Callable[..., Any]:
+    """Runs `qctl dashboard` on a real store."""
+
+    def run(*, may_act: bool = True, **more: Any) -> Any:
+        flows = FlowMonitor(manager)
+        return dashboard(
+            PageSource(manager),
+            (120, 40),
+            deeds=PageDeeds(Actions(manager), flows, Tags(manager)) if may_act else None,
+            find_job=Monitor(manager).job,
+            find_flow=flows.find,
+            every_s=0.05,
+            **more,
+        )
+
+    return run
+
+
+@pytest.fixture
+def same() -> Callable[..., None]:
     """Compares a screen with the one that is kept; SNAPSHOTS=renew writes it anew."""
 
-    def compare(app: Any, name: str) -> None:
+    def compare(app: Any, name: str, *, has_text: bool = True) -> None:
         text, svg = text_of(app), re.sub(r"terminal-\d+", "terminal-0", app.export_screenshot(title=app.TITLE))
-        for path, content in ((FOLDER / f"{name}.txt", text), (FOLDER / f"{name}.svg", svg)):
+        kept = {"txt": text, "svg": svg} if has_text else {"svg": svg}
+        for suffix, content in kept.items():
+            path = FOLDER / f"{name}.{suffix}"
             if os.environ.get("SNAPSHOTS") == "renew":
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content, encoding="utf-8")
             assert path.exists(), f"{path.name} is not kept yet: make snapshots"
             assert path.read_text(encoding="utf-8") == content, f"{path.name} differs:\n{text}"
+
+    return compare
+
+
+@pytest.fixture
+def same_everywhere(same: Callable[..., None]) -> Callable[..., Any]:
+    """Compares a screen on each size, dark and light, with those that are kept; the text of both is the same."""
+
+    async def compare(app: Any, pilot: Pilot[Any], name: str) -> None:
+        for theme, suffix in (("textual-dark", ""), ("textual-light", "-light")):
+            app.theme = theme
+            for size, (width, height) in SIZES.items():
+                await pilot.resize_terminal(width, height)
+                await settled(pilot)
+                same(app, f"{name}-{size}{suffix}", has_text=not suffix)
 
     return compare

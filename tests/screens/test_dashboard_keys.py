@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +9,22 @@ import pytest
 from canned_pages import CannedPages
 from driving import on_page, settled, text_of, until
 from screen_jobs import Alone, Fails, Works
-from textual.widgets import Button
+from textual.widgets import Button, Input
 
 from qcore import QueueManager, batch, chain
 from qcore.monitor import Monitor
-from qcore.monitor.actions import Actions
 from qcore.monitor.flows import FlowMonitor
 from qcore.monitor.tags import Tags
 from qcore.testing import WorkerTester
-from qctl.commands.flow_items import page_of
+from qctl.screens.dashboard import happenings
 from qctl.screens.dashboard.acting import PageDeeds
 from qctl.screens.dashboard.keys import DASHBOARD_KEYS
 from qctl.screens.dashboard.pages import PAGES
-from qctl.screens.dashboard.sight import PageSource
 from qctl.screens.dialogs import Confirm
+from qctl.screens.flow.page import FlowPage
 from qctl.screens.grid import Grid
+from qctl.screens.job.page import JobPage
 from qctl.screens.keys import KEYS
-
-
-@pytest.fixture
-def live(dashboard: Any, manager: QueueManager) -> Callable[..., Any]:
-    """Runs `qctl dashboard` on a real store."""
-
-    def run(*, may_act: bool = True, **more: Any) -> Any:
-        flows = FlowMonitor(manager)
-        return dashboard(
-            PageSource(manager),
-            (120, 40),
-            deeds=PageDeeds(Actions(manager), flows, Tags(manager)) if may_act else None,
-            find_job=Monitor(manager).job,
-            find_flow=flows.find,
-            draw_flow=partial(page_of, ascii_only=False),
-            every_s=0.05,
-            **more,
-        )
-
-    return run
 
 
 def grid(app: Any) -> Grid:
@@ -112,10 +90,79 @@ async def test_the_palette_knows_pages_lists_and_keys(dashboard: Any) -> None:
     async with dashboard() as (app, pilot):
         titles = {command.title for command in app.get_system_commands(app.screen)}
         assert {"Failed", "Jobs: Delayed", "Metrics: By queue", "Filter"} <= titles
-        await pilot.press("colon", *"Jobs: Delayed")
+        await pilot.press("ctrl+p", *"Jobs: Delayed")
         await pilot.pause(0.3)
         await pilot.press("enter", "enter")
         await until(lambda: app._panel.name == "delayed", pilot)
+
+
+JUMPS = {
+    "jobs retrying smtp": ("retrying", "smtp"),
+    "jobs": ("retrying", ""),
+    "failed smtp example": ("failed", "smtp example"),
+    "queue emails": ("failed", "emails"),
+    "batch newsletter": ("batches", "newsletter"),
+    "graph release": ("chains", "release"),
+    "tag customer": ("tags", "customer"),
+    "worker web": ("workers", "web"),
+    "lock": ("locks", ""),
+    "ev": ("events", ""),
+}
+
+
+async def jump(app: Any, pilot: Any, line: str) -> None:
+    """Go by a name, typed at once."""
+    await pilot.press("colon")
+    app.screen_stack[0].query_one("#words", Input).value = line
+    await pilot.press("enter")
+
+
+async def test_going_by_a_name(dashboard: Any) -> None:
+    async with dashboard() as (app, pilot):
+        for line, (panel, words) in JUMPS.items():
+            await jump(app, pilot, line)
+            await until(lambda panel=panel: app._panel.name == panel and app._sight, pilot)
+            assert app._order.filter == words, line
+        await jump(app, pilot, "nowhere")
+        await until(lambda: "there is no 'nowhere'" in text_of(app), pilot)
+        assert app._panel.name == "events"
+
+
+async def test_going_to_a_batch_and_a_job_by_their_ids(live: Any) -> None:
+    job_id = str(Works.dispatch())
+    made = batch([Works(), Works()]).name("two").dispatch()
+    async with live() as (app, pilot):
+        await jump(app, pilot, f"batch {made}")
+        await until(lambda: "2 total, 2 pending" in text_of(app), pilot)
+        await jump(app, pilot, f"job {job_id}")
+        await until(lambda: isinstance(app.screen, JobPage) and app.screen.job.id == job_id, pilot)
+        await jump(app, pilot, "limits")
+        await until(lambda: app._panel.name == "limits" and len(app.screen_stack) == 1, pilot)
+
+
+async def test_events_come_as_they_happen_and_stand_still_when_told(live: Any, manager: QueueManager) -> None:
+    Works.dispatch()
+    async with live() as (app, pilot):
+        await on_page(app, pilot, "g", "e")
+        await until(lambda: len(grid(app).rows) == 1, pilot)
+        await pilot.press("z")
+        WorkerTester(manager).work("mail", surface=False)
+        await until(lambda: len(app._glance.happenings.events) == 3, pilot)
+        assert len(grid(app).rows) == 1
+        await pilot.press("z")
+        await until(lambda: len(grid(app).rows) == 3, pilot)
+        assert [row.cells["event"].text[2:] for row in grid(app).rows] == ["completed", "started", "dispatched"]
+        assert "completed" in str(grid(app).row), "who looks at the newest goes on doing so"
+
+
+def test_events_are_kept_within_bounds(manager: QueueManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(happenings, "MOST", 2)
+    recent = happenings.Recent(manager)
+    for _ in range(3):
+        Works.dispatch()
+    WorkerTester(manager).work("mail", surface=False)
+    events = recent.look().events
+    assert [str(event.what) for event in events] == ["started", "completed"]
 
 
 async def test_range(live: Any) -> None:
@@ -200,6 +247,22 @@ async def test_a_batch_is_opened_and_cancelled(live: Any, manager: QueueManager)
         await confirmed(app, pilot)
         await until(lambda: FlowMonitor(manager).find(made).state == "cancelled", pilot)
         assert app._last_line == f"qctl batch cancel {made}"
+
+
+async def test_from_a_batch_to_what_failed_of_it_and_on_from_there(live: Any, manager: QueueManager) -> None:
+    made = batch([Fails(), Works()]).name("mixed").dispatch()
+    WorkerTester(manager).work("mail", surface=False)
+    async with live() as (app, pilot):
+        await on_page(app, pilot, "5")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FlowPage) and "ValueError: no such address" in text_of(app), pilot)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, JobPage), pilot)
+        assert app.screen.job.flow == made
+        await pilot.press("escape", "r")
+        await until(lambda: FlowMonitor(manager).find(made).failed == 0, pilot)
+        await until(lambda: "1 pending" in text_of(app), pilot)
+        assert app._last_line == f"qctl batch retry {made}"
 
 
 async def test_a_chain_goes_on_from_what_failed(live: Any, manager: QueueManager) -> None:

@@ -21,7 +21,7 @@ from qctl.screens.dashboard.web.guard import STAY_S, Guard
 from qctl.screens.dashboard.web.server import COOKIE, DashboardServer, Site
 
 SECRET = "a secret of more than sixteen"
-NAMES = ("stats", "workers", "failed", "batches", "chains", "health")
+NAMES = ("stats", "workers", "failed", "batches", "chains", "health", "events")
 _TALKS = "import sys; sys.stdout.write('__GANGLION__\\n'); sys.stdout.flush(); sys.stdin.read(1)"
 """A process that lives until it is told to end, in the place of the screens: a quit ends it."""
 
@@ -196,6 +196,10 @@ async def test_what_the_api_does_not_know(web: Any, schemas: Any) -> None:
             ("stats?limit=3", 400),
             ("failed?limit=none", 400),
             ("failed?limit=1", 200),
+            ("failed?since=1h", 400),
+            ("events?cursor=1", 400),
+            ("events?since=soon", 400),
+            ("events?since=1h&limit=3", 200),
         ):
             answer = await client.get(f"/horizon/api/{path}", headers=headers)
             assert answer.status == status, path

@@ -1,35 +1,36 @@
-"""How `qctl top` looks: every list, on three sizes, and in each state."""
+"""How `qctl top` looks: every list and each state, on three sizes, dark and light."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from canned import HOSTILE, SILENT, Canned, busy, glance, queue, several, worker
+from canned import HOSTILE, SILENT, Canned, busy, failing, glance, queue, several, worker
 from driving import listed, settled, text_of
 
-SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
+LISTS = [("1", "busy"), ("2", "workers"), ("3", "running"), ("4", "failed"), ("5", "delayed")]
+BIG = (120, 40)
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("size", SIZES)
-async def test_busy(top: Any, same: Any, size: str, theme: str) -> None:
-    async with top(several(), SIZES[size], theme=f"textual-{theme}") as (app, _):
-        same(app, f"top-busy-{size}-{theme}")
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("key", "name"), [("2", "workers"), ("3", "running"), ("4", "failed"), ("5", "delayed")])
-async def test_lists(top: Any, same: Any, size: str, key: str, name: str) -> None:
-    async with top(several(), SIZES[size]) as (app, pilot):
+@pytest.mark.parametrize(("key", "name"), LISTS)
+@pytest.mark.slow
+async def test_lists(top: Any, same_everywhere: Any, key: str, name: str) -> None:
+    async with top(several(), theme="textual-dark") as (app, pilot):
         await pilot.press(key)
         await listed(app, pilot)
-        same(app, f"top-{name}-{size}")
+        await same_everywhere(app, pilot, f"top-{name}")
 
 
-async def test_empty(top: Any, same: Any) -> None:
-    async with top([glance(())]) as (app, _):
-        same(app, "top-empty-80x24")
+@pytest.mark.slow
+async def test_empty(top: Any, same_everywhere: Any) -> None:
+    async with top([glance(())], theme="textual-dark") as (app, pilot):
+        await same_everywhere(app, pilot, "top-empty")
+
+
+@pytest.mark.slow
+async def test_failing(top: Any, same_everywhere: Any) -> None:
+    async with top([failing(float(n)) for n in range(3)], theme="textual-dark") as (app, pilot):
+        await same_everywhere(app, pilot, "top-failing")
 
 
 async def test_silent_from_the_beginning(top: Any, same: Any) -> None:
@@ -37,16 +38,18 @@ async def test_silent_from_the_beginning(top: Any, same: Any) -> None:
         same(app, "top-unreachable-80x24")
 
 
-async def test_silent_after_a_while(top: Any, same: Any) -> None:
-    async with top([*several(), SILENT], SIZES["120x40"], then_every_s=3600.0) as (app, _):
-        same(app, "top-disconnected-120x40")
+@pytest.mark.slow
+async def test_silent_after_a_while(top: Any, same_everywhere: Any) -> None:
+    async with top([*several(), SILENT], then_every_s=3600.0, theme="textual-dark") as (app, pilot):
+        await same_everywhere(app, pilot, "top-disconnected")
 
 
-async def test_filtered(top: Any, same: Any) -> None:
-    async with top(several()) as (app, pilot):
+@pytest.mark.slow
+async def test_filtered(top: Any, same_everywhere: Any) -> None:
+    async with top(several(), theme="textual-dark") as (app, pilot):
         await pilot.press("slash", *"high|low")
         await settled(pilot)
-        same(app, "top-filtered-80x24")
+        await same_everywhere(app, pilot, "top-filtered")
 
 
 async def test_filtered_to_nothing(top: Any, same: Any) -> None:
@@ -56,19 +59,20 @@ async def test_filtered_to_nothing(top: Any, same: Any) -> None:
         same(app, "top-no-match-80x24")
 
 
-async def test_confirm(top: Any, same: Any) -> None:
+@pytest.mark.slow
+async def test_confirm(top: Any, same_everywhere: Any) -> None:
     from qctl.screens.top.acting import Deeds
 
-    async with top(several(), deeds=Deeds(None)) as (app, pilot):
+    async with top(several(), deeds=Deeds(None), theme="textual-dark") as (app, pilot):
         await pilot.press("down", "down", "X")
         await settled(pilot)
-        same(app, "top-confirm-80x24")
+        await same_everywhere(app, pilot, "top-confirm")
 
 
 async def test_a_job(top: Any, same: Any) -> None:
     from canned import FAILED
 
-    async with top(several(), SIZES["120x40"], find_job=lambda _: FAILED[0]) as (app, pilot):
+    async with top(several(), BIG, find_job=lambda _: FAILED[0]) as (app, pilot):
         await pilot.press("4")
         await listed(app, pilot)
         await pilot.press("enter")
@@ -78,14 +82,14 @@ async def test_a_job(top: Any, same: Any) -> None:
 
 
 async def test_help(top: Any, same: Any) -> None:
-    async with top(several(), SIZES["120x40"]) as (app, pilot):
+    async with top(several(), BIG) as (app, pilot):
         await pilot.press("question_mark")
         await settled(pilot)
         same(app, "top-help-120x40")
 
 
 async def test_ascii(top: Any, same: Any) -> None:
-    async with top(several(), SIZES["120x40"], ascii_only=True) as (app, _):
+    async with top(several(), BIG, ascii_only=True) as (app, _):
         same(app, "top-ascii-120x40")
         assert text_of(app).isascii()
 

@@ -118,6 +118,19 @@ def require(name: str) -> type[Server]:
     return kind
 
 
+def require_programs(name: str, package: str, *programs: str) -> list[str]:
+    """The paths of programs that are no server, but are missed as loudly.
+
+    Raises:
+        Missing: one of them is not on this machine.
+    """
+    found = [path for program in programs if (path := shutil.which(program)) is not None]
+    if len(found) < len(programs):
+        note("missing", name, package)
+        raise Missing(f"{name} is not installed: apt-get install {package}")
+    return found
+
+
 def _folder() -> Path:
     return Path(os.environ[_FOLDER])
 

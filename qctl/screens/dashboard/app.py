@@ -18,12 +18,16 @@ from qctl.screens.dashboard.going import GoTo
 from qctl.screens.dashboard.keys import DASHBOARD_KEYS
 from qctl.screens.dashboard.pages import PAGES, page_of
 from qctl.screens.dashboard.sight import RANGES
-from qctl.screens.keys import keys_for
+from qctl.screens.flow.page import FlowDoors, FlowPage
+from qctl.screens.job.page import Doors
+from qctl.screens.jumping import Place, is_id
+from qctl.screens.keys import INTERRUPT, bindings_of, keys_for
 from qctl.screens.rows import Row
-from qctl.screens.top.app import bindings_of
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+
+    from qcore.monitor.snapshots import FlowSnapshot
 
 _FLOWS = frozenset({"batches", "chains"})
 _CANCELLED = frozenset({"pending", "delayed", "retrying", "running"})
@@ -32,7 +36,7 @@ _CANCELLED = frozenset({"pending", "delayed", "retrying", "running"})
 class DashboardApp(Paged, inherit_bindings=False):
     """Horizon's pages, and more."""
 
-    BINDINGS: ClassVar[list[Any]] = bindings_of(DASHBOARD_KEYS)
+    BINDINGS: ClassVar[list[Any]] = [*bindings_of(DASHBOARD_KEYS), INTERRUPT]
 
     # -- from page to page ---------------------------------------------------------------------------------------
 
@@ -85,59 +89,98 @@ class DashboardApp(Paged, inherit_bindings=False):
         """Open what is under the cursor."""
         row, name = self._list.row, self._panel.name
         openers: dict[str, Callable[[Row], None]] = {
-            "overview": self._open_queue,
-            "queues": self._open_queue,
-            "batches": self._open_flow,
-            "chains": self._open_flow,
+            "overview": lambda row: self._open_queue_named(row.key),
+            "queues": lambda row: self._open_queue_named(row.key),
+            "batches": lambda row: self.open_flow(row.key),
+            "chains": lambda row: self.open_flow(row.key),
             "health": self._open_check,
             "supervisors": lambda _: self.action_panel("workers"),
             "tags": lambda row: self._show_first(_of_tag(row), row.key),
-            "locks": self._open_owner,
+            "locks": lambda row: self.open_job(row.cells["id"].text),
         }
         if row is not None and name in openers:
             openers[name](row)
         elif row is not None and (name == "workers" or "job" in row.cells):
             super().action_open()
 
-    def _open_flow(self, row: Row) -> None:
-        self.run_worker(partial(self._read_flow, row.key), thread=True, group="reading", exit_on_error=False)
+    def _job_at(self, key: str) -> str:
+        row = self._list.row
+        return row.cells["id"].text if row is not None and self._panel.name == "events" else super()._job_at(key)
+
+    def open_flow(self, flow_id: str) -> None:
+        """Read a batch, chain or graph, and show it in front of what is shown."""
+        self.run_worker(partial(self._read_flow, flow_id), thread=True, group="reading", exit_on_error=False)
+
+    def _doors(self, doors: Doors) -> Doors:
+        return doors._replace(find_flow=self._find_flow, open_flow=self.open_flow if self._find_flow else None)
 
     def _open_check(self, row: Row) -> None:
         said = (row.cells[name].text for name in ("verdict", "found", "remedy"))
         text = Text("\n\n".join(fmt.printable_lines(one) for one in said if one))
         self.push_screen(dialogs.Page(row.cells["check"].text, text))
 
-    def _open_owner(self, row: Row) -> None:
-        """Open the job that holds a lock."""
-        if self._find_job is not None:
-            job_id = row.cells["id"].text
-            self.run_worker(partial(self._read_job, job_id), thread=True, group="reading", exit_on_error=False)
-
-    def _open_queue(self, row: Row) -> None:
+    def _open_queue_named(self, name: str) -> None:
         """Show jobs of a queue: those that failed, else those that wait, else those that ended."""
-        found = next((one for one in self._shown.stats.queues if one.name == row.key), None) if self._shown else None
+        found = next((one for one in self._shown.stats.queues if one.name == name), None) if self._shown else None
         if found is None:
+            self.notify(f"there is no queue {name!r}", severity="warning")
             return
         counts = {"failed": found.failed, "pending": found.pending, "running": found.processing}
         counts |= {"retrying": found.retrying, "delayed": found.delayed, "completed": 1}
-        self._show_first(counts, row.key)
+        self._show_first(counts, name)
 
     def _show_first(self, counts: Mapping[str, int], words: str) -> None:
         """Show the first list of which there is something, filtered by these words."""
-        name = next((name for name, count in counts.items() if count), "completed")
-        self._orders[name].filter = words
-        self.action_panel(name)
+        self._list_with(next((name for name, count in counts.items() if count), "completed"), words)
+
+    # -- going by names --------------------------------------------------------------------------------------------
+
+    def _places(self) -> dict[str, Place]:
+        pages: dict[str, Place] = {page.name: partial(self._list_with, page.panels[0].name) for page in PAGES}
+        flows: dict[str, Place] = {kind: partial(self._jump_to_flow, kind) for kind in ("batch", "chain", "graph")}
+        jobs: dict[str, Place] = {"jobs": self._jump_to_jobs, "tag": partial(self._list_with, "tags")}
+        return {**pages, **super()._places(), **flows, **jobs, "worker": partial(self._list_with, "workers")}
+
+    def _jump_to_flow(self, kind: str, words: str) -> None:
+        if is_id(words):
+            self.open_flow(words)
+        else:
+            self._list_with("batches" if kind == "batch" else "chains", words)
+
+    def _jump_to_jobs(self, words: str) -> None:
+        """Show jobs of a state, such as `jobs failed smtp`; without one those that were seen last."""
+        state, _, rest = words.partition(" ")
+        states = [panel for page in PAGES if page.name in {"jobs", "failed"} for panel in page.panels]
+        found = next((one for one in states if state and one.title.lower().startswith(state.lower())), None)
+        self._list_with(*((found.name, rest.strip()) if found else (self._seen["jobs"].name, words)))
 
     def _read_flow(self, flow_id: str) -> None:
-        if self._find_flow is None or self._draw_flow is None:
+        if self._find_flow is None:
             return
         try:
             flow = self._find_flow(flow_id)
         except Exception as error:  # noqa: BLE001  it may be forgotten, or the store may be silent
             self.call_from_thread(self.notify, fmt.printable(Verdict(error).message), severity="warning")
             return
-        page = dialogs.Page(f"{flow.kind} {flow.name or flow.id}", Text(self._draw_flow(flow)))
-        self.call_from_thread(self.push_screen, page)
+        self.call_from_thread(self._show_flow, flow)
+
+    def _show_flow(self, flow: FlowSnapshot) -> None:
+        assert self._find_flow is not None  # noqa: S101  it was read
+        doors = FlowDoors(
+            find=self._find_flow,
+            find_job=self._find_job,
+            open_job=self.open_job,
+            open_flow=self.open_flow,
+            act=self._act_on_flow if self._deeds is not None else None,
+            copy_line=self.action_copy_command,
+        )
+        self.push_screen(FlowPage(flow, doors, ascii_only=self._ascii, clock=self._clock))
+
+    def _act_on_flow(self, what: str, flow: FlowSnapshot) -> None:
+        """Do something to the one batch, chain or graph that is open."""
+        if isinstance(self._deeds, PageDeeds):
+            make = {"retry": self._deeds.retry_flows, "kill": self._deeds.cancel_flows}[what]
+            self._do(make("batches" if flow.kind == "batch" else "chains", [flow.id], [f"{flow.name}  {flow.id}"]))
 
     # -- acting --------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from qcore.monitor.measured import MeasuredSnapshot
     from qcore.monitor.snapshots import FlowSnapshot
 
+_LIVE_S = 1.0
+"""Seconds between two looks at what happens, at the most."""
+
 
 class Paged(TopApp, inherit_bindings=False):
     """Pages, of which one is seen, and that one alone is read.
@@ -35,7 +38,6 @@ class Paged(TopApp, inherit_bindings=False):
     Args:
         source: gives sights.
         find_flow: reads a batch, chain or graph whole.
-        draw_flow: tells a person where one is.
         page: the one to begin with.
         more: as `qctl top` takes it.
     """
@@ -50,16 +52,16 @@ class Paged(TopApp, inherit_bindings=False):
         source: Source,
         *,
         find_flow: Callable[[str], FlowSnapshot] | None = None,
-        draw_flow: Callable[[FlowSnapshot], str] | None = None,
         page: str = "overview",
         every_s: float = 5.0,
         **more: Any,
     ) -> None:
         super().__init__(source, every_s=every_s, **more)
-        self._source, self._find_flow, self._draw_flow = source, find_flow, draw_flow
+        self._source, self._find_flow = source, find_flow
         self._seen = {page.name: page.panels[0] for page in PAGES}
         """The list that was last seen of each page."""
         self._range = "1h"
+        self._every_s = every_s
         self._panel = self._seen[page]
         self._feed.view = self._panel.view
 
@@ -87,6 +89,19 @@ class Paged(TopApp, inherit_bindings=False):
         """What was read of the page that is open; None until it was."""
         shown = self._shown
         return shown if isinstance(shown, Sight) and shown.view == self._panel.view else None
+
+    def _is_following(self, panel: Panel) -> bool:
+        """Stay with the row, but where the newest event is looked at: there with the newest."""
+        return self._follows and not (panel.name == "events" and self._list.at == 0)
+
+    def action_panel(self, name: str) -> None:
+        """Show a list of a page, as often anew as that one moves."""
+        super().action_panel(name)
+        self._feed.every_s = min(self._every_s, _LIVE_S) if name == "events" else self._every_s
+
+    def _every(self, every_s: float) -> None:
+        self._every_s = every_s
+        super()._every(every_s)
 
     def look_back(self, name: str) -> None:
         """Let charts look back over another range."""
@@ -160,6 +175,7 @@ class Paged(TopApp, inherit_bindings=False):
         state += [f"range {self._range}"] if self._panel.view == "metrics" else []
         sight = self._sight
         state += [f"the newest {MOST}"] if sight is not None and len(sight.jobs) >= MOST else []
+        state += ["more happens than is looked at"] if sight is not None and sight.happenings.has_gaps else []
         right = Text("  ".join(state), style="yellow" if self._order.filter else "dim")
         text.append(" " * max(1, width - text.cell_len - right.cell_len - 1)).append_text(right)
         return text

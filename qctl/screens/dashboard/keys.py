@@ -20,6 +20,7 @@ _HELP = {
     "forget": "Drop the failed job for good; free the lock",
     "kill": "Stop a worker (asked how); cancel a job, batch or chain",
     "open": "Open: the jobs of a queue, a job, a batch, chain or graph, what to do about a check",
+    "jump": "Go by a name: :jobs failed smtp, :queue mail, :batch ID, :job ID, :tag customer:42, :workers",
 }
 _HERE = (
     *(

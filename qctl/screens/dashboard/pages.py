@@ -230,6 +230,26 @@ _HEALTH = Panel(
     "No check was made",
     "health",
 )
+_EVENTS = Panel(
+    "events",
+    "Events",
+    (
+        Column("at", "TIME", 8),
+        Column("event", "EVENT", 12),
+        Column("job", "JOB", 18, grows=True),
+        Column("queue", "QUEUE", 12, keep=6),
+        Column("tries", "TRY", 4, right=True, keep=5),
+        Column("runtime", "RUNTIME", 9, right=True, keep=7),
+        Column("worker", "WORKER", 18, keep=3),
+        Column("error", "ERROR", 20, grows=True, keep=8),
+        _ID._replace(keep=2),
+    ),
+    tables.event_rows,
+    "at",
+    True,
+    "Nothing happened in the last ten minutes",
+    "events",
+)
 PAGES = (
     Page("1", "o", "Overview", (OVERVIEW,)),
     Page("2", "q", "Queues", (_top("queues", "queues", "Queues"),)),
@@ -247,6 +267,7 @@ PAGES = (
     Page("9", "l", "Limits", _LIMITS),
     Page("0", "h", "Health", (_HEALTH,)),
     Page("", "t", "Tags", (_TAG_PANEL,)),
+    Page("", "e", "Events", (_EVENTS,)),
 )
 """In the order of the tabs."""
 

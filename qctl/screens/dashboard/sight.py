@@ -19,6 +19,7 @@ from qcore.monitor.monitor import VIEWS, Monitor
 from qcore.monitor.observing import observe
 from qcore.monitor.snapshots import FlowSnapshot, JobSnapshot, LimitSnapshot, LockSnapshot, TagSnapshot
 from qcore.monitor.tags import Tags
+from qctl.screens.dashboard.happenings import Happenings, Recent
 
 if TYPE_CHECKING:
     from qcore.manager import QueueManager
@@ -47,6 +48,7 @@ class Sight(Glance, frozen=True, kw_only=True):
     locks: tuple[LockSnapshot, ...] = ()
     tags: tuple[TagSnapshot, ...] = ()
     checks: tuple[Check, ...] = ()
+    happenings: Happenings = Happenings()
 
 
 class _Kept:
@@ -84,6 +86,7 @@ class PageSource:
         self._glancer = Glancer(manager, connection)
         self._monitor, self._metrics = Monitor(manager), Metrics(manager)
         self._flows, self._tags = FlowMonitor(manager, connection), Tags(manager, connection)
+        self._recent = Recent(manager, connection)
         self._week, self._counted, self._silenced = _Kept(_WEEK_KEPT_S), _Kept(), _Kept()
         self.since_s = HOUR_S
         """How far the charts look back."""
@@ -96,6 +99,7 @@ class PageSource:
             "locks": lambda: {"locks": self._monitor.locks(limit=MOST, connection=connection).locks},
             "tags": lambda: {"tags": self._counted.read(self._tags.count).tags[:MOST]},
             "health": self._health,
+            "events": lambda: {"happenings": self._recent.look()},
             "silenced": lambda: {"jobs": self._silenced.read(lambda: self._selected("silenced:true"))},
         }
 

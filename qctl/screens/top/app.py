@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
-
-from rich.text import Text
-from textual.binding import Binding
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from qctl import format as fmt
-from qctl.exits import Verdict
-from qctl.screens.dialogs import Page
+from qctl.exits import Exit, Verdict
+from qctl.screens.dialogs import keys_page
 from qctl.screens.grid import Grid
-from qctl.screens.keys import KEYS, Key, keys_for
-from qctl.screens.top.detail import page_of
+from qctl.screens.job.page import Doors, JobPage
+from qctl.screens.jumping import Place, is_id
+from qctl.screens.keys import INTERRUPT, KEYS, Key, bindings_of, keys_for
 from qctl.screens.top.operating import Operating
+from qctl.screens.whole import Whole
 
-
-def bindings_of(keys: Sequence[Key]) -> list[Any]:
-    """The keys as Textual wants them."""
-    return [
-        Binding(key, one.action, one.help or one.shown, show=False, priority=key == "tab")
-        for one in keys
-        for key in one.keys.split(",")
-    ]
+if TYPE_CHECKING:
+    from qcore.monitor.snapshots import JobSnapshot
 
 
 class TopApp(Operating):
     """The htop of queues."""
 
-    BINDINGS: ClassVar[list[Any]] = bindings_of(KEYS)
+    BINDINGS: ClassVar[list[Any]] = [*bindings_of(KEYS), INTERRUPT]
 
     def action_open(self) -> None:
         """Open what is under the cursor: the jobs of a queue, or a job."""
@@ -42,20 +34,46 @@ class TopApp(Operating):
         if key is None:
             return
         if self._panel.name == "queues":
-            self._orders["running"].filter = ""
-            self.action_panel("failed" if self._has_failed(key) else "running")
-            self._order.filter = key
-            self._draw()
-        elif self._find_job is not None:
-            job_id = key.rpartition(" ")[2] if self._panel.name == "workers" else key
-            if self._panel.name != "workers" or (" " in key and not key.startswith("host ")):
-                self.run_worker(partial(self._read_job, job_id), thread=True, group="reading", exit_on_error=False)
+            self._open_queue_named(key)
+        elif job_id := self._job_at(key):
+            self.open_job(job_id)
+
+    def _open_queue_named(self, name: str) -> None:
+        """Show the jobs of a queue: those that failed, else those that run."""
+        self._list_with("failed" if self._has_failed(name) else "running", name)
+
+    def _places(self) -> dict[str, Place]:
+        ours = {"queue": self._open_queue_named, "job": self._jump_to_job, "help": lambda _: self.action_help()}
+        return {**super()._places(), **ours}
+
+    def _jump_to_job(self, words: str) -> None:
+        if is_id(words):
+            self.open_job(words)
+        else:
+            self.notify("write the whole id of a job", severity="warning")
+
+    def _job_at(self, key: str) -> str:
+        """The id of the job that a row is of; nothing where it is of none."""
+        return self._running_job(key) if self._panel.name == "workers" else key
+
+    def open_job(self, job_id: str) -> None:
+        """Read one job, and show it in front of what is shown."""
+        if self._find_job is not None:
+            self.run_worker(partial(self._read_job, job_id), thread=True, group="reading", exit_on_error=False)
+
+    def _running_job(self, key: str) -> str:
+        """The job of a line of the workers: the one that it is, or the first that its worker runs; else nothing."""
+        worker_id, _, job_id = key.partition(" ")
+        if worker_id == "host" or job_id:
+            return job_id if worker_id != "host" else ""
+        every = self._shown.workers if self._shown else ()
+        return next((one.running[0].id for one in every if one.id == key and one.running), "")
 
     def on_grid_opened(self, _: Grid.Opened) -> None:
         self.action_open()
 
     def _has_failed(self, queue: str) -> bool:
-        return any(one.failed for one in self._queues() if one.name == queue)
+        return any(one.failed for one in self._shown.stats.queues if one.name == queue) if self._shown else False
 
     def _read_job(self, job_id: str) -> None:
         assert self._find_job is not None  # noqa: S101  asked for only then
@@ -64,13 +82,26 @@ class TopApp(Operating):
         except Exception as error:  # noqa: BLE001  it may have ended, or the store may be silent
             self.call_from_thread(self.notify, fmt.printable(Verdict(error).message), severity="warning")
             return
-        page = Page(f"{job.name} {job.id}", page_of(job, datetime.now(UTC)))
-        self.call_from_thread(self.push_screen, page)
+        self.call_from_thread(self._show_job, job)
+
+    def _show_job(self, job: JobSnapshot) -> None:
+        assert self._find_job is not None  # noqa: S101  it was read
+        doors = Doors(
+            find=self._find_job,
+            act=self._act_on_job if self._deeds is not None else None,
+            copy_line=self.action_copy_command,
+        )
+        self.push_screen(JobPage(job, self._doors(doors), ascii_only=self._ascii, clock=self._clock))
+
+    def _doors(self, doors: Doors) -> Doors:
+        """What else the page of a job can reach."""
+        return doors
 
     def action_copy(self) -> None:
         """Copy what is under the cursor."""
-        if self._list.key is not None:
-            self.copy_to_clipboard(self._list.key)
+        row = self._list.row
+        if row is not None:
+            self.copy_to_clipboard(row.cells["id"].text if "id" in row.cells else row.key)
             self.notify("copied")
 
     def action_copy_command(self) -> None:
@@ -106,22 +137,28 @@ class TopApp(Operating):
 
     def action_help(self) -> None:
         """Show every key."""
-        text = Text()
-        for key in keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys):
-            if key.help:
-                text.append(f" {key.shown:>5}  ", style="bold").append(f"{key.help}\n")
-        text.append("\n Each action shows the qctl command that does the same; Y copies it.\n", style="dim")
-        self.push_screen(Page("Keys", text))
+        keys = keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys)
+        self.push_screen(keys_page(keys, is_acting=True))
 
     def action_leave(self) -> None:
         """Quit."""
         self.exit()
 
+    def action_interrupt(self) -> None:
+        """End as whatever Ctrl-C ends; in a browser it copies, and ends nothing."""
+        if self.is_web:
+            self.screen.action_copy_text()
+        else:
+            self.exit(return_code=Exit.INTERRUPTED)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let keys of the lists be letters while somebody types, and those that act be away where none may."""
         del parameters
         if len(self.screen_stack) > 1 or self.screen_stack[:1] == []:
-            return action in {"command_palette", "leave"} or action not in self._by_action
+            is_page = isinstance(self.screen, Whole)
+            return (
+                action in {"command_palette", "leave", *(("jump",) if is_page else ())} or action not in self._by_action
+            )
         if action in self._by_action and self.query_one("#words").display:
             return action == "leave" and False
         key = self._by_action.get(action)

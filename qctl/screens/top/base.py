@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from qctl import format as fmt
 from qctl.screens.feed import Feed, GlanceArrived, Source, SourceEnded, StoreSilent
 from qctl.screens.grid import Grid
-from qctl.screens.keys import KEYS, Key, keys_for
+from qctl.screens.keys import KEYS, Key, footer, keys_for
 from qctl.screens.rows import Row, in_order, matching
 from qctl.screens.top.acting import Deeds
 from qctl.screens.top.header import Mood, lines
@@ -126,7 +126,7 @@ class Base(App[None]):
         if self.is_headless or threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
-        for one in (signal.SIGTERM, signal.SIGHUP):
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(one, partial(self.exit, None, 128 + one))
 
     def _fatal_error(self) -> None:
@@ -230,7 +230,11 @@ class Base(App[None]):
         grid.empty = panel.empty if not rows else f"0 of {len(rows):,} match {order.filter!r}. Esc ends the filter"
         if self._shown is None or (panel.view and self._shown.view != panel.view):
             grid.empty = "…"
-        grid.show(in_order(shown, order.sort, falling=order.falling), follow=self._follows)
+        grid.show(in_order(shown, order.sort, falling=order.falling), follow=self._is_following(panel))
+
+    def _is_following(self, panel: Panel) -> bool:  # noqa: ARG002  a list may say otherwise
+        """Whether the cursor stays with its row."""
+        return self._follows
 
     def _rows(self, panel: Panel) -> list[Row]:
         if self._shown is None or (panel.view and self._shown.view != panel.view):
@@ -253,16 +257,8 @@ class Base(App[None]):
         return text.append_text(right)
 
     def _footer(self, width: int) -> Text:
-        text = Text(" ")
-        shown = [one for one in keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys) if one.label]
-        for key in shown:
-            piece = Text.assemble(
-                (key.shown if not self._ascii or key.shown.isascii() else key.keys, "bold reverse"), f"{key.label} "
-            )
-            if text.cell_len + piece.cell_len > width:
-                break
-            text.append_text(piece)
-        return text
+        keys = keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys)
+        return footer(keys, width, ascii_only=self._ascii)
 
     def _about(self) -> Text:
         """The line below the list: what is under the cursor."""

@@ -16,8 +16,14 @@ class Listing(Base):
 
     # -- lists ---------------------------------------------------------------------------------------------------
 
+    def _to_lists(self) -> None:
+        """Leave what stands in front of the lists."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
     def action_panel(self, name: str) -> None:
         """Show another list."""
+        self._to_lists()
         self._panel = next(panel for panel in self.panels if panel.name == name)
         self._feed.view = self._panel.view
         self._list.tags.clear()

@@ -11,9 +11,10 @@ from qctl.exits import Verdict
 from qctl.screens.dialogs import Choose, Confirm
 from qctl.screens.top.acting import WORKER_VERBS, Deed
 from qctl.screens.top.wording import Wording
+from qctl.screens.whole import Whole
 
 if TYPE_CHECKING:
-    from qcore.monitor.snapshots import WorkerSnapshot
+    from qcore.monitor.snapshots import JobSnapshot, WorkerSnapshot
 
 
 class Operating(Wording):
@@ -114,6 +115,19 @@ class Operating(Wording):
             return
         self.call_from_thread(self.notify, f"{fmt.printable(said)}\n[dim]{fmt.printable(deed.line)[:200]}[/dim]")
         self._feed.hurry()
+        self.call_from_thread(self._acted)
+
+    def _acted(self) -> None:
+        """Let what is open look again at what was acted on."""
+        for screen in self.screen_stack:
+            if isinstance(screen, Whole):
+                screen.reread()
+
+    def _act_on_job(self, what: str, job: JobSnapshot) -> None:
+        """Do something to the one job that is open."""
+        if self._deeds is not None:
+            make = {"retry": self._deeds.retry, "forget": self._deeds.forget, "kill": self._deeds.cancel}[what]
+            self._do(make([job.id], [f"{job.name} on {job.queue}  {job.id}"]))
 
     # -- what is under the cursor ----------------------------------------------------------------------------------
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from textual.widgets import Input
 
 from qctl import format as fmt
+from qctl.screens.jumping import Place, place_named
 from qctl.screens.top.acting import Deed
 from qctl.screens.top.listing import Listing
 
@@ -56,14 +58,45 @@ class Wording(Listing):
         if event.input.id != "words":
             return
         self._end_asking()
-        if self._input_for == "pause" and self._deeds is not None:
-            length, _, reason = event.value.strip().partition(" ")
-            try:
-                for_s = fmt.parse_duration(length) if length else None
-            except ValueError as error:
-                self.notify(str(error), severity="error")
-                return
+        if self._input_for == "pause":
+            self._pause_for(event.value)
+        elif self._input_for == "jump" and event.value.strip():
+            self._jump(event.value)
+
+    def _pause_for(self, words: str) -> None:
+        length, _, reason = words.strip().partition(" ")
+        try:
+            for_s = fmt.parse_duration(length) if length else None
+        except ValueError as error:
+            self.notify(str(error), severity="error")
+            return
+        if self._deeds is not None:
             self._do(self._deeds.pause(self._list.chosen(), for_s, reason.strip() or None))
+
+    # -- going somewhere by its name -------------------------------------------------------------------------------
+
+    def action_jump(self) -> None:
+        """Ask where to go."""
+        self._to_lists()
+        self._ask("jump", f"go to: {', '.join(self._places())}", "")
+
+    def _jump(self, line: str) -> None:
+        name, _, words = line.strip().partition(" ")
+        go = place_named(self._places(), name.lower())
+        if go is None:
+            self.notify(f"there is no {name!r}; there are {', '.join(self._places())}", severity="warning")
+        else:
+            go(words.strip())
+
+    def _places(self) -> dict[str, Place]:
+        """Where `:` leads, by its name."""
+        lists = {panel.name: partial(self._list_with, panel.name) for panel in self.panels}
+        return {**lists, "quit": lambda _: self.exit()}
+
+    def _list_with(self, name: str, words: str) -> None:
+        """Show a list of what holds these words."""
+        self._orders[name].filter = words
+        self.action_panel(name)
 
     def on_key(self, event: Any) -> None:
         words = self.query_one("#words", Input) if len(self.screen_stack) == 1 else None

@@ -10,15 +10,18 @@ from aiohttp import web
 
 from qctl.exits import Exit
 
-NAMES = ("stats", "workers", "failed", "batches", "chains", "health")
-_PAGED = frozenset({"failed", "batches", "chains"})
+NAMES = ("stats", "workers", "failed", "batches", "chains", "health", "events")
+_PAGES = frozenset({"limit", "cursor"})
+_ASKED = {"failed": _PAGES, "batches": _PAGES, "chains": _PAGES, "events": frozenset({"limit", "since"})}
+"""What may be asked of each, beside its name."""
+_COMMANDS = {"events": ("tail", "--once")}
 _AT_ONCE = 2
 _LONGEST_S = 30.0
 _STATUS = {Exit.OK: 200, Exit.DEGRADED: 200, Exit.CRITICAL: 503, Exit.UNREACHABLE: 503, Exit.USAGE: 400}
 
 
 class Api:
-    """Answers `api/NAME` with what `qctl NAME --json` prints.
+    """Answers `api/NAME` with what `qctl NAME --json` prints, and `api/events` with what `qctl tail --once` does.
 
     Args:
         qctl: the words that run it.
@@ -30,15 +33,17 @@ class Api:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Answer one request; `limit` and `cursor` page through what has pages."""
+        """Answer one request; `limit` and `cursor` page through what has pages, `since` says how far to look back."""
         name = request.match_info["name"]
         if name not in NAMES:
             return refusal(404, "not_found", f"there is no {name!r}", f"there are: {', '.join(NAMES)}")
-        asked = [f"--{key}={request.query[key]}" for key in ("limit", "cursor") if key in request.query]
-        if asked and name not in _PAGED:
-            return refusal(400, "usage", f"{name} has no pages", "limit and cursor are for failed, batches and chains")
+        known = _ASKED.get(name, frozenset())
+        if unknown := [key for key in request.query if key not in known]:
+            hint = f"there are: {', '.join(sorted(known))}" if known else "ask for it alone"
+            return refusal(400, "usage", f"{name} takes no {unknown[0]!r}", hint)
+        asked = [f"--{key}={value}" for key, value in request.query.items()]
         async with self._places:
-            return await self._run([*self._qctl, name, "--json", *self._flags, *asked])
+            return await self._run([*self._qctl, *_COMMANDS.get(name, (name,)), "--json", *self._flags, *asked])
 
     async def _run(self, words: Sequence[str]) -> web.Response:
         process = await asyncio.create_subprocess_exec(

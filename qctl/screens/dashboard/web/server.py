@@ -90,7 +90,8 @@ class DashboardServer(Server):
         api = Api(self.site.qctl, self.site.flags)
         screens.add_routes([web.get("/api/{name}", api.answer), web.post("/enter", self._enter_by_form)])
         app = web.Application(middlewares=[self._watch])
-        app.add_routes([web.get("/healthz", _alive), web.get("/", self._lead), web.get(self.site.path, self._lead)])
+        app.add_routes([web.get("/favicon.ico", _no_icon), web.get("/healthz", _alive)])
+        app.add_routes([web.get("/", self._lead), web.get(self.site.path, self._lead)])
         app.add_routes([web.get("/download/{key}", self._lead_to_file)])  # where the library's script looks for them
         app.add_subapp(self.site.path, screens)
         app.on_cleanup.append(self._wait_for_endings)
@@ -227,6 +228,10 @@ class _Heard:
 
 async def _alive(_: web.Request) -> web.Response:
     return web.Response(text="alive\n")
+
+
+async def _no_icon(_: web.Request) -> web.Response:
+    return web.Response(status=204)
 
 
 def _stranger(request: web.Request, root: str, *, is_api: bool) -> web.Response:

@@ -1,0 +1,1 @@
+"""One job, whole: a screen of its own, in front of the list that it was opened from."""
