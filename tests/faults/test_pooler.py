@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 import test_kills
+import test_locks
 from fakes.store import in_ci
 from harness import eager
 from harness.fault_jobs import Sleeps
@@ -118,6 +119,13 @@ def test_t27_kill_of_a_child(rig: Rig, pooled: _Pooled) -> None:
 def test_t27_kill_between_end_and_settle(rig: Rig, pooled: _Pooled) -> None:
     """T3, behind the pooler."""
     test_kills.test_t3_kill_between_end_and_settle(rig)
+    _leaves_nothing_behind(pooled)
+
+
+@behind(_SWAPS, _PREPARES)
+def test_t27_unique_lock(rig: Rig, pooled: _Pooled) -> None:
+    """T21, behind the pooler."""
+    test_locks.test_t21_unique_lock(rig)
     _leaves_nothing_behind(pooled)
 
 

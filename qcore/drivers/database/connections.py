@@ -26,36 +26,53 @@ class Connections:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._resting: deque[Connection] = deque()  # its single steps are atomic
+        self._made: dict[Connection, int] = {}
+        """Since how many closings each is there: a pool that was disposed of would never close what comes back."""
+        self._closings = 0
 
     def take(self) -> Connection:
         """Give one out: to be given back or, if it is of no more use, to be invalidated and given back."""
         try:
             return self._resting.pop()
         except IndexError:
-            return self._engine.connect()
+            closings = self._closings  # looked at first: what is made while all are closed counts as older
+            connection = self._engine.connect()
+            self._made[connection] = closings
+            return connection
 
     def give_back(self, connection: Connection) -> None:
         """Let one rest."""
+        if self._made.get(connection) != self._closings:
+            self._end(connection)
+            return
         is_plain = not (connection.invalidated or connection.in_transaction())
         if is_plain and len(self._resting) < POOL_SIZE and not self._are_scarce():
             self._resting.append(connection)
         else:
+            self._made.pop(connection, None)
             connection.close()
 
     def close(self) -> None:
         """Close those that rest; others are closed as they come back."""
+        self._closings += 1
         while self._resting:
             try:
-                self._resting.pop().close()
+                self._end(self._resting.pop())
             except IndexError:
                 break  # another thread took the last one
         self._engine.dispose()
 
     def abandon(self) -> None:
         """Forget all of them, in a process that was forked: they are the parent's."""
-        _inherited.extend((self._engine.pool, *self._resting))
+        _inherited.extend((self._engine.pool, *self._resting, *self._made))
         self._resting.clear()
+        self._made.clear()
         self._engine.dispose(close=False)
+
+    def _end(self, connection: Connection) -> None:
+        self._made.pop(connection, None)
+        connection.invalidate()
+        connection.close()
 
     def _are_scarce(self) -> bool:
         """Whether somebody may be waiting for one: the pool tells him, not we."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from fakes.values import completed, envelope
 from fakes.worker import FakeWorker
 from sqlalchemy import Engine
+
+from qcore.drivers.database.connections import Connections
 
 THREADS = 40
 """More than there may be connections."""
@@ -19,6 +22,20 @@ def test_more_threads_than_connections(store: Any) -> None:
         list(threads.map(lambda _: store.push([envelope()]), range(3 * THREADS)))
     (counts,) = store.counts()
     assert counts.pending == 3 * THREADS + 1
+
+
+def test_one_that_is_at_work_while_all_are_closed_is_closed_as_it_comes_back(engine: Engine) -> None:
+    connections = Connections(engine)
+    at_work, resting = connections.take(), connections.take()
+    wires = [one.connection.dbapi_connection for one in (at_work, resting)]
+    connections.give_back(resting)
+    connections.close()
+    connections.give_back(at_work)
+    for wire in wires:
+        with pytest.raises(engine.dialect.dbapi.Error):  # type: ignore[union-attr]  # there is one
+            wire.cursor().execute("SELECT 1")  # type: ignore[union-attr]  # there was one
+    connections.give_back(connections.take())
+    connections.close()
 
 
 def test_a_connection_that_has_begun_nothing_is_begun(store: Any, engine: Engine) -> None:
