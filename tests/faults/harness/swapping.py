@@ -182,17 +182,25 @@ class _Pool:
     async def _open(self) -> _Session:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            writer.write(self._hello)
-            settings, key = b"", b""
-            while True:
-                kind, message = await _read(reader)  # where it refuses it leaves at once, and this raises
-                if kind == _READY:
-                    return _Session(reader, writer, settings, key)
-                settings += message if kind == ord("S") else b""
-                key = message[5:] if kind == ord("K") else key
+            try:
+                writer.write(self._hello)
+                return await self._welcomed(reader, writer)
+            except BaseException:
+                writer.transport.abort()
+                raise
         except BaseException:
             self._number -= 1
             raise
+
+    @staticmethod
+    async def _welcomed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Session:
+        settings, key = b"", b""
+        while True:
+            kind, message = await _read(reader)  # a server that refuses leaves at once, and this raises
+            if kind == _READY:
+                return _Session(reader, writer, settings, key)
+            settings += message if kind == ord("S") else b""
+            key = message[5:] if kind == ord("K") else key
 
     def _end(self, session: _Session) -> None:
         self._number -= 1
