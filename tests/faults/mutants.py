@@ -43,10 +43,10 @@ MUTANTS = (
     ),
     Mutant(
         "a push is not atomic: half of it may be stored",
-        "qcore/drivers/database/driver.py",
-        "            refused = self._push_alone(envelopes, repeat)\n",
+        "qcore/drivers/database/pushing.py",
+        "            return self._push_alone(envelopes, repeat)\n",
         "            self._push_alone(envelopes[: len(envelopes) // 2] or envelopes, repeat)\n"
-        "            refused = self._push_alone(envelopes, repeat)\n",
+        "            return self._push_alone(envelopes, repeat)\n",
         (
             "tests/drivers/test_push.py::test_all_or_none",
             "tests/drivers/test_capacity.py::test_a_push_past_the_bound_stores_nothing",
