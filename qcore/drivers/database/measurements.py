@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, bindparam, cast, delete, select
 
-from qcore.drivers.database.dialects.base import CELL_ROW
+from qcore.drivers.database.schema import CELL_ROW
 from qcore.drivers.database.statements import Statements, literally
 from qcore.measures import MINUTE_US
 
