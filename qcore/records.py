@@ -239,6 +239,16 @@ class WorkerRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """When it last reported, by the store's clock; filled in by the store."""
 
 
+class WorkerCommand(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What somebody left for a worker, or a supervisor, to do."""
+
+    id: str
+    """New each time it is said."""
+    address: str
+    """Id of the worker or supervisor."""
+    command: str
+
+
 class Trait(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A setting or a version of the store that decides what it may lose; the driver knows what it means."""
 

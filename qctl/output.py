@@ -116,17 +116,20 @@ def note(call: Invocation, text: str, *, even_quiet: bool = False) -> None:
 def show_logs(call: Invocation) -> None:
     """Say on stderr what the engine logs: warnings, with `-v` more; an application's own logging comes first."""
     import logging
+    import traceback
 
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if not logging.getLogger().handlers:
                 words = f"{record.levelname.lower()}: {record.getMessage()}"
+                if record.exc_info and call.flags.debug:
+                    words += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
                 note(call, words, even_quiet=record.levelno >= logging.ERROR)
 
     levels = (logging.WARNING, logging.INFO, logging.DEBUG)
     engine = logging.getLogger("qcore")
     engine.handlers = [Notes()]
-    engine.setLevel(levels[min(call.flags.verbose, 2)])
+    engine.setLevel(logging.DEBUG if call.flags.debug else levels[min(call.flags.verbose, 2)])
 
 
 def complain(call: Invocation, error: BaseException) -> exits.Exit:

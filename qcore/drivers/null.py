@@ -21,6 +21,7 @@ from qcore.records import (
     Restored,
     StoredJob,
     StoreFacts,
+    WorkerCommand,
     WorkerRecord,
 )
 
@@ -191,17 +192,17 @@ class NullDriver:
         del key, owner
         return False
 
-    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
+    def report(self, workers: Sequence[WorkerRecord], taken: Sequence[WorkerCommand] = ()) -> Sequence[WorkerCommand]:
         """Register nobody."""
-        del workers
-        return {}
+        del workers, taken
+        return ()
 
     def dismiss(self, workers: Sequence[str]) -> None:
         """Forget nobody."""
 
-    def command(self, address: str, command: str) -> int:
+    def command(self, address: str, command: str, *, adds: bool = False) -> int:
         """Leave nothing: nobody is known."""
-        del address, command
+        del address, command, adds
         return 0
 
     def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:

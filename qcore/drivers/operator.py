@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from qcore.limits import Limit
-from qcore.records import QueueDefinition, Restored, WorkerRecord
+from qcore.records import QueueDefinition, Restored, WorkerCommand, WorkerRecord
 
 
 class Change(NamedTuple):
@@ -164,14 +164,18 @@ class Operator(Protocol):
         """Free a lock of any kind, whosever it is or only that job's; whether it was held."""
         ...
 
-    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
+    def report(self, workers: Sequence[WorkerRecord], taken: Sequence[WorkerCommand] = ()) -> Sequence[WorkerCommand]:
         """Register workers, or renew what is known of them (`beat_us` is the store's now).
 
         One that has not reported for three lease terms is forgotten.
 
+        Args:
+            workers: as they are; none: nothing happens.
+            taken: commands that reports answered before and that were obeyed since. They are dropped, no others.
+
         Returns:
-            Commands addressed to these workers, or to their supervisors, since their last report: by the id they
-            were addressed to. Each is given once.
+            For each of these workers and of their supervisors the command that was left first, if there is any. It is
+            given again until it is taken, so whoever obeys it keeps its id in mind till then.
         """
         ...
 
@@ -179,12 +183,16 @@ class Operator(Protocol):
         """Forget workers that have ended."""
         ...
 
-    def command(self, address: str, command: str) -> int:
+    def command(self, address: str, command: str, *, adds: bool = False) -> int:
         """Leave a command for workers.
+
+        One that repeats the last at its address takes its place, under an id of its own: it is given once where that
+        was not given yet, and again where it was. One that `adds` stands beside it.
 
         Args:
             address: a worker's id, a supervisor's, or `*` for all supervisors.
-            command: `pause`, `continue`, `restart` or `terminate`.
+            command: `pause`, `continue`, `restart`, `terminate`, `grow` or `shrink`.
+            adds: said twice it is to be done twice.
 
         Returns:
             How many known workers it concerns; 0 leaves none.

@@ -38,6 +38,8 @@ MOVABLE = (*WAITING, "failed")
 _SAMPLE = 3
 COMMANDS = ("pause", "continue", "restart", "terminate", "grow", "shrink")
 """What a worker can be told; the last two a supervisor alone."""
+_STEPS = ("grow", "shrink")
+"""Those that count: said twice they are done twice."""
 
 
 def new_token() -> str:
@@ -250,7 +252,7 @@ class Actions:
         """
         if command not in COMMANDS:
             raise ConfigurationError(f"there is no command {command!r}", hint=f"commands are: {', '.join(COMMANDS)}")
-        count = self._store().command(address, command)
+        count = self._store().command(address, command, adds=command in _STEPS)
         return ActionResult(matched=count, changed=count)
 
     def rotations(self) -> list[Rotation]:

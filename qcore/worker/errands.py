@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from qcore.drivers import Store
 from qcore.drivers.base import MAX_RECLAIM
 from qcore.envelope import Lease
-from qcore.records import QueueCounts, WorkerRecord
+from qcore.records import QueueCounts, WorkerCommand, WorkerRecord
 
 _RECLAIMS = 50
 """Steps of one look."""
@@ -86,10 +86,12 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     """Register workers; answers the commands left for them."""
 
     workers: tuple[WorkerRecord, ...]
+    taken: tuple[WorkerCommand, ...] = ()
+    """Those that were obeyed, and that the store may forget."""
 
-    def __call__(self, store: Store) -> Mapping[str, str]:
+    def __call__(self, store: Store) -> list[WorkerCommand]:
         """Ask the store."""
-        return dict(store.report(self.workers))
+        return list(store.report(self.workers, self.taken))
 
 
 class Count(msgspec.Struct, frozen=True, array_like=True):

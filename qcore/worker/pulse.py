@@ -17,10 +17,11 @@ from typing import Protocol
 import psutil
 
 from qcore.config import ConnectionSettings
-from qcore.records import QueueCounts, RunningRecord, WorkerRecord
+from qcore.records import QueueCounts, RunningRecord, WorkerCommand, WorkerRecord
 from qcore.worker.children import Child
 from qcore.worker.courier import Answer, Courier
 from qcore.worker.errands import Beat, Count, Errand, Held, Report
+from qcore.worker.inbox import Inbox
 from qcore.worker.line import Arrived, Line
 from qcore.worker.outage import Outage
 from qcore.worker.slots import ChildSlots
@@ -92,27 +93,29 @@ class Pulse:
         self._alone_since = time.monotonic()
         self._is_listed = False
         """Whether the registry may know the supervisor itself."""
-        self._commands: dict[str, str] = {}
+        self.inbox = Inbox()
         self._counts: dict[_Queues, tuple[float, Sequence[QueueCounts] | None]] = {}
         """By connection and queues, and when they were asked for; none while there is no answer."""
         self._processes: dict[int, psutil.Process] = {}
 
-    def beat(self, children: Sequence[Child]) -> Mapping[str, str]:
+    def beat(self, children: Sequence[Child]) -> Sequence[WorkerCommand]:
         """Do what is due: renew leases, give back what the dead held, take back what others lost, report.
 
         Args:
             children: that live.
 
         Returns:
-            Commands that somebody addressed to the supervisor or a child, by id.
+            Commands that somebody addressed to the supervisor or a child; they are taken, and not given again.
         """
+        self._turn(children)
+        return self.inbox.take()
+
+    def _turn(self, children: Sequence[Child]) -> None:
         self.keep(children)
         now = time.monotonic()
         if now >= self._next_report:
             self._next_report = now + _REPORT_EVERY_S
             self._report(now, children)
-        commands, self._commands = self._commands, {}
-        return commands
 
     def keep(self, children: Sequence[Child]) -> None:
         """Beat without a word to the registry, or from it: renew leases, give back, take back.
@@ -138,7 +141,7 @@ class Pulse:
             line.hurry()
         over = time.monotonic() + within_s
         while True:
-            self._commands |= self.beat(children)
+            self._turn(children)
             if not any(line.is_asking(Beat) for line in self._lines.values()) or time.monotonic() >= over:
                 return
             time.sleep(_ANSWERED_WITHIN_S)
@@ -215,14 +218,16 @@ class Pulse:
         for home, records in by_home.items():
             line = self._lines[home]
             if records and line.is_open and not line.is_asking(Report):
-                line.ask(Report(tuple(records)), self._hear)
+                taken = self.inbox.taken(home)
+                line.ask(Report(tuple(records), taken), partial(self._hear, home, taken))
         is_listed = self._alone_since != now and now - self._alone_since >= _ALONE_AFTER_S
         if self._is_listed and not is_listed:
             self._unlist()
         self._is_listed = is_listed
 
-    def _hear(self, commands: Mapping[str, str]) -> None:
-        self._commands |= commands
+    def _hear(self, home: str, taken: Sequence[WorkerCommand], commands: Sequence[WorkerCommand]) -> None:
+        self.inbox.told(home, taken)
+        self.inbox.hear(home, commands)
 
     def _unlist(self) -> None:
         for line in self._lines.values():

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 import msgspec
 
+from qcore.records import WorkerCommand
 from qcore.worker.children import Child, Duty
 
 _STATE = "QCTL_SUPERVISOR_STATE"
@@ -52,6 +53,8 @@ class Inheritance(msgspec.Struct, frozen=True, array_like=True):
     minder: int | None
     """Pid of the process that beats for the children meanwhile, where there is one."""
     living: tuple[Survivor, ...]
+    taken: dict[str, tuple[WorkerCommand, ...]] = {}
+    """Commands that were obeyed, and that their stores, by connection, may give again."""
 
 
 def inherit() -> Inheritance | None:

@@ -74,6 +74,7 @@ class Supervisor:
             self._lifeline = spawning.Lifeline(inherited.lifeline if inherited else None)
         self._memory, self._owns_all = self._adopt(inherited)
         self._minder = inherited.minder if inherited else None
+        self._taken = inherited.taken if inherited else {}
 
     def run(self) -> int:
         """Supervise until the end; returns the exit code."""
@@ -82,7 +83,7 @@ class Supervisor:
         with self._woken_by_signals() as wakes:
             self._forks = self._can_fork()
             if self._retired:  # one of them may have died since: its jobs go back, and that takes somebody to tell
-                self._pulse = self._open_pulse(self.id)
+                self._pulse = self._begun_pulse()
             self._release_minder()
             try:
                 while self._goes_on():
@@ -133,7 +134,12 @@ class Supervisor:
             while self._may_grow(group):
                 self._grow(group)
         if self._pulse is None:
-            self._pulse = self._open_pulse(self.id)
+            self._pulse = self._begun_pulse()
+
+    def _begun_pulse(self) -> Pulse:
+        pulse = self._open_pulse(self.id)
+        pulse.inbox.inherit(self._taken)
+        return pulse
 
     def _may_grow(self, group: Group) -> bool:
         return group.missing > 0 and not self._stops and time.monotonic() >= group.respawn.not_before
@@ -201,8 +207,8 @@ class Supervisor:
             self._watch.tend(self._say)
 
     def _talk(self, pulse: Pulse) -> None:
-        for address, command in pulse.beat(self._living).items():
-            self._obey(address, command)
+        for one in pulse.beat(self._living):
+            self._obey(one.address, one.command)
         if not self._stops and not self._is_paused:
             for scaler in self._scalers:
                 scaler.scale(pulse, time.monotonic())
@@ -338,7 +344,7 @@ class Supervisor:
                 self._pulse.close()
             self._keep_ends(kept=True)
             try:
-                self._minder = minding.mind(lambda: self._open_pulse(self.id), self._living)
+                self._minder = minding.mind(lambda: self._open_pulse(self.id), self._living, self._say)
                 reload.become(self._legacy())
             except OSError as error:
                 self._say(f"not reloaded, the old code goes on: {error}")
@@ -351,8 +357,10 @@ class Supervisor:
             return
         if self._pulse is not None:
             self._pulse.renew(self._living, _RENEWED_WITHIN_S)
-        minding.release(self._minder)
+        trouble = minding.release(self._minder)
         self._minder = None
+        if trouble is not None:
+            self._say(f"the process that beats for the workers during a reload {trouble} before its time")
 
     def _keep_ends(self, *, kept: bool) -> None:
         for one in (self._watch, self._lifeline):
@@ -370,4 +378,5 @@ class Supervisor:
             lifeline=self._lifeline.ends if self._lifeline is not None else None,
             minder=self._minder,
             living=tuple(reload.survivor(child) for child in self._living),
+            taken=self._pulse.inbox.legacy if self._pulse is not None else self._taken,
         )

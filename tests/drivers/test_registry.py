@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +16,8 @@ from fakes.values import envelope
 from fakes.worker import FakeWorker
 
 from qcore.drivers.base import WORKER_KEPT_TERMS
-from qcore.records import RunningRecord, WorkerRecord
+from qcore.ids import new_id
+from qcore.records import RunningRecord, WorkerCommand, WorkerRecord
 
 TERM_S = 0.2
 SILENT_S = WORKER_KEPT_TERMS * TERM_S
@@ -33,6 +34,18 @@ def ids(workers: Iterable[WorkerRecord]) -> list[str]:
     return [worker.id for worker in workers]
 
 
+def said(commands: Iterable[WorkerCommand]) -> dict[str, str]:
+    """The commands that were given, by the address each was left at."""
+    return {command.address: command.command for command in commands}
+
+
+def take(driver: Any, workers: Sequence[WorkerRecord]) -> dict[str, str]:
+    """What these workers are told to do; they say that they took it."""
+    commands = driver.report(workers)
+    driver.report(workers, commands)
+    return said(commands)
+
+
 def store_now_us(driver: Any) -> int:
     """The store's clock, read from when it took a job."""
     driver.push([job := envelope("a queue of its own")])
@@ -45,7 +58,7 @@ def store_now_us(driver: Any) -> int:
 
 def test_nobody_works_on_a_new_store(driver: Any) -> None:
     assert list(driver.workers()) == []
-    assert dict(driver.report([])) == {}
+    assert list(driver.report([])) == []
 
 
 def test_what_is_reported_is_what_is_told(driver: Any) -> None:
@@ -64,7 +77,7 @@ def test_what_is_reported_is_what_is_told(driver: Any) -> None:
         cpu_percent=99.5,
         rss_bytes=2**40,
     )
-    assert dict(driver.report([record])) == {}
+    assert list(driver.report([record])) == []
     (told,) = driver.workers()
     assert msgspec.structs.replace(told, beat_us=0) == record
 
@@ -142,7 +155,7 @@ def test_many_report_at_once(driver: Any) -> None:
     teams = [team(f"supervisor-{number}", 5) for number in range(8)]
     with ThreadPoolExecutor(8) as threads:
         for _ in range(3):
-            assert [dict(answer) for answer in threads.map(driver.report, teams)] == [{}] * 8
+            assert [list(answer) for answer in threads.map(driver.report, teams)] == [[]] * 8
     assert ids(driver.workers()) == [worker.id for members in teams for worker in members]
 
 
@@ -161,18 +174,46 @@ def test_a_worker_is_given_its_command_once(driver: Any) -> None:
     first, second = members = team("a", 2)
     driver.report(members)
     assert driver.command(first.id, "pause") == 1
-    assert dict(driver.report([second])) == {}
-    assert dict(driver.report(members)) == {first.id: "pause"}
-    assert dict(driver.report(members)) == {}
+    assert take(driver, [second]) == {}
+    assert take(driver, members) == {first.id: "pause"}
+    assert take(driver, members) == {}
+
+
+def test_a_command_is_given_again_until_it_is_taken(driver: Any) -> None:
+    members = team("a", 2)
+    driver.report(members)
+    driver.command("a", "restart")
+    driver.command("a-0", "pause")
+    first = driver.report(members)
+    assert said(first) == {"a": "restart", "a-0": "pause"}
+    assert set(driver.report(members)) == set(first), "under the ids they had"
+    [left] = driver.report(members, [one for one in first if one.address == "a"])
+    assert left in first
+    assert said([left]) == {"a-0": "pause"}
+    assert list(driver.report(members, [left])) == []
+    assert list(driver.report(members, first)) == [], "said again, it changes nothing"
+
+
+def test_what_is_taken_is_no_more_than_was_given(driver: Any) -> None:
+    members = team("a", 1)
+    driver.report(members)
+    driver.command("a", "restart")
+    driver.command("a", "pause")
+    stranger = WorkerCommand(new_id(), "a", "restart")
+    first = driver.report(members, [stranger])
+    assert said(first) == {"a": "restart"}
+    second = driver.report(members, first)
+    assert said(second) == {"a": "pause"}
+    assert driver.report(members, first) == second
 
 
 def test_a_supervisor_is_given_its_command_by_whichever_worker_reports_next(driver: Any) -> None:
     first, second = team("a", 2)
     driver.report([first, second, *team("b", 1)])
     assert driver.command("a", "restart") == 2
-    assert dict(driver.report(team("b", 1))) == {}
-    assert dict(driver.report([second])) == {"a": "restart"}
-    assert dict(driver.report([first])) == {}
+    assert take(driver, team("b", 1)) == {}
+    assert take(driver, [second]) == {"a": "restart"}
+    assert take(driver, [first]) == {}
 
 
 def test_a_supervisor_is_given_its_command_though_its_workers_are_new(driver: Any) -> None:
@@ -180,7 +221,7 @@ def test_a_supervisor_is_given_its_command_though_its_workers_are_new(driver: An
     driver.report([old])
     driver.command("a", "terminate")
     driver.dismiss([old.id])
-    assert dict(driver.report([new])) == {"a": "terminate"}
+    assert take(driver, [new]) == {"a": "terminate"}
 
 
 def test_a_worker_without_a_supervisor_is_its_own(driver: Any) -> None:
@@ -188,9 +229,9 @@ def test_a_worker_without_a_supervisor_is_its_own(driver: Any) -> None:
     driver.report([alone])
     assert driver.command(alone.id, "terminate") == 1
     assert driver.command("*", "restart") == 1
-    assert dict(driver.report([alone])) == {alone.id: "terminate"}
-    assert dict(driver.report([alone])) == {alone.id: "restart"}
-    assert dict(driver.report([alone])) == {}
+    assert take(driver, [alone]) == {alone.id: "terminate"}
+    assert take(driver, [alone]) == {alone.id: "restart"}
+    assert take(driver, [alone]) == {}
 
 
 def test_every_supervisor_is_told_once(driver: Any) -> None:
@@ -199,17 +240,17 @@ def test_every_supervisor_is_told_once(driver: Any) -> None:
     for workers in (a, b, [alone]):
         driver.report(workers)
     assert driver.command("*", "restart") == 6
-    assert dict(driver.report(a[:1])) == {"a": "restart"}
-    assert dict(driver.report(a)) == {}
-    assert dict(driver.report([*a, *b])) == {"b": "restart"}
-    assert dict(driver.report([alone])) == {alone.id: "restart"}
-    assert dict(driver.report([*a, *b, alone])) == {}
+    assert take(driver, a[:1]) == {"a": "restart"}
+    assert take(driver, a) == {}
+    assert take(driver, [*a, *b]) == {"b": "restart"}
+    assert take(driver, [alone]) == {alone.id: "restart"}
+    assert take(driver, [*a, *b, alone]) == {}
 
 
 def test_one_that_comes_later_is_told_nothing(driver: Any) -> None:
     driver.report(team("a", 1))
     driver.command("*", "restart")
-    assert dict(driver.report(team("b", 1))) == {}
+    assert take(driver, team("b", 1)) == {}
 
 
 def test_worker_and_supervisor_are_told_together(driver: Any) -> None:
@@ -218,7 +259,7 @@ def test_worker_and_supervisor_are_told_together(driver: Any) -> None:
     driver.command(first.id, "pause")
     driver.command(second.id, "terminate")
     driver.command("a", "continue")
-    assert dict(driver.report(members)) == {first.id: "pause", second.id: "terminate", "a": "continue"}
+    assert take(driver, members) == {first.id: "pause", second.id: "terminate", "a": "continue"}
 
 
 def test_none_replaces_another(driver: Any) -> None:
@@ -226,7 +267,7 @@ def test_none_replaces_another(driver: Any) -> None:
     driver.report(members)
     for command in ("pause", "restart", "pause"):
         driver.command("a", command)
-    assert [dict(driver.report(members)) for _ in range(4)] == [
+    assert [take(driver, members) for _ in range(4)] == [
         {"a": "pause"},
         {"a": "restart"},
         {"a": "pause"},
@@ -238,8 +279,28 @@ def test_said_twice_is_given_once(driver: Any) -> None:
     members = team("a", 2)
     driver.report(members)
     assert [driver.command("a", "restart") for _ in range(2)] == [2, 2]
-    assert dict(driver.report(members)) == {"a": "restart"}
-    assert dict(driver.report(members)) == {}
+    assert take(driver, members) == {"a": "restart"}
+    assert take(driver, members) == {}
+
+
+def test_what_adds_is_given_as_often_as_it_was_said(driver: Any) -> None:
+    members = team("a", 2)
+    driver.report(members)
+    for _ in range(2):
+        driver.command("a", "grow", adds=True)
+    assert [take(driver, members) for _ in range(3)] == [{"a": "grow"}, {"a": "grow"}, {}]
+
+
+def test_what_is_said_again_once_it_was_given_is_given_again(driver: Any) -> None:
+    members = team("a", 2)
+    driver.report(members)
+    driver.command("a", "restart")
+    first = driver.report(members)
+    driver.command("a", "restart")
+    second = driver.report(members, first)
+    assert said(second) == {"a": "restart"}
+    assert [one.id for one in second] != [one.id for one in first]
+    assert list(driver.report(members, second)) == []
 
 
 def test_nobody_knows_the_address(driver: Any) -> None:
@@ -249,7 +310,7 @@ def test_nobody_knows_the_address(driver: Any) -> None:
     assert driver.command("nobody", "pause") == 0
     driver.dismiss(["a-0"])
     assert [driver.command(address, "pause") for address in ("a-0", "a", "*")] == [0, 0, 0]
-    assert dict(driver.report(team("a", 1))) == {}
+    assert take(driver, team("a", 1)) == {}
 
 
 def test_one_that_fell_silent_is_not_known(brief: Any) -> None:
@@ -264,39 +325,39 @@ def test_a_command_that_nobody_takes_is_forgotten(brief: Any) -> None:
     brief.command("a-0", "terminate")
     brief.command("a", "restart")
     let_pass(brief, SILENT_S + MARGIN_S)
-    assert dict(brief.report(team("a", 1))) == {}
+    assert take(brief, team("a", 1)) == {}
 
 
 def test_another_process_leaves_it(driver: Any, store: StoreUnderTest) -> None:
     other = store.share(driver)
     driver.report(team("a", 1))
     assert other.command("a-0", "pause") == 1
-    assert dict(driver.report(team("a", 1))) == {"a-0": "pause"}
+    assert take(driver, team("a", 1)) == {"a-0": "pause"}
 
 
-def test_of_many_that_report_at_once_one_is_told(driver: Any) -> None:
+def test_all_that_report_at_once_are_told_the_same(driver: Any) -> None:
     members = team("a", 8)
     driver.report(members)
     for _ in range(3):
         driver.command("a", "restart")
         with ThreadPoolExecutor(8) as threads:
-            answers = [dict(answer) for answer in threads.map(lambda one: driver.report([one]), members)]
-        assert sorted(map(len, answers)) == [0] * 7 + [1]
-        assert {"a": "restart"} in answers
+            [command] = {given for [given] in threads.map(lambda one: driver.report([one]), members)}
+            answers = threads.map(driver.report, [[one] for one in members], [[command]] * 8)
+            assert [list(answer) for answer in answers] == [[]] * 8
 
 
 def test_whoever_commands_while_others_report_is_heard(driver: Any) -> None:
     members = team("a", 4)
     driver.report(members)
-    heard: list[str] = []
+    heard: list[WorkerCommand] = []
     with ThreadPoolExecutor(4) as threads:
         commands = [threads.submit(driver.command, one.id, "pause") for one in members for _ in range(2)]
         reports = [threads.submit(driver.report, members) for _ in range(8)]
-        heard += [address for report in reports for address in report.result()]
+        heard += [command for report in reports for command in report.result()]
         assert [command.result() for command in commands] == [1] * 8
     until = time.monotonic() + 5
-    while last := driver.report(members):
+    while last := driver.report(members, heard):
         heard += last
         assert time.monotonic() < until
-    assert set(heard) == set(ids(members))
-    assert len(heard) <= 8
+    assert {command.address for command in heard} == set(ids(members))
+    assert len({command.id for command in heard}) <= 8

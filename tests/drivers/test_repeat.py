@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from fakes.flaky import FlakyDriver
 from fakes.leases import let_pass
+from fakes.registry import team
 from fakes.store import StoreUnderTest
 from fakes.values import HOUR_S, cancelled, completed, envelope, envelopes, failed, handed_back, released
 from fakes.worker import FakeWorker
@@ -16,7 +17,7 @@ from fakes.worker import FakeWorker
 from qcore.drivers.operator import Change
 from qcore.envelope import Exclusive, Lease, Start, Unique
 from qcore.errors import ConnectionFailed
-from qcore.records import QueueDefinition
+from qcore.records import QueueDefinition, WorkerCommand
 
 
 class Scene(NamedTuple):
@@ -27,10 +28,12 @@ class Scene(NamedTuple):
     leases: list[Lease]
     failed: list[str]
     waiting: list[str]
+    commands: list[WorkerCommand]
 
 
 Call = Callable[[Scene], Any]
 NEW = envelopes(3, "new")
+TEAM = team("team", 2)
 
 
 def push(scene: Scene) -> Any:
@@ -106,6 +109,10 @@ CALLS: dict[str, tuple[str, Call]] = {
     "take_lock": ("take_lock", lambda s: s.driver.take_lock("new", "job", 60_000_000)),
     "release_lock": ("release_lock", unread(lambda s: s.driver.release_lock("held"))),
     "progress": ("progress", lambda s: s.driver.progress(s.leases[0].id, 30, "note")),
+    "report": ("report", lambda s: s.driver.report(TEAM)),
+    "report what was taken": ("report", lambda s: s.driver.report(TEAM, s.commands)),
+    "dismiss": ("dismiss", lambda s: s.driver.dismiss([TEAM[0].id])),
+    "command": ("command", lambda s: s.driver.command("team", "restart")),
     "migrate": ("migrate", unread(lambda s: s.driver.migrate())),
     "close": ("close", lambda s: s.driver.close()),
 }
@@ -122,7 +129,11 @@ def scene(driver: Any) -> Scene:
     waiting = [*envelopes(3), envelope(delay_s=HOUR_S), envelope(delay_s=HOUR_S, unique=Unique(key="waits"))]
     driver.push(waiting)
     driver.pause("paused")
-    return Scene(flaky, worker, leases[:5], [lease.id for lease in leases[5:]], [job.id for job in waiting])
+    driver.report(TEAM)
+    driver.command("team", "pause")
+    driver.command("team", "restart")
+    commands = list(driver.report(TEAM))
+    return Scene(flaky, worker, leases[:5], [lease.id for lease in leases[5:]], [job.id for job in waiting], commands)
 
 
 def everything(scene: Scene) -> Any:

@@ -8,12 +8,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import tree_jobs as jobs
+from fakes.registry import worker_record
 from fakes.store import fresh_url
 from trees import Store, Tree, until
 
@@ -21,8 +23,10 @@ from qcore import QueueManager, dispatcher
 from qcore.config import ConnectionSettings, load_settings
 from qcore.drivers import open_store
 from qcore.monitor.actions import Actions
-from qcore.worker.courier import NAME
+from qcore.worker.children import Child, Duty
+from qcore.worker.courier import NAME, Courier
 from qcore.worker.pulse import Pulse
+from qcore.worker.slots import SlotMemory
 
 
 @pytest.fixture
@@ -116,6 +120,42 @@ def test_a_child_inherits_no_way_to_who_asks_the_stores(settings: ConnectionSett
         assert int(os.read(reading, 16)) == len(own) - 1
         os.close(reading)
         os.close(writing)
+
+
+class Falls:
+    """A store whose user dies, once, with a command that it has fetched."""
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._store = open_store(settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def report(self, workers: Any, taken: Any) -> Any:
+        commands = self._store.report(workers, taken)
+        if commands and not Path("fell").exists():
+            Path("fell").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return commands
+
+
+def test_a_command_is_not_lost_with_who_fetched_it(settings: ConnectionSettings) -> None:
+    child = Child(0, SlotMemory(1, 1).child(0), os.getpid(), Duty(("default",), settings.name))
+    child.slots.open("worker")
+    heard: list[str] = []
+    messenger = partial(Courier, opened=Falls)
+    with closing(open_store(settings)) as store, closing(Pulse("s", [settings], print, [], messenger)) as pulse:
+
+        def turn(is_over: Callable[[], Any]) -> Any:
+            heard.extend(one.command for one in pulse.beat([child]))
+            return is_over()
+
+        until(lambda: turn(store.workers))
+        store.command("worker", "pause")
+        until(lambda: turn(lambda: heard))
+        until(lambda: turn(lambda: not store.report([worker_record(id="worker")])))
+    assert heard == ["pause"]
+    assert Path("fell").exists()
 
 
 # -- a real supervisor ---------------------------------------------------------------------------------------------

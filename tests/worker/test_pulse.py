@@ -4,150 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import pytest
+from pulse_world import STEP_S, TERM_S, Clock, Reachable, World
 
-from qcore.config import ConnectionSettings
-from qcore.envelope import Lease
-from qcore.errors import ConnectionFailed
-from qcore.records import WorkerRecord
-from qcore.worker import pulse as module
-from qcore.worker.children import Child, Duty
-from qcore.worker.courier import Answer
+from qcore.records import WorkerCommand
 from qcore.worker.errands import Reclaim
-from qcore.worker.pulse import Pulse
-from qcore.worker.slots import Holding, SlotMemory
-
-STEP_S = 0.25
-TERM_S = 15.0
-
-
-class Clock:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
-
-
-class Reachable:
-    """A store that notes what it is asked, and is silent when told so."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.asked: list[tuple[str, float]] = []
-        self.given: list[tuple[str, tuple[Any, ...]]] = []
-        self.cancelled: dict[str, bool] = {}
-        self.commands: dict[str, str] = {}
-        self.silent: set[str] = set()
-        """Verbs that are not answered; `*` for all."""
-
-    def times(self, verb: str) -> list[float]:
-        return [at for name, at in self.asked if name == verb]
-
-    def said(self, verb: str) -> list[tuple[Any, ...]]:
-        return [words for name, words in self.given if name == verb]
-
-    def ping(self) -> float:
-        self._note("ping")
-        return 0.0
-
-    def heartbeat(self, worker: str, leases: Sequence[Lease], started: Any = ()) -> dict[str, bool]:
-        self._note("heartbeat", worker, [lease.id for lease in leases], set(started))
-        return {lease.id: self.cancelled[lease.id] for lease in leases if lease.id in self.cancelled}
-
-    def reclaim(self) -> list[str]:
-        self._note("reclaim")
-        return []
-
-    def forfeit(self, worker: str, charged: Mapping[str, str]) -> int:
-        self._note("forfeit", worker, dict(charged))
-        return 1
-
-    def dismiss(self, workers: Sequence[str]) -> None:
-        self._note("dismiss", *workers)
-
-    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
-        self._note("report", *workers)
-        given, self.commands = self.commands, {}
-        return given
-
-    def counts(self, queues: Sequence[str]) -> list[str]:
-        self._note("counts", *queues)
-        return [f"counts of {name}" for name in queues]
-
-    def _note(self, verb: str, *words: Any) -> None:
-        self.asked.append((verb, self._clock.now))
-        if {verb, "*"} & self.silent:
-            raise ConnectionFailed("it does not answer")
-        self.given.append((verb, words))
-
-
-class Messenger:
-    """Runs errands here, at once; answers come with the next call."""
-
-    def __init__(self, stores: Mapping[str, Reachable]) -> None:
-        self.stores = stores
-        self._answers: list[Answer] = []
-        self._number = 0
-
-    def give(self, connection: str, errand: Any) -> int:
-        self._number += 1
-        try:
-            answer = Answer(self._number, errand(self.stores[connection]))
-        except ConnectionFailed as error:
-            answer = Answer(self._number, trouble=error.message)
-        self._answers.append(answer)
-        return self._number
-
-    def answers(self) -> list[Answer]:
-        answers, self._answers = self._answers, []
-        return answers
-
-    def wait(self, timeout_s: float) -> list[Answer]:
-        return self.answers()
-
-    def kill(self) -> None:
-        raise AssertionError("nothing is stuck here")
-
-    def close(self) -> None:
-        self._answers = []
-
-
-class World:
-    """A pulse of which time and stores obey the test."""
-
-    def __init__(self, clock: Clock, *names: str) -> None:
-        self.clock = clock
-        self.stores = {name: Reachable(clock) for name in names}
-        self.told: list[str] = []
-        self.memory = SlotMemory(2, 2)
-        connections = [ConnectionSettings(name=name, driver="memory", url="memory://") for name in names]
-        self.pulse = Pulse("supervisor", connections, self.told.append, ["fast"], lambda _: Messenger(self.stores))
-        self.children: list[Child] = []
-
-    @property
-    def store(self) -> Reachable:
-        return next(iter(self.stores.values()))
-
-    def child(self, worker: str = "worker", **held: list[str]) -> Child:
-        """A child that has these leases in hand, by connection."""
-        child = Child(len(self.children), self.memory.child(len(self.children)), os.getpid(), Duty(("fast",), "here"))
-        if worker:
-            child.slots.open(worker)
-        child.slots.hold([Holding(name, f"{worker}/1", ids) for name, ids in held.items()])
-        self.children.append(child)
-        return child
-
-    def live(self, seconds: float) -> dict[str, str]:
-        """Go on for so long; returns the commands that came."""
-        commands: dict[str, str] = {}
-        ends_at = self.clock.now + seconds
-        while self.clock.now < ends_at:
-            commands |= self.pulse.beat(self.children)
-            self.clock.now += STEP_S
-        return commands
 
 
 @pytest.fixture
@@ -333,10 +196,10 @@ def states(store: Reachable) -> list[tuple[str, str]]:
 
 
 def test_a_supervisor_whose_children_all_die_is_in_the_registry_itself(world: World) -> None:
-    assert world.live(2.5) == {}
+    assert world.live(2.5) == []
     assert states(world.store) == []
-    world.store.commands = {"supervisor": "terminate"}
-    assert world.live(3) == {"supervisor": "terminate"}
+    world.store.commands = [command := WorkerCommand("1", "supervisor", "terminate")]
+    assert world.live(3) == [command]
     assert set(states(world.store)) == {("supervisor", "crashing")}
     [record, *_] = world.store.said("report")[0]
     assert (record.supervisor, record.queues, record.pid) == ("supervisor", ("fast",), os.getpid())

@@ -44,8 +44,8 @@ class Counted:
     def reclaim(self) -> list[str]:
         return []
 
-    def report(self, workers: Sequence[Any]) -> Mapping[str, str]:
-        return {}
+    def report(self, workers: Sequence[Any], taken: Sequence[Any] = ()) -> list[Any]:
+        return []
 
 
 class Messenger:

@@ -65,6 +65,12 @@ class Tree:
             if told["event"] == event and all(_matches(told.get(name), value) for name, value in fields.items()):
                 return told
 
+    def rest(self) -> list[Event]:
+        """All it told, once it has ended."""
+        while (line := self._lines.get(timeout=PATIENCE_S)) is not None:
+            self.heard.append(json.loads(line))
+        return self.heard
+
     def children(self) -> list[psutil.Process]:
         """The processes right below it, but for the one that asks the stores."""
         return [one for one in psutil.Process(self.pid).children() if _name(one) != "qctl-pulse"]

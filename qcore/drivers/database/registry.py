@@ -11,10 +11,10 @@ from sqlalchemy import BigInteger, bindparam, delete, insert, select
 from qcore.drivers.base import WORKER_KEPT_TERMS
 from qcore.drivers.database.statements import Statements
 from qcore.ids import new_id
-from qcore.records import WorkerRecord
+from qcore.records import WorkerCommand, WorkerRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -35,11 +35,11 @@ class DatabaseRegistry:
     def _registry(self) -> Registry:
         return Registry(self._link.tables, self._link.dialect)
 
-    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
-        """Register workers, or renew what is known of them; returns the commands left for them."""
+    def report(self, workers: Sequence[WorkerRecord], taken: Sequence[WorkerCommand] = ()) -> Sequence[WorkerCommand]:
+        """Register workers, or renew what is known of them; returns what was left for them, see `Operator.report`."""
         if not workers:
-            return {}
-        return self._link.run(lambda connection: self._report(connection, workers))
+            return ()
+        return self._link.run(lambda connection: self._report(connection, workers, taken))
 
     def dismiss(self, workers: Sequence[str]) -> None:
         """Forget workers that have ended."""
@@ -47,9 +47,9 @@ class DatabaseRegistry:
             ids = self._link.dialect.pack(workers)
             self._link.run(lambda connection: self._registry.dismiss.run(connection, ids=ids))
 
-    def command(self, address: str, command: str) -> int:
+    def command(self, address: str, command: str, *, adds: bool = False) -> int:
         """Leave a command for workers; returns how many known ones it concerns."""
-        return self._link.run(lambda connection: self._command(connection, address, command))
+        return self._link.run(lambda connection: self._command(connection, address, command, adds=adds))
 
     def workers(self) -> Sequence[WorkerRecord]:
         """List the workers that reported lately, by supervisor and id."""
@@ -59,34 +59,40 @@ class DatabaseRegistry:
     def _span_us(self) -> int:
         return round(WORKER_KEPT_TERMS * self._link.settings.lease_s * 1_000_000)
 
-    def _report(self, connection: Connection, workers: Sequence[WorkerRecord]) -> dict[str, str]:
+    def _report(
+        self, connection: Connection, workers: Sequence[WorkerRecord], taken: Sequence[WorkerCommand]
+    ) -> list[WorkerCommand]:
         say = self._registry
         rows = [{"id": w.id, "supervisor": w.supervisor, "record": _encode(w).decode()} for w in workers]
         say.report.many(connection, sorted(rows, key=lambda row: row["id"]))
         for forget in (say.forget_workers, say.forget_commands):
             forget.run(connection, span_us=self._span_us)
+        self._drop(connection, [command.id for command in taken])
         addresses = self._link.dialect.pack(sorted({name for w in workers for name in (w.id, w.supervisor)}))
         left = say.left_for.run(connection, addresses=addresses).all()
-        given = {address: (key, command) for key, address, command in reversed(left)}  # of each the oldest
-        if given:
-            say.drop.run(connection, ids=self._link.dialect.pack([key for key, _ in given.values()]))
-        return {address: command for address, (_, command) in given.items()}
+        given = {row[1]: WorkerCommand(*row) for row in reversed(left)}  # of each the oldest
+        return list(given.values())
 
-    def _command(self, connection: Connection, address: str, command: str) -> int:
+    def _command(self, connection: Connection, address: str, command: str, *, adds: bool) -> int:
         known = self._known(connection)
         concerned = [worker for worker in known if address in {_ALL, worker.id, worker.supervisor}]
         addresses = {worker.supervisor for worker in concerned} if address == _ALL else {address}
         if concerned:
-            rows = self._registry.left_for.run(connection, addresses=self._link.dialect.pack(sorted(addresses)))
-            last = {name: said for _, name, said in rows}
-            new = [name for name in sorted(addresses) if last.get(name) != command]  # said twice is given once
-            self._leave(connection, new, command)
+            if not adds:
+                self._unsay(connection, sorted(addresses), command)
+            new = [{"id": new_id(), "address": address, "command": command} for address in sorted(addresses)]
+            self._registry.leave.many(connection, new)
         return len(concerned)
 
-    def _leave(self, connection: Connection, addresses: Sequence[str], command: str) -> None:
-        rows = [{"id": new_id(), "address": address, "command": command} for address in addresses]
-        if rows:
-            self._registry.leave.many(connection, rows)
+    def _unsay(self, connection: Connection, addresses: Sequence[str], command: str) -> None:
+        """Take back a command where it is the last that was left."""
+        rows = self._registry.left_for.run(connection, addresses=self._link.dialect.pack(addresses))
+        last = {address: (key, said) for key, address, said in rows}
+        self._drop(connection, [key for key, said in last.values() if said == command])
+
+    def _drop(self, connection: Connection, ids: Sequence[str]) -> None:
+        if ids:
+            self._registry.drop.run(connection, ids=self._link.dialect.pack(ids))
 
     def _known(self, connection: Connection) -> list[WorkerRecord]:
         rows = self._registry.known.run(connection, span_us=self._span_us)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from qcore.drivers.base import WORKER_KEPT_TERMS
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.wire import LAST_US, pack
+from qcore.ids import new_id
 from qcore.limits import pack_own
-from qcore.records import Restored
+from qcore.records import Restored, WorkerCommand
 from qcore.states import Refusal
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ class RedisOperator:
 
     _server: Server
 
+    if TYPE_CHECKING:
+
+        def limited(self, queues: Sequence[str]) -> Mapping[str, Limit]:
+            """As of the driver, the other half of a store."""
+
     def define(self, definitions: Sequence[QueueDefinition]) -> None:
         """Publish what `define_queue` says, for every process."""
         arguments: list[Argument] = []
@@ -38,7 +44,8 @@ class RedisOperator:
 
     def limit(self, queue: str, limit: Limit | None) -> None:
         """Let so many jobs of the queue start in a window, whatever its definition says; see `Operator.limit`."""
-        self._server.run(script("limit"), [queue, pack_own(limit)])
+        was = self.limited([queue]).get(queue)
+        self._server.run(script("limit"), [queue, pack_own(limit), "" if was is None else was.key])
 
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
         """Let the queue give no jobs, for ever or for `for_s` seconds; whether that changed anything."""
@@ -111,24 +118,26 @@ class RedisOperator:
         """Free a lock, whosever it is or only that job's; whether it was held."""
         return bool(self._server.run(script("release_lock"), [key] if owner is None else [key, owner]))
 
-    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
+    def report(self, workers: Sequence[WorkerRecord], taken: Sequence[WorkerCommand] = ()) -> Sequence[WorkerCommand]:
         """Register workers or renew what is known of them; returns what was left for them, see `Operator.report`."""
-        arguments: list[Argument] = [self._kept_us]
+        if not workers:
+            return ()
+        arguments: list[Argument] = [self._kept_us, len(taken)]
+        for command in taken:
+            arguments += (command.address, f"{command.id} {command.command}")
         for worker in workers:
             arguments += (worker.id, worker.supervisor, pack(worker))
-        if len(arguments) == 1:
-            return {}
         told = iter(self._server.run(script("report"), arguments))
-        return {address.decode(): command.decode() for address, command in zip(told, told, strict=True)}
+        return [_command(address.decode(), left.decode()) for address, left in zip(told, told, strict=True)]
 
     def dismiss(self, workers: Sequence[str]) -> None:
         """Forget workers that have ended."""
         if workers:
             self._server.run(script("dismiss"), workers)
 
-    def command(self, address: str, command: str) -> int:
+    def command(self, address: str, command: str, *, adds: bool = False) -> int:
         """Leave a command for workers; returns how many known ones it concerns, see `Operator.command`."""
-        return int(self._server.run(script("command"), [address, command, self._kept_us]))
+        return int(self._server.run(script("command"), [address, command, self._kept_us, new_id(), int(adds)]))
 
     def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
         """Note which tags are monitored; returns for how many that changed anything."""
@@ -150,3 +159,8 @@ class RedisOperator:
             reply = self._server.run(script(verb), [*before, *distinct[first : first + _AT_ONCE]])
             done += [job_id.decode() for job_id in reply]
         return done
+
+
+def _command(address: str, left: str) -> WorkerCommand:
+    command_id, _, command = left.partition(" ")
+    return WorkerCommand(command_id, address, command)

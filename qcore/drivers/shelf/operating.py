@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qcore.drivers.shelf.shelf import Shelf
     from qcore.flows import Flow
     from qcore.limits import Limit
-    from qcore.records import QueueDefinition, Restored, WorkerRecord
+    from qcore.records import QueueDefinition, Restored, WorkerCommand, WorkerRecord
 
 
 class Operating:
@@ -39,8 +39,11 @@ class Operating:
         """Let so many jobs of the queue start in a window, whatever its definition says."""
         with self._shelf.lock:
             lane = self._shelf.lane(queue)
+            was = lane.limit
             lane.own_limit = pack_own(limit)
             lane.open()
+            if was is not None:
+                self.release(self._shelf.limits.lift(was.key))
             self._shelf.ring()
 
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
@@ -223,20 +226,20 @@ class Operating:
             self._shelf.locks.holder(key, self._shelf.now())
             return self._shelf.locks.free(key, owner)
 
-    def report(self, workers: Sequence[WorkerRecord]) -> Mapping[str, str]:
-        """Register workers or renew what is known of them; returns what was left for them."""
+    def report(self, workers: Sequence[WorkerRecord], taken: Sequence[WorkerCommand] = ()) -> Sequence[WorkerCommand]:
+        """Register workers or renew what is known of them; returns what was left for them, see `Operator.report`."""
         with self._shelf.lock:
-            return self._shelf.registry.report(workers, self._shelf.now())
+            return self._shelf.registry.report(workers, taken, self._shelf.now())
 
     def dismiss(self, workers: Sequence[str]) -> None:
         """Forget workers that have ended."""
         with self._shelf.lock:
             self._shelf.registry.dismiss(workers)
 
-    def command(self, address: str, command: str) -> int:
+    def command(self, address: str, command: str, *, adds: bool = False) -> int:
         """Leave a command for workers; returns how many known ones it concerns."""
         with self._shelf.lock:
-            return self._shelf.registry.command(address, command, self._shelf.now())
+            return self._shelf.registry.command(address, command, self._shelf.now(), adds=adds)
 
     def mark_tags(self, tags: Sequence[str], *, monitored: bool) -> int:
         """Note which tags are monitored; returns for how many that changed anything."""

@@ -150,7 +150,9 @@ def test_a_command_that_nobody_takes_ends_by_itself(driver: Any, client: Any) ->
     driver.command("worker", "pause")
     (name,) = client.keys("*:commands:*")
     assert 0 < client.ttl(name) <= 3 * 15
-    driver.report([worker_record(id="worker")])
+    told = driver.report([worker_record(id="worker")])
+    assert 0 < client.ttl(name) <= 3 * 15
+    driver.report([worker_record(id="worker")], told)
     assert client.keys("*:commands:*") == []
 
 

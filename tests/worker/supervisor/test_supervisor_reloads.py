@@ -129,6 +129,32 @@ def test_leases_last_however_long_the_new_code_is_imported(
     until(lambda: [one.name() for one in psutil.Process(tree.pid).children()].count("qctl-pulse") == 1)
 
 
+FAILS = """
+from qcore.worker import minding
+
+def fail(*_):
+    raise RuntimeError("no beat")
+
+minding._beat = fail
+"""
+
+
+@pytest.mark.parametrize("debug", [(), ("--debug",)], ids=["", "debug"])
+def test_who_beats_during_a_reload_does_not_fail_in_silence(
+    debug: tuple[str, ...], store: Store, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "fails.py").write_text(FAILS)
+    tree = start(store, *debug, "--app", "fails")
+    tree.send(signal.SIGHUP)
+    told = tree.await_event("trouble", text="the process that beats for the workers during a reload failed")
+    assert told["text"].endswith("failed, and leases may run out: RuntimeError: no beat")
+    tree.await_event("trouble", text="during a reload exited with code 1 before its time")
+    tree.await_event("started")
+    tree.send(signal.SIGTERM)
+    assert tree.end() == 0
+    assert ("Traceback" in tree.process.stderr.read()) == bool(debug)  # type: ignore[union-attr]  # it has one
+
+
 @pytest.mark.parametrize(
     ("code", "reason"), [("def broken(:\n", "SyntaxError"), ("raise RuntimeError('not today')\n", "not today")]
 )

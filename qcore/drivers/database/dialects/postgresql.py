@@ -126,8 +126,12 @@ class PostgreSQL(Dialect):
             self._sets_options = False
             return self._connect(_, __, arguments, values)
         connection.limit_s = self.settings.timeout_s * 1.2  # the server's own limit comes first
-        (backend,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
-        arrays.register(connection)
+        try:
+            (backend,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+            arrays.register(connection)
+        except psycopg.Error:  # a pooler takes its clients in while the server is gone
+            connection.close()
+            raise
         if backend != connection.info.backend_pid:  # a pooler gives each client a number of its own
             self.is_pooled = True
             connection.prepare_threshold = None
@@ -286,6 +290,7 @@ class PostgreSQLMoves(Moves):
 
     say: PostgreSQLStatements
     dialect: PostgreSQL
+    pushes_at_once = True
     takes_at_once = True
     works_in_parallel = True
 

@@ -1,6 +1,8 @@
--- Leave a command for workers, each address of its own; one that repeats the last that waits there adds nothing.
+-- Leave a command for workers, each address of its own; one that repeats the last that waits there takes its
+-- place, unless it adds to it.
 -- Uses: keys clock bulk registry
--- ARGV: a worker, a supervisor or "*" for all supervisors, command, microseconds after which nobody will take it.
+-- ARGV: a worker, a supervisor or "*" for all supervisors, command, microseconds after which nobody will take it, id,
+-- 1 if said twice it is to be done twice.
 -- Returns: how many known workers it concerns.
 -- Changes: commands; workers, supervisors, overdue (those that have been silent for too long).
 insist()
@@ -14,10 +16,14 @@ for k = 1, #known, 2 do
     concerned = concerned + 1
   end
 end
+local left = ARGV[4] .. ' ' .. ARGV[2]
 for address in pairs(addresses) do
   local key = commands_key(address)
-  if call('LINDEX', key, -1) ~= ARGV[2] then
-    call('RPUSH', key, ARGV[2])
+  local last = call('LINDEX', key, -1)
+  if ARGV[5] == '0' and last and string.match(last, ' (.*)') == ARGV[2] then
+    call('LSET', key, -1, left)
+  else
+    call('RPUSH', key, left)
   end
   call('PEXPIRE', key, math.ceil(tonumber(ARGV[3]) / 1000))
 end
