@@ -21,6 +21,11 @@ def bucket_of(value: int) -> int:
     return (shift << 4) + (value >> shift)
 
 
+def digits_beyond(value: int) -> int:
+    """How many of the last binary digits make no difference to the bucket of a value, or of a larger one."""
+    return max(0, value.bit_length() - _DIGITS) if value > 0 else 0
+
+
 def bounds(bucket: int) -> tuple[int, int]:
     """The smallest value of a bucket, and the smallest that is above it."""
     if bucket < _EXACT:

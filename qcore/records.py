@@ -258,7 +258,15 @@ class Trait(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What may come of this value, in one line; empty: nothing."""
     remedy: str = ""
     is_grave: bool = False
-    """Jobs may be lost while everything works as it is set up."""
+    """Jobs may be lost, or none be taken, while everything works as it is set up."""
+
+    @classmethod
+    def of_writing(cls, name: str, value: str, *, reads_only: bool, remedy: str) -> Trait:
+        """Tell of what decides whether a store may be written to; the remedy is for one that may only be read."""
+        if not reads_only:
+            return cls(name=name, value=value)
+        risk = "it may only be read: no job can be dispatched, run or ended"
+        return cls(name=name, value=value, risk=risk, remedy=remedy, is_grave=True)
 
 
 class StoreFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -290,3 +298,5 @@ class StoreFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The version of what reads and writes it."""
     durability: tuple[Trait, ...] = ()
     """What decides whether a crash or a power cut loses anything."""
+    writing: Trait | None = None
+    """Whether it may be written to, or only read."""

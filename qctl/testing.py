@@ -112,7 +112,7 @@ class CommandTester:
         return self
 
     def run(self, line: str | Sequence[str], answers: Sequence[Answer] = ()) -> CommandResult:
-        """Run a command.
+        """Run a command; returns its exit code, what it printed and what it asked.
 
         Args:
             line: its name, arguments and options, as typed after `qctl`, or word by word.

@@ -1,16 +1,24 @@
 """What stands in the documents: their fenced blocks, and how each is run.
 
-How a document says what to do with a block, by what follows its fence:
+What a block is follows from its fence:
 
 * `python title="jobs.py"`, `toml title="qctl.toml"` … : the block is the file of that name.
 * `python`: a program, run as it stands.
 * `shell`: run line by line by bash, which stops at the first failure.
 * `console`: lines that begin with `$ ` are run; below each stands what it prints. A line `…` stands for any
   number of lines, `…` within one for any characters.
-* A comment `<!-- not run: why -->` before a block leaves it out; other languages are never run.
-* After `<!-- run with redis -->` a block runs by itself, with an empty store of that kind where it sets `QCTL_URL`.
 
-The blocks of one document run from top to bottom in one empty folder; `$ cd folder` alone goes on in another.
+Other languages are never run. The blocks of one document run from top to bottom in one folder, which is empty, or for a
+document of `examples` a copy of that folder; `$ cd folder` alone goes on in another. A comment before a block says what
+is different about it:
+
+* `<!-- run until: words or words -->`: each line has a terminal of its own, and ends, or prints these words and goes
+  on while the lines below it run; at the end Ctrl-C ends it. Ports are free ones (see `document_terminals.py`).
+* `<!-- exits with 0, 10, 11 -->`: each line may end with any of these codes.
+* `<!-- run with redis -->`: it runs by itself, with an empty store of that kind where it sets `QCTL_URL`. After a comma
+  `until: words` may follow.
+* `<!-- run with the wheel -->`: it installs; it runs where the wheel or the source archive is tested.
+* `<!-- checked: why -->`: it needs what no test may touch; bash checks its form, and qctl each of its commands.
 """
 
 from __future__ import annotations
@@ -18,11 +26,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from document_terminals import run_terminals
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -32,13 +43,40 @@ DOCUMENTS = [
     *sorted(ROOT.glob("examples/**/*.md")),
 ]
 FENCE = re.compile(
-    r"^(?:<!-- (?:not run: (?P<skip>[^\n]+)|run with (?P<store>\w+)) -->\n+)?"
+    r"^(?:<!-- (?P<how>[^\n]+) -->\n+)?"
     r"```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )
 RUNNABLE = {"python", "shell", "console"}
+BASH = ("bash", "-euo", "pipefail", "-c")
 HERE = Path(sys.executable).parent
 """The programs of the environment that the tests run in."""
+
+
+HOW = re.compile(
+    r"run with the (?P<wheel>wheel)|checked: (?P<checked>.+)|exits with (?P<codes>[\d, ]+)"
+    r"|run (?:with (?P<store>\w+))?(?:(?:, )?until: (?P<until>.+))?"
+)
+
+
+class How(NamedTuple):
+    """What is different about a block."""
+
+    until: str | None = None
+    """Words that its lines print before they go on."""
+    codes: frozenset[int] = frozenset({0})
+    """With which each of its lines may end."""
+    store: str | None = None
+    """The kind of store that it runs with by itself."""
+    wheel: bool = False
+    """It installs."""
+    checked: str | None = None
+    """Why it cannot be run."""
+
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether it runs with the other blocks of its document."""
+        return not (self.store or self.wheel or self.checked)
 
 
 class Block(NamedTuple):
@@ -48,10 +86,7 @@ class Block(NamedTuple):
     language: str
     title: str | None
     body: str
-    left_out: str | None
-    """Why it is not run; None where it is."""
-    store: str | None
-    """The kind of store that it runs with by itself; None where it runs with the others."""
+    how: How = How()
 
 
 def name(document: Path) -> str:
@@ -60,22 +95,46 @@ def name(document: Path) -> str:
 
 
 def all_blocks(document: Path) -> Iterator[Block]:
-    """The blocks of a document that could be written or run."""
+    """The blocks of a document that are to be written, run or checked."""
     text = document.read_text(encoding="utf-8")
     for found in FENCE.finditer(text):
         if found["title"] or found["language"] in RUNNABLE:
             line = text.count("\n", 0, found.start("body"))
-            yield Block(line, found["language"], found["title"], found["body"], found["skip"], found["store"])
+            yield Block(line, found["language"], found["title"], found["body"], how_of(found["how"]))
+
+
+def how_of(words: str | None) -> How:
+    """Read what a comment says of the block below it."""
+    if words is None:
+        return How()
+    said = HOW.fullmatch(words)
+    assert said is not None, f"<!-- {words} --> says nothing of a block"
+    codes = frozenset(map(int, said["codes"].split(","))) if said["codes"] else frozenset({0})
+    return How(said["until"], codes, said["store"], said["wheel"] is not None, said["checked"])
 
 
 def blocks(document: Path) -> Iterator[Block]:
-    """The blocks of a document that are to be written or run, one after the other."""
-    return (block for block in all_blocks(document) if block.left_out is None and block.store is None)
+    """The blocks of a document that are written or run, one after the other."""
+    return (block for block in all_blocks(document) if block.how.is_in_turn)
 
 
 def served_blocks(document: Path) -> Iterator[Block]:
     """The blocks of a document that each run by itself, with a store."""
-    return (block for block in all_blocks(document) if block.store is not None)
+    return (block for block in all_blocks(document) if block.how.store)
+
+
+def installing_blocks(document: Path) -> Iterator[Block]:
+    """The blocks of a document that install."""
+    return (block for block in all_blocks(document) if block.how.wheel)
+
+
+def folder_for(document: Path, folder: Path) -> Path:
+    """Prepare the folder in which the blocks of a document run; `folder` is empty."""
+    if "examples" not in document.parts:
+        return folder
+    copy = folder / "examples"
+    shutil.copytree(ROOT / "examples", copy, ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
+    return copy
 
 
 def run_block(block: Block, folder: Path, programs: Path = HERE) -> Path:
@@ -92,16 +151,19 @@ def run_block(block: Block, folder: Path, programs: Path = HERE) -> Path:
     if block.title:
         (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
         (folder / block.title).write_text(block.body, encoding="utf-8")
+    elif block.how.until:
+        run_terminals(block.body, block.how.until, folder, environment_in(folder, programs))
     elif block.language == "python":
         run([str(programs / "python"), "-c", block.body], folder, block, programs)
     elif block.language == "shell":
-        run(["bash", "-euo", "pipefail", "-c", block.body], folder, block, programs)
+        for script in [block.body] if block.how.codes == {0} else block.body.splitlines():
+            run([*BASH, script], folder, block, programs)
     else:
         for command, expected in console_steps(block.body):
             if moved := re.fullmatch(r"cd (\S+)", command):
                 folder = folder / moved[1]
                 continue
-            printed = run(["bash", "-euo", "pipefail", "-c", command], folder, block, programs)
+            printed = run([*BASH, command], folder, block, programs)
             assert re.fullmatch(expected_pattern(expected), comparable(printed)), (
                 f"line {block.line}: `{command}` printed\n{printed}\nand not\n{expected}"
             )
@@ -117,27 +179,32 @@ def with_store(block: Block, url: str) -> Block:
 
 def run(command: list[str], folder: Path, block: Block, programs: Path) -> str:
     """Run a command as a person at a terminal would; what it printed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QCTL_", "PYTEST_"))}
-    environment |= {
+    ended = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment_in(folder, programs),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,  # for a machine with much else to do
+        check=False,
+    )
+    said = f"line {block.line}: exit {ended.returncode}\n{command[-1]}\n{ended.stdout}"
+    assert ended.returncode in block.how.codes, said
+    return ended.stdout
+
+
+def environment_in(folder: Path, programs: Path) -> dict[str, str]:
+    """The environment of a person who works in a folder."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("QCTL_", "PYTEST_"))}
+    return inherited | {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "HOME": str(folder),
         "COLUMNS": "100",
         "NO_COLOR": "1",
         "QCTL_OUTPUT": "table",  # as a person at a terminal sees it
     }
-    ended = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 0, f"line {block.line}: exit {ended.returncode}\n{block.body}\n{ended.stdout}"
-    return ended.stdout
 
 
 def console_steps(body: str) -> Iterator[tuple[str, str]]:

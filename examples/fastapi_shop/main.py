@@ -1,4 +1,4 @@
-"""The web application: `fastapi dev fastapi_shop/main.py`, or any ASGI server."""
+"""The web application: `uvicorn fastapi_shop.main:app`, or any ASGI server."""
 
 from typing import Any
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from qcore.histogram import bucket_of
+from qcore.histogram import bucket_of, digits_beyond
 from qcore.measures import Measure
 from qcore.states import Outcome
 
@@ -59,9 +59,12 @@ def _count(cells: dict[Cell, tuple[int, int]], kind: tuple[str, str, int], ends:
 
 
 def _add(cells: dict[Cell, tuple[int, int]], kind: tuple[str, str, int], amounts: Sequence[int]) -> None:
-    total = sum(amounts)
-    for bucket, number in Counter(map(bucket_of, amounts)).items():
-        cell = (*kind, bucket)
+    if not amounts:
+        return
+    total = sum(amounts)  # what follows looks at few values, most of them without their last digits
+    digits = digits_beyond(min(amounts))
+    for amount, number in Counter([amount >> digits for amount in amounts]).items():
+        cell = (*kind, bucket_of(amount << digits))
         before = cells.get(cell)
         cells[cell] = (number, total) if before is None else (before[0] + number, before[1] + total)
         total = 0

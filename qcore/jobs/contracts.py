@@ -47,7 +47,7 @@ class ShouldBeUnique:
         return ""
 
     def unique_for(self) -> Seconds:
-        """After how long the lock ends by itself, by the store's clock; 0: never before the job does."""
+        """Tell after how many seconds, or a timedelta, the lock ends by itself on the store's clock; 0: never."""
         return 0
 
     def unique_via(self) -> str | None:

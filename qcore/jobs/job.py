@@ -126,7 +126,11 @@ class Job:
         return f"<{type(self).__name__} {self._id or 'not dispatched'}>"
 
     def handle(self) -> Any:
-        """Do the work; may be `async def`. What it returns is the job's result."""
+        """Do the work; may be `async def`. What it returns is the job's result.
+
+        Raises:
+            ConfigurationError: the class defines none.
+        """
         raise ConfigurationError(
             f"{type(self).__qualname__} has no handle()",
             hint="define `def handle(self)` or `async def handle(self)`",
@@ -184,7 +188,7 @@ class Job:
 
         Args:
             pause: seconds or a timedelta without a further dispatch.
-            max_wait: from the first of them, after which it is due however many follow.
+            max_wait: seconds or a timedelta from the first of them, after which it is due however many follow.
         """
         self.debounced = (pause, max_wait)
         return self
@@ -265,6 +269,12 @@ class Job:
         """Let the job be tried again after `delay`, once `handle` returns. Costs a try, as in Laravel.
 
         A worker does so. On a sync connection and in `dispatch_now` there is none: the job counts as done.
+
+        Args:
+            delay: seconds, a timedelta, or the datetime of the next try.
+
+        Raises:
+            ConfigurationError: it was called outside an attempt.
         """
         self._wish(Wish("release", _delay_us(delay)))
 
@@ -272,16 +282,30 @@ class Job:
         """Let the job run again after `delay`, once `handle` returns. Costs no try.
 
         A worker does so. On a sync connection and in `dispatch_now` there is none: the job counts as done.
+
+        Args:
+            delay: seconds, a timedelta, or the datetime of the next run.
+
+        Raises:
+            ConfigurationError: it was called outside an attempt.
         """
         self._wish(Wish("snooze", _delay_us(delay)))
 
     def fail(self, exception: BaseException | str) -> None:
-        """Fail the job for good, once `handle` returns, whatever tries are left."""
+        """Fail the job for good, once `handle` returns, whatever tries are left.
+
+        Raises:
+            ConfigurationError: it was called outside an attempt.
+        """
         error = exception if isinstance(exception, BaseException) else RuntimeError(exception)
         self._wish(Wish("fail", error=error))
 
     def delete(self) -> None:
-        """Let the job count as done, once `handle` returns, whatever it asked for before."""
+        """Let the job count as done, once `handle` returns, whatever it asked for before.
+
+        Raises:
+            ConfigurationError: it was called outside an attempt.
+        """
         self._wish(Wish("delete"))
 
     def transaction(self) -> AbstractContextManager[Any]:

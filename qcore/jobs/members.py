@@ -14,7 +14,11 @@ class Member(Job):
     """A job whose work may stand in `_handle`."""
 
     def handle(self) -> Any:
-        """Do what `_handle` does."""
+        """Do what `_handle` does, and return what it returns.
+
+        Raises:
+            ConfigurationError: the class has no `_handle`.
+        """
         return self._handle()
 
     def _handle(self) -> Any:
@@ -46,11 +50,19 @@ class ChainableJob(Member):
         return {} if member is None else member.parent_results()
 
     def chain_prepend(self, job: Job) -> None:
-        """Let a job come right after this one, before those that wait; stored as this one completes."""
+        """Let a job come right after this one, before those that wait; stored as this one completes.
+
+        Raises:
+            ConfigurationError: this job is no step of a chain.
+        """
         self._wanted("chain_prepend").next.insert(0, job)
 
     def chain_append(self, job: Job) -> None:
-        """Let a job come at the end of the chain; stored as this one completes."""
+        """Let a job come at the end of the chain; stored as this one completes.
+
+        Raises:
+            ConfigurationError: this job is no step of a chain.
+        """
         self._wanted("chain_append").last.append(job)
 
     def _wanted(self, verb: str) -> Wanted:

@@ -47,7 +47,11 @@ class RateLimit(msgspec.Struct, frozen=True):
         self.limit("")
 
     def limit(self, path: str, secret: bytes | None = None) -> Limit:
-        """What travels of it, for a class path; `secret` hides what the key tells of arguments."""
+        """What travels of it, for a class path; `secret` hides what the key tells of arguments.
+
+        Raises:
+            ConfigurationError: a value makes no sense.
+        """
         strategy = _STRATEGIES.get(str(self.strategy))
         if strategy is None:
             raise ConfigurationError(

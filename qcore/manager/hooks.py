@@ -31,47 +31,47 @@ class Hooks:
 
     @staticmethod
     def queued(listener: L) -> L:
-        """Call it with a `JobQueued` when a store took a job."""
+        """Call it with a `JobQueued` when a store took a job; returns it."""
         return events.on(events.JobQueued)(listener)
 
     @staticmethod
     def before(listener: L) -> L:
-        """Call it with a `JobProcessing` before each attempt."""
+        """Call it with a `JobProcessing` before each attempt; returns it."""
         return events.on(events.JobProcessing)(listener)
 
     @staticmethod
     def after(listener: L) -> L:
-        """Call it with a `JobProcessed` after each attempt that did not raise."""
+        """Call it with a `JobProcessed` after each attempt that did not raise; returns it."""
         return events.on(events.JobProcessed)(listener)
 
     @staticmethod
     def exception_occurred(listener: L) -> L:
-        """Call it with a `JobExceptionOccurred` after each attempt that raised."""
+        """Call it with a `JobExceptionOccurred` after each attempt that raised; returns it."""
         return events.on(events.JobExceptionOccurred)(listener)
 
     @staticmethod
     def failing(listener: L) -> L:
-        """Call it with a `JobFailed` when a job failed for good."""
+        """Call it with a `JobFailed` when a job failed for good; returns it."""
         return events.on(events.JobFailed)(listener)
 
     @staticmethod
     def timed_out(listener: L) -> L:
-        """Call it with a `JobTimedOut` when an attempt took too long."""
+        """Call it with a `JobTimedOut` when an attempt took too long; returns it."""
         return events.on(events.JobTimedOut)(listener)
 
     @staticmethod
     def retry_requested(listener: L) -> L:
-        """Call it with a `JobRetryRequested` when a failed job is put back."""
+        """Call it with a `JobRetryRequested` when a failed job is put back; returns it."""
         return events.on(events.JobRetryRequested)(listener)
 
     @staticmethod
     def looping(listener: L) -> L:
-        """Call it with a `WorkerLooping` each time a worker looks for jobs."""
+        """Call it with a `WorkerLooping` each time a worker looks for jobs; returns it."""
         return events.on(events.WorkerLooping)(listener)
 
     @staticmethod
     def stopping(listener: L) -> L:
-        """Call it with a `WorkerStopping` when a worker stops."""
+        """Call it with a `WorkerStopping` when a worker stops; returns it."""
         return events.on(events.WorkerStopping)(listener)
 
 

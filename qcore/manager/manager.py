@@ -119,7 +119,7 @@ class QueueManager(Hooks, Queues):
 
     @classmethod
     def current(cls) -> QueueManager:
-        """Return the manager in force."""
+        """Return the manager in force; raises ConfigurationError where there is none: queues are faked, not managed."""
         found = dispatcher.current()
         if not isinstance(found, QueueManager):
             raise ConfigurationError("queues are faked here: there is no QueueManager to ask")
@@ -319,7 +319,7 @@ class QueueManager(Hooks, Queues):
         return Opener(self.keyring(connection), self.classes, self.load_entity, grants)
 
     def load_entity(self, cls: type, key: tuple[Any, ...]) -> Any:
-        """Load an entity that travelled by primary key, through the factory given to `sessions`."""
+        """Load an entity that travelled by primary key, through the factory given to `sessions`; returns it."""
         return load_entity(self._sessions, cls, key)
 
     @property
@@ -331,8 +331,7 @@ class QueueManager(Hooks, Queues):
         return self.settings.connection(job.connection) if job.connection else self.connection_of(job.queue)
 
     def _sealed(self, connection: ConnectionSettings, jobs: Sequence[Job]) -> _Sealed:
-        store = self.connection(connection.name)
-        return _Sealed(connection, store, jobs, [self.seal(job, connection) for job in jobs])
+        return _Sealed(connection, self.connection(connection.name), jobs, [self.seal(job, connection) for job in jobs])
 
     def _store_each(self, ready: Sequence[_Sealed], session: Any) -> list[Sequence[str | None]]:
         """Store the jobs of several connections, one after the other; an error names what those before it stored."""

@@ -19,6 +19,10 @@ REPEAT_FOR_S = 5.0
 """An ambiguous push is repeated for so long; below the time for which ended jobs are surely remembered."""
 
 
+_AT_ONCE_S = 0.5
+"""A push that failed later had waited for the store: to wait again would take a dispatch twice its timeout."""
+
+
 def push_all(store: Store, envelopes: Sequence[Envelope], *, within: Any = None) -> list[str | None]:
     """Push any number of envelopes, 1,000 (or 8 MB) in each atomic step.
 
@@ -65,11 +69,13 @@ def push_surely(store: Store, envelopes: Sequence[Envelope], *, within: Any = No
     Raises:
         ConnectionFailed: no answer for so long; the message says whether the jobs may have been stored.
     """
+    began = time.monotonic()
     try:
         return store.push(envelopes, within=within)
     except ConnectionFailed as error:
-        if within is not None:
-            raise  # the caller's transaction is broken: only its owner can begin anew
+        is_over = time.monotonic() - began > _AT_ONCE_S and not error.may_have_reached
+        if within is not None or is_over:
+            raise  # the caller's transaction is broken: only its owner can begin anew; a silent store had its time
         return _repeat(store, envelopes, error)
 
 

@@ -38,7 +38,7 @@ class AuthorizationMiddleware:
             )
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
-        """Run the job where it may.
+        """Run the job where it may; returns what that returns.
 
         Raises:
             PermissionDenied: it may not.

@@ -17,7 +17,7 @@ class LoggingMiddleware(Around):
 
     @contextmanager
     def around(self, job: Job) -> Iterator[None]:
-        """Write both lines."""
+        """Give a block that writes both lines."""
         log = job.log
         log.info("job begins")
         began = time.perf_counter()
@@ -42,7 +42,7 @@ class TimingMiddleware(Around):
 
     Args:
         report: told of the job and its `Timing`; if None, a line in `job.log` says it.
-        slow_s: attempts that took less are not reported.
+        slow_s: seconds; attempts that took less are not reported.
     """
 
     def __init__(self, report: Callable[[Job, Timing], object] | None = None, *, slow_s: float = 0.0) -> None:
@@ -51,7 +51,7 @@ class TimingMiddleware(Around):
 
     @contextmanager
     def around(self, job: Job) -> Iterator[None]:
-        """Measure the attempt."""
+        """Give a block that measures the attempt."""
         began, cpu = time.perf_counter(), time.thread_time()
         try:
             yield

@@ -43,5 +43,5 @@ class WithoutOverlapping:
         )
 
     def handle(self, job: Any, call_next: Callable[[Any], Any]) -> Any:
-        """Go on: who may run was settled before."""
+        """Go on, and return what that returns: who may run was settled before."""
         return call_next(job)

@@ -29,7 +29,7 @@ class FailOnException(Around):
 
     @contextmanager
     def around(self, job: Job) -> Iterator[None]:
-        """Rule on the job's error."""
+        """Give a block that rules on the job's error."""
         try:
             yield
         except Exception as error:
@@ -45,6 +45,9 @@ class RetryMiddleware(Around):
         max_tries: at the most; the job's own limit holds beside it (`max_tries = 0` on the job leaves it to this one).
         backoff: the pauses, in the forms that a job's own `backoff` has; the job's own if None.
         retry_on: the errors worth another try, as in `FailOnException`.
+
+    Raises:
+        ConfigurationError: a number or a pause makes no sense.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class RetryMiddleware(Around):
 
     @contextmanager
     def around(self, job: Job) -> Iterator[None]:
-        """Rule on the job's error."""
+        """Give a block that rules on the job's error."""
         try:
             yield
         except Exception as error:

@@ -30,7 +30,7 @@ class Skip:
         return cls(condition, wanted=False)
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
-        """Run the job, or leave it out."""
+        """Run the job, or leave it out; returns what it returns, or None."""
         said = self._condition(job) if callable(self._condition) else self._condition
         return None if answered(said, "Skip") == self._wanted else next(job)
 
@@ -42,6 +42,6 @@ class SkipIfBatchCancelled:
     """
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
-        """Run the job, or leave it out."""
+        """Run the job, or leave it out; returns what it returns, or None."""
         batch = job.batch
         return None if batch is not None and batch.cancelled() else next(job)

@@ -31,6 +31,9 @@ class MiddlewareStack(list[Middleware]):
 
     Args:
         layers: to begin with.
+
+    Raises:
+        ConfigurationError: one of them has no `handle(job, next)`.
     """
 
     def __init__(self, *layers: Middleware) -> None:
@@ -55,7 +58,7 @@ class Around:
         raise NotImplementedError
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
-        """Run the job in the block."""
+        """Run the job in the block; returns what it returns, None where the block kept an error to itself."""
         block: ExitStack[bool] = ExitStack()
         with block:
             block.enter_context(self.around(job))  # type: ignore[arg-type]  # a block says None for False

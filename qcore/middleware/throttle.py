@@ -37,7 +37,7 @@ class ThrottleMiddleware:
         self._key = key
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
-        """Run the job if there is room, else put it off."""
+        """Run the job if there is room, and return what it returns; else put it off."""
         wait_s = _begun.with_value((self._key or type(job), self._most, self._per_s), self._take)
         if wait_s > 0:
             return put_off(job, wait_s, f"{self._most} jobs in {self._per_s:g} s have begun already")
@@ -80,7 +80,7 @@ class ThrottlesExceptions(Around):
         self._is_meant = matcher(errors, "ThrottlesExceptions")
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
-        """Run the job, unless too many like it raised: then put it off."""
+        """Run the job, and return what it returns, unless too many like it raised: then put it off."""
         wait_s = self._with_raised(job, self._closed_s)
         if wait_s > 0:
             return put_off(job, wait_s, f"{self._most} in a row raised")

@@ -29,6 +29,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """In one line, with figures."""
     remedy: str = ""
     """What to do about it, where something is to be done."""
+    fixed: str = ""
+    """What was done about it before it was looked at again."""
     connection: str = ""
     figures: Mapping[str, float] = {}
     """For those who keep series: seconds, bytes or counts, as the name says."""
@@ -150,7 +152,7 @@ def _workers(seen: Observed, _: Thresholds) -> Iterator[Check]:
 def _stale(seen: Observed, _: Thresholds) -> Iterator[Check]:
     if seen.workers is None:
         return
-    silent = [one for one in seen.workers if _is_silent(one, seen)]
+    silent = silent_workers(seen)
     figures = {"workers_stale": float(len(silent))}
     if not silent:
         found = f"every worker reported within {seen.lease_s:g} s"
@@ -159,6 +161,11 @@ def _stale(seen: Observed, _: Thresholds) -> Iterator[Check]:
     found = f"{len(silent)} silent for more than {seen.lease_s:g} s: " + ", ".join(one.id for one in silent)
     remedy = "look at their hosts; others take their jobs over"
     yield Check(name="stale", verdict=Verdict.DEGRADED, found=found, remedy=remedy, figures=figures)
+
+
+def silent_workers(seen: Observed) -> list[WorkerRecord]:
+    """Those that have not reported for longer than a lease."""
+    return [one for one in seen.workers or () if _is_silent(one, seen)]
 
 
 def _is_silent(worker: WorkerRecord, seen: Observed) -> bool:
@@ -273,6 +280,11 @@ def _durability(seen: Observed, _: Thresholds) -> Iterator[Check]:
         yield _judged("durability", seen.facts.durability)
 
 
+def _writing(seen: Observed, _: Thresholds) -> Iterator[Check]:
+    if seen.facts is not None and seen.facts.writing is not None:
+        yield _judged("writing", [seen.facts.writing])
+
+
 def _eviction(seen: Observed, _: Thresholds) -> Iterator[Check]:
     if seen.facts is not None and seen.facts.eviction is not None:
         yield _judged("eviction", [seen.facts.eviction])
@@ -303,6 +315,7 @@ _CHECKS: dict[str, Callable[[Observed, Thresholds], Iterator[Check]]] = {
     "stale": _stale,
     "wait": _wait,
     "failed": _failed,
+    "writing": _writing,
     "disk": _disk,
     "memory": _memory,
     "clock": _clock,

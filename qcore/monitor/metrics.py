@@ -124,6 +124,7 @@ class JobMetrics:
 
         Raises:
             ConnectionFailed: a store does not answer.
+            ConfigurationError: `since` is no time, or there is no such connection.
         """
         name = job if isinstance(job, str) else f"{job.__module__}:{job.__qualname__}"
         manager = QueueManager.current()
@@ -150,6 +151,7 @@ class JobMetrics:
 
         Raises:
             ConnectionFailed: its store does not answer.
+            ConfigurationError: `since` is no time.
         """
         manager = QueueManager.current()
         one = _over(manager, manager.connection_of(queue).name, since, None, queue)

@@ -118,7 +118,7 @@ class QueueFake(Assertions, QueueManager):
     # -- taking ----------------------------------------------------------------------------------------------------
 
     def dispatch(self, jobs: Sequence[Job], *, session: Any = None) -> Sequence[str | None]:
-        """Take jobs; those that are not faked go where they went before. As `QueueManager.dispatch`.
+        """Take jobs; those that are not faked go where they went before. Returns ids as `QueueManager.dispatch` does.
 
         With a session they are taken at once, and those with `after_commit` when it has been committed.
         """
@@ -137,7 +137,7 @@ class QueueFake(Assertions, QueueManager):
         return envelope
 
     def weave(self, connection: ConnectionSettings, weave: Weave, *, session: Any = None) -> int:
-        """Take a batch, chain or graph, or more members of one."""
+        """Take a batch, chain or graph, or more members of one; returns how many are new."""
         del session
         stored = super().weave(connection, weave)
         if weave.extends is None:

@@ -59,7 +59,11 @@ class JobTester:
         self._assert_not("release", "released")
 
     def assert_snoozed(self, delay: When | None = None) -> None:
-        """Fail unless the job asked to be run again without a try charged; the delay is as of `assert_released`."""
+        """Fail unless the job asked to be run again without a try charged.
+
+        Args:
+            delay: that it asked for: seconds, a timedelta, or the datetime of the next run (a second more or less).
+        """
         self._assert("snooze", "snoozed", delay)
 
     def assert_deleted(self) -> None:

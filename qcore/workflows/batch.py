@@ -60,7 +60,7 @@ class PendingBatch(Pending):
         return self
 
     def whole(self) -> Whole:
-        """Itself as a part of other work."""
+        """Return itself as a part of other work."""
         return Whole(self._spec, list(strands_of(self._jobs)))
 
     def dispatch(self, *, session: Any = None, told: Told | None = None) -> str:
@@ -194,7 +194,7 @@ class JobBatch:
         return self._flow.is_open
 
     def progress(self) -> int:
-        """Percent of its jobs that have ended, however."""
+        """Tell how many percent of its jobs have ended, however: 0 to 100."""
         return percent_of(self._flow)
 
     def finished(self) -> bool:

@@ -28,7 +28,7 @@ class PendingChain(Pending):
         self._jobs = list(jobs)
 
     def whole(self) -> Whole:
-        """Itself as a part of other work."""
+        """Return itself as a part of other work."""
         nodes: list[Node] = parts_in_a_row(self._jobs)
         return Whole(self._spec, [nodes] if nodes else [])
 

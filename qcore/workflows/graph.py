@@ -13,7 +13,14 @@ from qcore.workflows.sending import send
 
 
 def workflow(name: str = "") -> PendingGraph:
-    """Let jobs wait for others by name: `workflow().add("a", A()).add("b", B(), after="a").dispatch()`."""
+    """Let jobs wait for others by name: `workflow().add("a", A()).add("b", B(), after="a").dispatch()`.
+
+    Args:
+        name: what screens call it.
+
+    Returns:
+        The graph, to be described and dispatched.
+    """
     graph = PendingGraph()
     return graph.name(name) if name else graph
 
@@ -48,7 +55,7 @@ class PendingGraph(Pending):
         return self
 
     def whole(self) -> Whole:
-        """Itself as a part of other work.
+        """Return itself as a part of other work.
 
         Raises:
             ConfigurationError: a step waits for one that is not there, or for itself in the end.

@@ -16,7 +16,10 @@ _MOST_PERCENT = 100
 
 
 class Pending:
-    """Work that is being described; every call returns it again."""
+    """Work that is being described; every call returns it again.
+
+    Callbacks are functions; what cannot be called raises ConfigurationError.
+    """
 
     def __init__(self, kind: FlowKind) -> None:
         self._spec = Spec(kind)
@@ -54,7 +57,7 @@ class Pending:
         return self
 
     def whole(self) -> Whole:
-        """Itself as a part of other work."""
+        """Return itself as a part of other work."""
         raise NotImplementedError
 
     def _call(self, hook: Hook, call: Call) -> Self:

@@ -72,7 +72,7 @@ def _store_of(seen: "Observed") -> dict[str, Any]:
 
 
 def _facts_of(facts: "StoreFacts") -> dict[str, Any]:
-    traits = [*facts.durability, *(one for one in (facts.eviction, facts.library) if one is not None)]
+    traits = [*facts.durability, *(one for one in (facts.eviction, facts.library, facts.writing) if one is not None)]
     return {
         "product": facts.product,
         "version": facts.version,

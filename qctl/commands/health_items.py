@@ -26,6 +26,7 @@ _COLUMNS = (
     Column("FOUND", "found"),
     Column("REMEDY", "remedy"),
     Column("CONNECTION", "connection"),
+    Column("FIXED", "fixed"),
 )
 
 
@@ -47,6 +48,7 @@ def item_of(check: Check) -> dict[str, Any]:
         "verdict": check.verdict.value,
         "found": check.found,
         "remedy": check.remedy,
+        "fixed": check.fixed,
         "figures": dict(check.figures),
     }
 
@@ -73,8 +75,10 @@ def page_of(checks: Sequence[Check], *, ascii_only: bool) -> str:
     for check in checks:
         name = check.name if is_one else f"{check.connection}: {check.name}"
         lines.append(f"{_MARKS[check.verdict][ascii_only]} {check.verdict.value:<8}  {name:<10}  {check.found}")
+        if check.fixed:
+            lines.append(f"{'':<24}{'+' if ascii_only else '✓'} fixed: {check.fixed}")
         if check.remedy:
-            lines.append(f"{'':<12}{'':<12}{'->' if ascii_only else '→'} {check.remedy}")
+            lines.append(f"{'':<24}{'->' if ascii_only else '→'} {check.remedy}")
     return "\n".join(lines)
 
 

@@ -138,6 +138,10 @@ def keys_for(panel: str, *, read_only: bool, keys: Sequence[Key] = KEYS) -> list
     return [one for one in keys if (not one.panels or panel in one.panels) and not (one.acts and read_only)]
 
 
+INTERRUPT = Binding("ctrl+c", "interrupt", "Interrupt", show=False, priority=True)
+"""Wherever somebody is, also where they type, and where it would copy."""
+
+
 def bindings_of(keys: Sequence[Key]) -> list[Any]:
     """The keys as Textual wants them."""
     return [

@@ -1,4 +1,4 @@
-"""What a lab's workers run with is what was asked for: a benchmark at default settings measures jobs."""
+"""What a lab's workers run with is what was asked for: at default settings they measure jobs, else they do not."""
 
 from __future__ import annotations
 

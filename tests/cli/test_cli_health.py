@@ -120,6 +120,30 @@ def test_watched_until_interrupted(shop: Shop) -> None:
     assert child.exitstatus == 130
 
 
+def test_old_tables_are_brought_up_to_date(shop: Shop, schemas: Schemas) -> None:
+    (shop.folder / "qctl.toml").write_text('[connections.default]\nurl = "sqlite:///queue.db"\nauto_migrate = false\n')
+    assert verdicts(shop, "--check", "migrations", expect=11) == {"migrations": "critical"}
+    told = shop.qctl("health", "--fix", "--json", *QUIET, "--check", "migrations").json()
+    schemas.check("health", told)
+    checks = {one["name"]: one for one in told["data"]["checks"]}
+    assert checks["migrations"]["verdict"] == "ok"
+    assert checks["migrations"]["fixed"].startswith("brought the tables to revision 0")
+    assert checks["workers"]["fixed"] == ""
+    page = shop.qctl("health", "--fix", "-o", "table", *QUIET).out
+    assert "fixed" not in page, "nothing is left to mend"
+    for file in shop.folder.glob("queue.db*"):
+        file.unlink()
+    page = shop.qctl("health", "--fix", "-o", "table", "--check", "migrations").out
+    assert "✓ fixed: brought the tables to revision 0" in page
+
+
+def test_mending_is_refused_where_it_makes_no_sense(shop: Shop) -> None:
+    assert "--fix and --watch exclude each other" in shop.qctl("health", "--fix", "--watch", "1s", expect=2).err
+    assert "--fix and --nagios exclude each other" in shop.qctl("health", "--fix", "--nagios", expect=2).err
+    assert "read-only" in shop.qctl("health", "--fix", expect=7, QCTL_READ_ONLY="true").err
+    assert not (shop.folder / "queue.db").exists()
+
+
 def test_monitor_looks_once(busy: Shop, schemas: Schemas) -> None:
     fields = busy.qctl("monitor", "--once", "--wait", "1h").fields()
     assert [row[:2] + row[3:] for row in fields] == [["default", "2", "[]"], ["mail", "0", "[]"], ["small", "0", "[]"]]

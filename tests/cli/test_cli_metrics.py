@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pexpect
 import pytest
+from fakes.store import needed
 from prometheus_client.parser import text_string_to_metric_families
+from servers import session
 from shop import Schemas, Shop
 
 pytestmark = pytest.mark.slow
-PROMTOOL = shutil.which("promtool")
 
 
 def test_by_class_and_by_queue(busy: Shop, schemas: Schemas) -> None:
@@ -73,13 +73,14 @@ def test_prometheus_reads_it(busy: Shop) -> None:
     assert [sample.value for sample in families["qctl_store_up"].samples] == [1]
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed: apt-get install prometheus")
 @pytest.mark.parametrize("queues", [(), ("größe: 世界", 'quoted "\\n"')])
 def test_promtool_finds_no_fault(busy: Shop, queues: tuple[str, ...]) -> None:
+    with needed():
+        (promtool,) = session.require_programs("promtool", "prometheus", "promtool")
     for queue in queues:
         busy.qctl("dispatch", "shop:Add", "[1]", "--queue", queue)
     text = busy.qctl("metrics", "--prometheus").out
-    words = [str(PROMTOOL), "check", "metrics"]
+    words = [promtool, "check", "metrics"]
     checked = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 

@@ -39,6 +39,8 @@ def test_what_it_is(driver: Any, store: StoreUnderTest) -> None:
     assert (facts.memory_bytes is not None) is (store.name == "redis")
     assert (facts.file_bytes is not None) is (store.name == "sqlite")
     assert (facts.free_bytes or 1) > 0
+    assert (facts.writing is None) is (store.name == "memory")
+    assert facts.writing is None or not facts.writing.risk
 
 
 def test_what_time_it_is_there(driver: Any) -> None:
@@ -101,6 +103,13 @@ def test_a_redis_that_is_set_up_well() -> None:
     found = facts_in(b"maxmemory_policy:noeviction\r\naof_enabled:1\r\naof_last_write_status:ok\r\n")
     assert found["eviction"].risk == ""
     assert [trait.risk for trait in found["durability"]] == [""]
+
+
+def test_a_redis_that_only_follows() -> None:
+    follows = facts_in(b"role:slave\r\nslave_read_only:1\r\n")["writing"]
+    assert (follows.value, follows.is_grave) == ("replica", True)
+    assert not facts_in(b"role:slave\r\nslave_read_only:0\r\n")["writing"].risk
+    assert not facts_in(b"role:master\r\n")["writing"].risk
 
 
 def test_a_redis_that_may_not_be_asked() -> None:

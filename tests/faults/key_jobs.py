@@ -14,6 +14,7 @@ from harness.scale import count, seconds
 from sqlalchemy import text
 
 from qcore import RateLimit, RateLimited, ShouldBeUnique, ShouldBeUniqueUntilProcessing
+from qcore.ids import new_id
 from qcore.middleware import WithoutOverlapping
 
 
@@ -35,6 +36,13 @@ class Keyed(Audited, ShouldBeUnique):
 
     def work(self) -> None:
         time.sleep(self.seconds)
+
+
+class Own(Audited, ShouldBeUnique):
+    """The only one of its key."""
+
+    def unique_id(self) -> str:
+        return new_id()
 
 
 class Ends(Audited, ShouldBeUnique):

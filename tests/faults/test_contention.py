@@ -11,11 +11,13 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any
 
-import pytest
 from fakes.values import completed, envelopes, handed_back, released
 from fakes.worker import FakeWorker
+from harness import reclaims
+from harness.hooks import HOOKS
 from harness.rig import Rig
-from harness.scale import count, seconds
+from harness.scale import LEASE_S, count, seconds
+from harness.stores import only_on
 from harness.waiting import until
 from wild_jobs import Pushes, PushesQuietly
 
@@ -38,8 +40,9 @@ _QUEUES = ["one", "two", "three"]
 
 def test_t24_many_push_and_work(rig: Rig) -> None:
     """Every process dispatches, one job at a time, while all work: no lock is ever a user's business."""
+    rig.configure(lease_s=LEASE_S)  # with the timeout that users have
     flags = ("--processes", "16") if rig.store.name == "sqlite" else ("--processes", "8", "--threads", "8")
-    host = rig.host(*flags, serving=int(flags[1]))
+    host = rig.host(*flags, serving=int(flags[1]), **{HOOKS: reclaims.__name__})
     each = count(1000 if rig.store.name == "sqlite" else 500, least=20)
     rig.dispatch([Pushes(each) for _ in range(_MANY)])
     rig.drained(within_s=60 + seconds(1200))
@@ -47,10 +50,12 @@ def test_t24_many_push_and_work(rig: Rig) -> None:
     assert not rig.ledger.raised(), f"{len(rig.ledger.raised())} dispatches failed"
     said = [word for word in _LOCK_WORDS if word in host.log]
     assert not said, f"the host speaks of {said}:\n{host.log}"
+    starved = rig.ledger.events("reclaimed")
+    assert not starved, f"nobody kept the leases of {len(starved)} jobs: heartbeats starve"
     rig.verdict()
 
 
-@pytest.mark.parametrize("fault_store", ["sqlite"], indirect=True)
+@only_on("sqlite")
 def test_t24_share_of_one(rig: Rig) -> None:
     """Sixteen processes that push into one file and work on it do not starve each other."""
     each = count(1000, least=300)
@@ -61,6 +66,7 @@ def test_t24_share_of_one(rig: Rig) -> None:
 
 def test_t24_crossed_settlements(rig: Rig) -> None:
     """Several workers settle jobs of the same queues in opposite orders, push into them, beat, reclaim and pause."""
+    rig.configure(lease_s=LEASE_S)
     settings = load_settings({}, environ={"QCTL_URL": rig.store.url}, config_file=rig.folder / "qctl.toml")
     over = threading.Event()
     with ExitStack() as opened, ThreadPoolExecutor(_CROSSERS + 2) as threads:

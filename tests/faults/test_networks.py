@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 
 import pytest
+from harness import beats
 from harness.audit import attempts
 from harness.fault_jobs import Gated, Hangs, Sleeps
+from harness.hooks import HOOKS
 from harness.hosts import Host
+from harness.ledger import Event
 from harness.proxy import Proxy
 from harness.rig import Rig
 from harness.scale import LEASE_S, leases, seconds
@@ -20,6 +24,7 @@ from qcore.config import load_settings
 from qcore.manager import pushing
 
 _MOST_REPLIES = 40
+_NOTES_BEATS = {HOOKS: beats.__name__}
 _TIMEOUT_S = 2.5
 """Of a job that is stopped: long enough to stop it in time, on a busy machine."""
 
@@ -55,16 +60,19 @@ def test_t11_lost_commit_reply(rig: Rig, monkeypatch: pytest.MonkeyPatch, *, is_
 
 
 def test_t12_frozen_host(rig: Rig) -> None:
-    """A machine that is suspended beyond the lease: its jobs are taken over, its late ends refused."""
+    """A machine that is suspended for 20 s: its jobs are taken over, its late ends refused.
+
+    It begins nothing before its leases are renewed again, and works then.
+    """
     gate = rig.folder / "gate"
-    frozen = rig.host("--processes", "2", serving=2)
+    frozen = rig.host("--processes", "2", serving=2, **_NOTES_BEATS)
     pids = frozen.serving(2)
     long = rig.dispatch([Gated(str(gate)) for _ in range(2)])
     rig.noted("start", 2)
     rig.dispatch([Sleeps(0.01) for _ in range(10)])
     frozen.freeze()
     frozen_at = rig.ledger.fault("freeze", frozen.pid)
-    rig.host("--processes", "2", serving=2)
+    other = rig.host("--processes", "2", serving=2)
     until(lambda: all(len(attempts(rig.ledger)[one]) == 2 for one in long), leases(3) + 10, "both jobs are taken over")
     gate.touch()
     rig.drained(within_s=20)
@@ -76,7 +84,7 @@ def test_t12_frozen_host(rig: Rig) -> None:
     until(lambda: frozen.log.count("its lease was lost") >= 2, 20, lambda: f"both late ends are refused:\n{frozen.log}")
     restarted = [e for e in rig.ledger.events("start", since=thawed_at) if e.pid in pids]
     assert not restarted, "what the sleeper had prefetched is not its own any more"
-    rig.dispatch([Sleeps(0.01) for _ in range(50)])
+    _only_this_one_works(rig, other, pids, thawed_at)
     rig.drained(within_s=20)
     rig.settled(within_s=20)
     recovery_s = max(taken_at) - frozen_at
@@ -84,7 +92,10 @@ def test_t12_frozen_host(rig: Rig) -> None:
 
 
 def test_t12_frozen_child(rig: Rig) -> None:
-    """A process that is stopped within a job: its timeout ends it, and the job runs elsewhere."""
+    """A process that is stopped within a job that has a timeout: it is ended, and the job runs elsewhere.
+
+    That comes before its 20 s are over: it never wakes, so that no late end is there to be refused.
+    """
     gate = rig.folder / "gate"
     host = rig.host("--processes", "2", serving=2)
     job = Gated(str(gate))
@@ -115,7 +126,10 @@ def test_t12_frozen_child(rig: Rig) -> None:
 
 
 def test_t12_frozen_child_that_wakes(rig: Rig) -> None:
-    """A process that is stopped beyond its lease, in a job that may last: its supervisor keeps the job for it."""
+    """A process that is stopped for 20 s within a job that may last: its supervisor lives, and keeps the job for it.
+
+    Nobody takes the job over, so that its end, when it wakes, is no late one and counts.
+    """
     host = rig.host("--processes", "2", serving=2)
     rig.host()  # would take the job over
     (job_id,) = rig.dispatch([Hangs(seconds(5, least=0.6))])
@@ -140,7 +154,7 @@ def test_t12_frozen_child_that_wakes(rig: Rig) -> None:
 
 
 def test_t12_frozen_worker(rig: Rig) -> None:
-    """A worker without a supervisor, stopped beyond its lease: its late end is refused while the job runs elsewhere."""
+    """A worker without a supervisor that is stopped until its job runs elsewhere: its late end is refused meanwhile."""
     frozen = rig.host("--in-process", serving=0)
     rig.noted("serves")
     (job_id,) = rig.dispatch([Hangs(leases(1))])
@@ -167,9 +181,12 @@ def test_t12_frozen_worker(rig: Rig) -> None:
 
 
 def test_t12_frozen_supervisor(rig: Rig) -> None:
-    """Nobody beats for its children: their jobs are taken over, and they begin no others meanwhile."""
+    """Nobody beats for its children for 20 s: their jobs are taken over, their late ends refused.
+
+    They begin no others until their leases are renewed again, and work then.
+    """
     gate = rig.folder / "gate"
-    frozen = rig.host("--processes", "2", serving=2)
+    frozen = rig.host("--processes", "2", serving=2, **_NOTES_BEATS)
     pids = frozen.serving(2)
     rig.dispatch([Gated(str(gate)) for _ in range(2)])
     rig.noted("start", 2)
@@ -184,13 +201,12 @@ def test_t12_frozen_supervisor(rig: Rig) -> None:
     since = rig.ledger.fault("dispatch while frozen")
     rig.dispatch([Sleeps(0.01) for _ in range(30)])
     rig.drained(within_s=leases(4) + 10)
+    _sleep_until(frozen_at + leases(20 / 15))
     begun = [e for e in rig.ledger.events("start", since=since) if e.pid in pids]
     assert not begun, f"{len(begun)} jobs began where nobody keeps their leases"
+    thawed_at = time.monotonic()
     frozen.thaw()
-    _freeze_only(other)
-    rig.dispatch([Sleeps(0.01) for _ in range(10)])
-    rig.noted("start", since=time.monotonic(), within_s=10)
-    other.thaw()
+    _only_this_one_works(rig, other, pids, thawed_at)
     rig.drained(within_s=20)
     rig.settled(within_s=20)
     rig.verdict(repeats=2, overlaps=2, recovery_s=taken_at - frozen_at, within_s=LEASE_S * 4 / 3 * 2 + 2)
@@ -225,9 +241,20 @@ def _ends_are_refused(host: Host, number: int) -> None:
     until(lambda: host.log.count("its lease was lost") >= number, 20, lambda: f"late ends are refused:\n{host.log}")
 
 
-def _freeze_only(host: Host) -> None:
-    """Let the other host do the work from here on."""
-    host.freeze()
+def _only_this_one_works(rig: Rig, other: Host, pids: Sequence[int], thawed_at: float) -> None:
+    """See, while the other host sleeps, that these begin jobs again, and none before their leases were renewed."""
+    other.freeze()
+    rig.ledger.fault("freeze", other.pid)
+    rig.dispatch([Sleeps(0.01) for _ in range(20)])
+    until(lambda: _begun(rig, pids, thawed_at), 10, "those that slept begin jobs again")
+    other.thaw()
+    renewed_at = rig.noted("renewed", since=thawed_at)[0].monotonic
+    early = [event for event in _begun(rig, pids, thawed_at) if event.monotonic < renewed_at]
+    assert not early, f"{len(early)} jobs began before anybody renewed a lease"
+
+
+def _begun(rig: Rig, pids: Sequence[int], since: float) -> list[Event]:
+    return [event for event in rig.ledger.events("start", since=since) if event.pid in pids]
 
 
 def _sleep_until(at: float) -> None:

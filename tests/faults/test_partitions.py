@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from harness.audit import attempts
 from harness.failover import FAILOVER_S, MOST_UNSETTLED, stand_failover
-from harness.fault_jobs import Gated, Hangs, Sleeps
+from harness.fault_jobs import GatedByAttempt, Hangs, Sleeps
 from harness.producer import Spec
 from harness.proxy import Proxy
 from harness.rig import Rig
-from harness.scale import LEASE_S, leases
+from harness.scale import LEASE_S, leases, seconds
 from harness.stores import SERVERS, DurablePostgreSQL, PostgreSQLStore, only_on
 from harness.waiting import until
 from servers import session
@@ -24,7 +24,7 @@ _TAKEN_OVER_WITHIN_S = LEASE_S * 4 / 3 * 2 + 4
 """A lease; a host that starts, on a busy machine; the term of beats before it may reclaim; a look."""
 _NOTICED_S = LEASE_S * 4 / 3 + 0.5
 """A worker whose leases nobody renews knows it after a term, and a beat."""
-_HEEDS_WITHIN_S = 0.5
+_BLACK_S = max(seconds(120), leases(3))
 
 on_servers = only_on(*SERVERS)
 
@@ -44,7 +44,7 @@ def test_t8_half_open_connection(rig: Rig) -> None:
     rig.host()
     rig.drained(within_s=_TAKEN_OVER_WITHIN_S + leases(1.5) + 5)
     until(lambda: len(attempts(rig.ledger)[long]) == 2, _TAKEN_OVER_WITHIN_S, "the long job is taken over")
-    until(lambda: time.monotonic() > at + leases(3), leases(3), "the black hole lasts longer than any lease")
+    until(lambda: time.monotonic() > at + _BLACK_S, _BLACK_S, "the black hole lasts longer than any lease")
     assert "connection" in cut.log, "the worker says that it hears nothing"
     proxy.heal()
     until(lambda: "its lease was lost" in cut.log, 20, lambda: f"the late end is refused:\n{cut.log}")
@@ -72,7 +72,7 @@ def test_t8_soft_stop(rig: Rig) -> None:
     rig.host()
     (stopped,) = rig.noted("stopped", within_s=leases(2))
     assert stopped.pid == begun.pid
-    assert stopped.monotonic - at <= LEASE_S + _HEEDS_WITHIN_S
+    assert stopped.monotonic - at <= LEASE_S, "it noticed too late: others may have begun the job"
     rig.noted("start", 2, within_s=_TAKEN_OVER_WITHIN_S)
     rig.drained(within_s=leases(3) + 10)
     proxy.heal()
@@ -81,21 +81,23 @@ def test_t8_soft_stop(rig: Rig) -> None:
     rig.settled(within_s=20)
     first, second = attempts(rig.ledger)[job_id]
     assert first.ended_at is None
-    assert second.began_at > stopped.monotonic - _HEEDS_WITHIN_S, "two attempts were alive"
+    assert second.began_at > stopped.monotonic, "two attempts were alive"
     assert cut.is_alive
     rig.verdict(recovery_s=second.began_at - at, within_s=_TAKEN_OVER_WITHIN_S)
 
 
 @on_servers
-def test_t9_partition_and_return(rig: Rig) -> None:
+@pytest.mark.parametrize("first", ["late", "second"])
+def test_t9_partition_and_return(rig: Rig, first: str) -> None:
     """In the middle of a job, for two leases: both attempts end, the late end is refused, one end is counted.
 
-    The job lasts as long as it takes until another host has it, and then for a while.
+    The job lasts as long as it takes until another host has it, and then for a while. Its late end comes while the
+    second attempt runs, or after that has ended; in both cases the store holds then what it held before.
     """
     proxy = rig.proxy()
-    gate = rig.folder / "gate"
+    gates = [rig.folder / "gate1", rig.folder / "gate2"]
     cut = rig.host(QCTL_URL=proxy.url)
-    (job_id,) = rig.dispatch([Gated(str(gate))])
+    (job_id,) = rig.dispatch([GatedByAttempt(str(rig.folder / "gate"))])
     (begun,) = rig.noted("start")
     until(lambda: time.monotonic() > begun.monotonic + leases(0.5), 10, "a beat has named the job as begun")
     proxy.black_hole()
@@ -103,18 +105,31 @@ def test_t9_partition_and_return(rig: Rig) -> None:
     rig.host()
     rig.noted("start", 2, within_s=_TAKEN_OVER_WITHIN_S)
     until(lambda: time.monotonic() > at + leases(30 / 15), 60, "the partition lasts two leases")
+    if first == "second":
+        gates[1].touch()
+        rig.ended(job_id)
+    before = _kept(rig, job_id)
     proxy.heal()
-    gate.touch()
-    rig.noted("end", 2)
+    gates[0].touch()
     until(lambda: "its lease was lost" in cut.log, 20, lambda: f"the late end is refused:\n{cut.log}")
+    assert _kept(rig, job_id) == before, "an end that was refused changes nothing"
+    gates[1].touch()
+    rig.noted("end", 2)
     rig.drained(within_s=20)
     rig.settled(within_s=20)
-    first, second = attempts(rig.ledger)[job_id]
-    assert first.pid != second.pid
+    one, other = attempts(rig.ledger)[job_id]
+    assert one.pid != other.pid
     stored = rig.connection.find(job_id)
     assert stored is not None
     assert stored.attempts == 2, "the attempt that was given up is charged"
-    rig.verdict(repeats=1, overlaps=1, recovery_s=second.began_at - at, within_s=_TAKEN_OVER_WITHIN_S)
+    assert [counts.completed for counts in rig.connection.counts()] == [1], "one end is counted"
+    rig.verdict(repeats=1, overlaps=1, recovery_s=other.began_at - at, within_s=_TAKEN_OVER_WITHIN_S)
+
+
+def _kept(rig: Rig, job_id: str) -> tuple[Any, ...]:
+    """All that the store says of a job, and how many it counts."""
+    counts = [(one.pending, one.processing, one.retrying, one.completed, one.failed) for one in rig.connection.counts()]
+    return rig.connection.find(job_id), counts
 
 
 class _Standby(DurablePostgreSQL):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -22,6 +24,7 @@ from harness.waiting import until
 from wild_jobs import Carries
 
 from qcore import ConnectionFailed, Job
+from qctl.exits import Exit
 
 _BACK_WITHIN_S = 5.0
 _DISK_MB = 4
@@ -35,6 +38,10 @@ class _Space(ABC):
 
     said = ""
     """What dispatch must say."""
+    check = ""
+    """Which check of health must be critical."""
+    found = ""
+    """What it must name."""
 
     def __init__(self, rig: Rig) -> None:
         self.store: Any = rig.store
@@ -52,6 +59,7 @@ class _Disk(_Space):
     """SQLite on a file system that is full."""
 
     said = "full"
+    check, found = "disk", "0.0 GB free"
 
     def __init__(self, rig: Rig) -> None:
         super().__init__(rig)
@@ -70,6 +78,7 @@ class _ReadOnlyTransactions(_Space):
     """PostgreSQL whose sessions begin no transaction that writes."""
 
     said = "read-only transaction"
+    check, found = "writing", "transaction_read_only on"
 
     def fill(self) -> None:
         self._let("on")
@@ -88,6 +97,7 @@ class _ReadOnlyServer(_Space):
     """MariaDB that is read-only for all but its administrators; the rig is none of them."""
 
     said = "--read-only"
+    check, found = "writing", "read_only 1"
 
     def __init__(self, rig: Rig) -> None:
         super().__init__(rig)
@@ -114,6 +124,7 @@ class _Memory(_Space):
     """Redis that may grow no more, and must not evict."""
 
     said = "out of memory"
+    check, found = "memory", "used of"
 
     def fill(self) -> None:
         self._limit(1)
@@ -158,6 +169,7 @@ def test_t25_no_space(rig: Rig, space: _Space) -> None:
     refused = _until_refused(rig)
     assert refused.is_refusal, f"repeating helps nobody: {refused}"
     assert space.said in str(refused).lower(), str(refused)
+    _health_is_red(rig, space.check, space.found)
     gate.touch()  # this one ends now, and its end cannot be written
     rig.noted("end", 21)
     until(lambda: time.monotonic() > filled_at + leases(1.5), 30, "its lease ends")
@@ -174,7 +186,10 @@ def test_t25_no_space(rig: Rig, space: _Space) -> None:
 
 @only_on("redis")
 def test_t25_evicting_store(rig: Rig) -> None:
-    """Redis that throws away what nobody asked for lately: jobs vanish, but neither workers nor dispatch break."""
+    """Redis that throws away what nobody asked for lately: jobs vanish, but neither workers nor dispatch break.
+
+    That it may do so is said at once, before anything has vanished.
+    """
     host = rig.host("--processes", "2", serving=2)
     pids = host.serving(2)
     rig.dispatch([Sleeps(0.01) for _ in range(20)])
@@ -185,6 +200,7 @@ def test_t25_evicting_store(rig: Rig) -> None:
     server: Any = rig.store
     with server._admin() as admin:
         admin.config_set("maxmemory-policy", "allkeys-lru")
+        _health_is_red(rig, "eviction", "allkeys-lru")
         used = int(admin.info("memory")["used_memory"])
         admin.config_set("maxmemory", used + _ROOM)
         rig.ledger.fault("evicts")
@@ -236,6 +252,7 @@ def test_t25_read_only_file(rig: Rig, space: _Space) -> None:
             rig.dispatch([Sleeps()])
         assert refused.value.is_refusal
         rig.close_connections()
+        _health_is_red(rig, "writing", "not writable")
     rig.host()
     rig.drained(within_s=10)
     rig.settled(within_s=10)
@@ -250,6 +267,19 @@ def _until_refused(rig: Rig) -> ConnectionFailed:
         except ConnectionFailed as refused:
             return refused
     pytest.fail("the store is never full")
+
+
+def _health_is_red(rig: Rig, check: str, found: str) -> None:
+    """`qctl health` says that this is critical and why, and ends with a code that a monitor takes for an alarm."""
+    asked = [sys.executable, "-m", "qctl", "health", "--json"]
+    ended = subprocess.run(
+        asked, cwd=rig.folder, env=rig.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode in {Exit.CRITICAL, Exit.UNREACHABLE}, f"{ended.returncode}: {ended.stdout}{ended.stderr}"
+    told = {one["name"]: one for one in json.loads(ended.stdout)["data"]["checks"]}
+    assert told[check]["verdict"] == "critical", ended.stdout
+    assert found in told[check]["found"], told[check]
+    assert told[check]["remedy"], told[check]
 
 
 def _has_evicted(rig: Rig, admin: Any, used: int) -> bool:

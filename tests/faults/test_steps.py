@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from harness.audit import attempts
 from harness.failpoints import Plan, Step
@@ -22,6 +24,9 @@ _TIMES = count(100, least=2)
 _LEAST_STEPS = {"sqlite": 8, "postgresql": 6, "mariadb": 8, "redis": 2}
 """Of a settle: before and after a BEGIN, what ends the job (and counts that), and a COMMIT; or a script."""
 _TRIES = 10
+_ASKED = 300
+"""Owners of locks that are looked up; there are as many locks as jobs in any case."""
+_UNIQUE = "key_jobs:Own"
 _JOBS: dict[str, tuple[type[Job], JobState]] = {
     "completed": (Returns, JobState.COMPLETED),
     "released": (FailsOnce, JobState.COMPLETED),
@@ -58,12 +63,21 @@ def test_t4_kill_inside_settle(rig: Rig, outcome: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("many", "batch"), [(0, False), (_MANY, False), (_MANY, True)], ids=["dispatch", "dispatch_many", "batch"]
+    "spec",
+    [
+        Spec(),
+        Spec(job=_UNIQUE),
+        Spec(many=_MANY),
+        Spec(many=_MANY, job=_UNIQUE),
+        Spec(many=_MANY, batch=True),
+    ],
+    ids=["dispatch", "dispatch of a unique one", "dispatch_many", "dispatch_many of unique ones", "batch"],
 )
-def test_t5_kill_inside_dispatch(rig: Rig, many: int, batch: bool) -> None:
+def test_t5_kill_inside_dispatch(rig: Rig, spec: Spec) -> None:
+    many, is_unique = spec.many, spec.job == _UNIQUE
     plan, following_it = rig.plan([])
     rig.connection.counts()  # makes the tables
-    rig.producer(Spec(many=many, batch=batch, options={"queue": "whole"}, forks=1), **following_it).wait()
+    rig.producer(_on(spec, "whole", 1), **following_it).wait()
     last = plan.passed["push.step"]
     once = [
         *(Step("push.before"), Step("push.after"), Step("dispatch.after")),
@@ -71,8 +85,9 @@ def test_t5_kill_inside_dispatch(rig: Rig, many: int, batch: bool) -> None:
     ]
     steps = once * _TIMES
     plan.write(steps)
-    rig.producer(Spec(many=many, batch=batch, options={"queue": "cut"}, forks=len(steps)), **following_it).wait(600)
+    rig.producer(_on(spec, "cut", len(steps)), **following_it).wait(600)
     _all_or_nothing(rig, plan, steps, max(1, many))
+    _locks_have_jobs(rig, is_unique=is_unique)
     for record in rig.connection.flows([FlowKind.BATCH], limit=1000).flows:
         assert (record.flow.total, record.flow.is_open) == (many, False), "no batch is half there"
     queues = ["whole-0", *(f"cut-{number}" for number in range(len(once)))]
@@ -99,6 +114,26 @@ def test_t5_kill_of_a_producer(rig: Rig) -> None:
     rig.drained(within_s=60)
     rig.settled(within_s=60)
     rig.verdict()
+
+
+def _on(spec: Spec, queue: str, forks: int) -> Spec:
+    return msgspec.structs.replace(spec, options={"queue": queue}, forks=forks)
+
+
+def _locks_have_jobs(rig: Rig, *, is_unique: bool) -> None:
+    """No lock without its job, and no unique job without its lock."""
+    owners: Counter[str] = Counter()
+    cursor: str | None = None
+    while True:
+        page = rig.connection.locks(cursor=cursor, limit=1000)
+        owners.update(lock.owner for lock in page.locks)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    for owner in rig.chance.sample(sorted(owners), min(_ASKED, len(owners))):
+        assert rig.connection.find(owner) is not None, f"there is a lock of {owner}, and no such job"
+    stored = sum(one.pending for one in rig.connection.counts())
+    assert owners.total() == len(owners) == (stored if is_unique else 0), f"{owners.total()} locks, {stored} jobs"
 
 
 def _run_one(rig: Rig, job: Job) -> str:

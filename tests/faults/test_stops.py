@@ -6,41 +6,75 @@ import os
 import signal
 from itertools import pairwise
 
+from harness import reserves
 from harness.audit import attempts
 from harness.fault_jobs import Gated, Hangs, Sleeps
+from harness.hooks import HOOKS
 from harness.hosts import Host
 from harness.producer import Spec
 from harness.rig import Rig
-from harness.scale import count
+from harness.scale import count, seconds
 from harness.waiting import until
 
-_GRACE_S = 1.0
-_SHORT_S = 0.6
+_GRACE_S = seconds(10, least=1.0)
+_SHORT_S = seconds(5, least=0.6)
 """A job that ends within the grace of a stop, and one that does not."""
-_LONG_S = 2.5
+_LONG_S = seconds(20, least=2.5)
+_STOPS = count(10, least=4)
+_MIXED = 30
+"""Jobs of a mixed load: half of them take less than 20 ms."""
 _NOTICE_S = 0.15
 """A signal goes from the supervisor to its child, and may meet it between two jobs."""
 _BACK_WITHIN_S = 1.0
 _LEAVE_S = 5.0
 """A process that has nothing to do any more is gone by then, on a busy machine."""
 _FLAGS = ("--processes", "2", "--grace", f"{_GRACE_S:g}")
+_NOTES_RESERVES = {HOOKS: reserves.__name__}
 
 
 def test_t20_rolling_deploy(rig: Rig) -> None:
     """One host after another is told to stop while it has jobs in hand; the others have them at once."""
-    hosts = [rig.host(*_FLAGS, serving=0) for _ in range(2)]
+    hosts = [rig.host(*_FLAGS, serving=0, **_NOTES_RESERVES) for _ in range(2)]
     for host in hosts:
         host.serving(2)
     longest_s = 0.0
-    for number in range(count(10, least=2)):
+    for number in range(_STOPS):
         _warm(rig)
         stop = _stop_within_grace if number % 2 else _stop_beyond_grace
         old, took_s = stop(rig, hosts)
         longest_s = max(longest_s, took_s)
         hosts.remove(old)
-        hosts.append(rig.host(*_FLAGS, serving=2))
+        hosts.append(rig.host(*_FLAGS, serving=2, **_NOTES_RESERVES))
     rig.drained(within_s=20)
     rig.settled(within_s=10)
+    assert {_charged(rig, job_id) for job_id in rig.ledger.returned()} == {1}, "a stop costs no try"
+    rig.verdict(recovery_s=longest_s, within_s=_BACK_WITHIN_S)
+
+
+def test_t20_rolling_deploy_of_a_mixed_load(rig: Rig) -> None:
+    """Jobs of a millisecond to 20 s keep coming: whoever has the time ends once, the others begin elsewhere at once."""
+    flags = (*_FLAGS, "--threads", "6")
+    hosts = [rig.host(*flags, serving=0, **_NOTES_RESERVES) for _ in range(2)]
+    for host in hosts:
+        host.serving(2)
+    takes_s: dict[str, float] = {}
+    stops: list[tuple[set[int], float]] = []
+    for _ in range(_STOPS):
+        takes_s |= _mixed(rig)
+        old = hosts.pop(0)
+        hosts.append(rig.host(*flags, serving=2, **_NOTES_RESERVES))
+        pids = set(old.children())
+        takes_s |= _mixed(rig)
+        until(lambda: _runs_something(rig, pids), 10, "the old host has a job in hand")  # noqa: B023  called at once
+        stops.append((pids, _terminate(rig, old)))
+        assert old.process.wait(_GRACE_S + _LEAVE_S) == 0, old.log
+        takes_s |= _mixed(rig)
+    rig.drained(within_s=30 + 2 * _LONG_S)
+    rig.settled(within_s=10)
+    longest_s = 0.0
+    for pids, at in stops:
+        _began_nothing(rig, pids, at)
+        longest_s = max(longest_s, _begin_elsewhere(rig, pids, at, takes_s))
     assert {_charged(rig, job_id) for job_id in rig.ledger.returned()} == {1}, "a stop costs no try"
     rig.verdict(recovery_s=longest_s, within_s=_BACK_WITHIN_S)
 
@@ -151,8 +185,36 @@ def _owner(rig: Rig, hosts: list[Host], job_id: str) -> tuple[Host, set[int]]:
 
 
 def _began_nothing(rig: Rig, pids: set[int], since: float) -> None:
-    begun = [event for event in rig.ledger.events("start", since=since + _NOTICE_S) if event.pid in pids]
-    assert not begun, f"{len(begun)} jobs began after the stop"
+    for event, what in (("start", "jobs began"), ("reserves", "times jobs were asked for")):
+        late = [one for one in rig.ledger.events(event, since=since + _NOTICE_S) if one.pid in pids]
+        assert not late, f"{len(late)} {what} after the stop, the last {late[-1].monotonic - since:.2f} s after it"
+    assert any(one.pid in pids for one in rig.ledger.events("reserves")), "nobody notes what they ask for"
+
+
+def _mixed(rig: Rig) -> dict[str, float]:
+    """Dispatch jobs of all lengths; returns how long each takes, in seconds."""
+    lengths = [rig.chance.choice([0.001, 0.005, 0.02, _SHORT_S / 2]) for _ in range(_MIXED)]
+    lengths += [_SHORT_S, _LONG_S, _LONG_S]
+    rig.chance.shuffle(lengths)
+    return dict(zip(rig.dispatch([Hangs(one) for one in lengths]), lengths, strict=True))
+
+
+def _runs_something(rig: Rig, pids: set[int]) -> bool:
+    runs = [job[-1] for job in attempts(rig.ledger).values()]
+    return any(run.ended_at is None and run.pid in pids for run in runs)
+
+
+def _begin_elsewhere(rig: Rig, pids: set[int], at: float, takes_s: dict[str, float]) -> float:
+    """See that a stop cut off only what had no time to end; returns how long after the grace the last of that began."""
+    longest_s = 0.0
+    for job_id, runs in attempts(rig.ledger).items():
+        for cut, again in pairwise(runs):
+            if cut.pid in pids:
+                assert cut.ended_at is None, f"{job_id} ended, and began again"
+                would_end_at = cut.began_at + takes_s[job_id]
+                assert would_end_at > at + _GRACE_S - _NOTICE_S, f"{job_id} had the time to end, and was cut off"
+                longest_s = max(longest_s, again.began_at - at - _GRACE_S)
+    return longest_s
 
 
 def _charged(rig: Rig, job_id: str) -> int:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from harness.jobs import Audited
-from harness.ledger import Ledger
+from harness.ledger import CALLBACK, Ledger
 
 from qcore import ChainableJob, ConnectionFailed, JobBatch
+
+_callback: ContextVar[str] = ContextVar("callback", default="")
+"""The job that calls back."""
 
 
 class Lives(Audited):
@@ -80,7 +84,7 @@ def finally_(batch: JobBatch) -> None:
 
 
 def _note(what: str, flow: str) -> None:
-    Ledger.here().note(f"flow {flow} {what}")
+    Ledger.here().note(f"{CALLBACK}{flow} {what}", _callback.get())
 
 
 def install() -> None:
@@ -92,6 +96,7 @@ def install() -> None:
     def noted(self: Callback) -> Any:
         ledger = Ledger.here()
         ledger.note("start", self.job_id or "", self.attempts)
+        _callback.set(self.job_id or "")
         answer = patiently(lambda: handle(self))
         ledger.note("end", self.job_id or "", self.attempts)
         return answer

@@ -5,52 +5,60 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from document_terminals import run_terminals
 from documents import (
     DOCUMENTS,
     ROOT,
     Block,
+    How,
     all_blocks,
     blocks,
     comparable,
     console_steps,
     expected_pattern,
+    folder_for,
+    how_of,
+    installing_blocks,
     name,
     run_block,
     served_blocks,
     with_store,
 )
 from fakes.store import fresh_url
+from servers.postgresql import PostgreSQL
 
 from qcore.config.options import CONNECTION, OPTIONS, SUPERVISOR
 from qctl.main import ALIASES, COMMANDS
 
 REFERENCE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-REASONS = {
-    "each is a test of its own",
-    "how healthy the host is nobody knows beforehand",
-    "it changes the system",
-    "it does not end by itself",
-    "it needs a Docker daemon",
-    "it needs servers",
-    "it serves until it is told to stop",
-    "it stays until it is left",
-    "the demo is a test of its own",
-    "the package is installed where this is tested",
-    "these do not end by themselves; the tests run the application",
-    "where this is tested the wheel is installed",
+CHECKED = {
+    ("docs/deploy/README.md", "it changes the system"),
+    ("docs/deploy/README.md", "it needs a Docker daemon"),
+    ("README.md", "it is what runs this"),
 }
-"""All there is to say against running a block: a block with another reason fails the count."""
+"""Blocks that no test may run, and why: there is no other."""
+GOING_ON = {path for path in DOCUMENTS if any(block.how.until for block in blocks(path))}
+"""Documents whose blocks start servers and screens."""
+IN_TURN = [
+    pytest.param(path, id=name(path), marks=[pytest.mark.slow] if path in GOING_ON else [])
+    for path in DOCUMENTS
+    if any(blocks(path))
+]
 
 
-@pytest.mark.parametrize("document", [path for path in DOCUMENTS if any(blocks(path))], ids=name)
+@pytest.mark.timeout(900)  # the longest has a hundred commands, each a process
+@pytest.mark.parametrize("document", IN_TURN)
 def test_blocks_run(document: Path, tmp_path: Path) -> None:
-    folder = tmp_path
+    folder = folder_for(document, tmp_path)
     for block in blocks(document):
         folder = run_block(block, folder)
 
@@ -61,30 +69,77 @@ SERVED = [pytest.param(block, id=f"{name(path)}:{block.line}") for path in DOCUM
 @pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.parametrize("block", SERVED)
-def test_a_block_runs_with_its_store(block: Block, tmp_path: Path) -> None:
-    run_block(with_store(block, fresh_url(str(block.store), tmp_path)), tmp_path)
+def test_a_block_runs_with_its_store(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = fresh_url(str(block.how.store), tmp_path)
+    if block.how.store == "postgresql":
+        for variable, value in as_its_own_tools_want_it(url).items():
+            monkeypatch.setenv(variable, value)
+    run_block(with_store(block, url), tmp_path)
+
+
+def as_its_own_tools_want_it(url: str) -> dict[str, str]:
+    """The variables that lead PostgreSQL's own programs to the server at a URL, and to themselves."""
+    server = urlsplit(url)
+    programs = Path(PostgreSQL.find("createdb") or "createdb").parent
+    path = f"{os.environ['PATH']}{os.pathsep}{programs}"
+    return {"PGHOST": str(server.hostname), "PGPORT": str(server.port), "PGUSER": str(server.username), "PATH": path}
 
 
 def test_a_block_with_a_store_gets_it(tmp_path: Path) -> None:
-    block = Block(1, "shell", None, "export QCTL_URL=redis://localhost:6379/0\nqctl migrate\n", None, "redis")
+    how = How(store="redis")
+    block = Block(1, "shell", None, "export QCTL_URL=redis://localhost:6379/0\nqctl migrate\n", how)
     run_block(with_store(block, f"sqlite:///{tmp_path}/own.db"), tmp_path)
     assert (tmp_path / "own.db").exists()
 
 
-def test_every_block_that_can_be_run_is_run() -> None:
+CHECKS = [
+    pytest.param(block, id=f"{name(path)}:{block.line}")
+    for path in DOCUMENTS
+    for block in all_blocks(path)
+    if block.how.checked
+]
+
+
+@pytest.mark.parametrize("block", CHECKS)
+def test_a_block_that_is_not_run_has_the_form_of_one(block: Block, tmp_path: Path) -> None:
+    """Bash reads it, qctl takes each command of its own, and make has each target."""
+    subprocess.run(["bash", "-n", "-c", block.body], check=True)
+    for words in re.findall(r"\bqctl (\w[^|&#\n]*)", block.body):
+        if words.split()[0].partition(" ")[0] in COMMANDS:
+            asked = [sys.executable, "-m", "qctl", *shlex.split(words), "--help"]
+            subprocess.run(asked, cwd=tmp_path, check=True, capture_output=True)
+    for target in re.findall(r"^make ([\w-]+)", block.body, flags=re.MULTILINE):
+        subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_every_block_is_run() -> None:
     """Counted line by line, so that no fence escapes by its form: indented, with tildes, under another name."""
     opened = re.compile(
         r"^\s*(?:`{3,}|~{3,})\s*(?:py|pycon|python3?|sh|shell|bash|zsh|fish|console|\S+ title=.*)\b", re.MULTILINE
     )
     found = {name(document): len(opened.findall(document.read_text(encoding="utf-8"))) for document in DOCUMENTS}
-    run = {name(document): len(list(blocks(document))) for document in DOCUMENTS}
-    left_out = {
-        name(document): [one.left_out for one in all_blocks(document) if one.left_out] for document in DOCUMENTS
+    checked = {(name(document), one.how.checked) for document in DOCUMENTS for one in all_blocks(document)}
+    assert {one for one in checked if one[1] is not None} == CHECKED
+    run = {
+        name(document): sum(len(list(kind(document))) for kind in (blocks, served_blocks, installing_blocks))
+        for document in DOCUMENTS
     }
-    served = {name(document): len(list(served_blocks(document))) for document in DOCUMENTS}
-    assert {one: run[one] + served[one] + len(left_out[one]) for one in found} == found
-    assert {why for reasons in left_out.values() for why in reasons} == REASONS
-    assert sum(run.values()) > 150
+    assert sum(found.values()) - sum(run.values()) == len(CHECKED)
+    assert {one for one in found if found[one] != run[one]} == {document for document, _ in CHECKED}
+    assert sum(run.values()) > 180
+
+
+@pytest.mark.slow
+def test_every_installing_block_is_tested_with_the_wheel() -> None:
+    """Where `tests/packaging` looks for them."""
+    assert {name(path) for path in DOCUMENTS if any(installing_blocks(path))} == {
+        "README.md",
+        "docs/getting-started.md",
+        "docs/how-to/postgresql.md",
+        "docs/how-to/redis.md",
+        "docs/metrics.md",
+        "docs/tutorial.md",
+    }
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
@@ -149,3 +204,25 @@ def test_the_readers_own_rules() -> None:
     assert re.fullmatch(expected_pattern("a\n…"), comparable("a\nb\nc\n"))
     assert not re.fullmatch(expected_pattern("a"), comparable("a\nb"))
     assert list(console_steps("$ one\nprinted\n$ two\n")) == [("one", "printed\n"), ("two", "")]
+    assert how_of("run with redis, until: Ctrl-C") == How("Ctrl-C", store="redis")
+    assert how_of("exits with 0, 10").codes == {0, 10}
+    with pytest.raises(AssertionError, match="says nothing of a block"):
+        how_of("not run: for no reason")
+
+
+def test_a_line_that_goes_on_goes_on_to_the_end_of_its_block(tmp_path: Path) -> None:
+    lines = "export WORD=on\necho ready $WORD; cat\necho here > made  # while that runs\ncat made\n"
+    run_terminals(lines, "ready on", tmp_path, dict(os.environ))
+    with pytest.raises(AssertionError, match="no line printed 'ready' and went on"):
+        run_terminals("true", "ready", tmp_path, dict(os.environ))
+    with pytest.raises(AssertionError, match="false: exit 1"):
+        run_terminals("echo ready; cat\nfalse", "ready", tmp_path, dict(os.environ))
+    with pytest.raises(AssertionError, match="exit 3 after Ctrl-C"):
+        run_terminals("trap 'exit 3' INT; echo ready; read x", "ready", tmp_path, dict(os.environ))
+
+
+def test_ports_of_the_documents_are_free_ones(tmp_path: Path) -> None:
+    run_terminals("echo :8000 9400 :8000 ready > said; cat said -", "ready", tmp_path, dict(os.environ))
+    first, second, third = re.findall(r"\d+", (tmp_path / "said").read_text())
+    assert first == third != "8000"
+    assert second not in {first, "9400"}

@@ -20,7 +20,7 @@ print(answer.json()["job"])
 
 
 def test_the_tests_of_the_example_pass(folder: Folder) -> None:
-    assert "Ran 2 tests" in folder.manage("test", "orders", QCTL_URL="memory://")
+    assert "Ran 3 tests" in folder.manage("test", "orders", QCTL_URL="memory://")
 
 
 def test_what_the_integration_promises(folder: Folder) -> None:

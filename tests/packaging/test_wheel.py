@@ -15,7 +15,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from documents import all_blocks, run_block
+from documents import DOCUMENTS, Block, all_blocks, blocks, installing_blocks, name, run_block
 
 ROOT = Path(__file__).parents[2]
 JOBS = """
@@ -48,9 +48,9 @@ def programs(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-def run(*words: str, cwd: Path, programs: Path | None = None) -> str:
+def run(*words: str, cwd: Path, programs: Path | None = None, **more: str) -> str:
     """Run a program, with those of an environment at hand; what it printed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QCTL_", "PYTHON"))}
+    environment = {one: value for one, value in os.environ.items() if not one.startswith(("QCTL_", "PYTHON"))} | more
     if programs is not None:
         environment["PATH"] = f"{programs}:{os.environ['PATH']}"
     ended = subprocess.run(
@@ -135,11 +135,46 @@ def test_the_tutorial_runs_from_nothing_but_the_wheel(built: Path, tmp_path: Pat
     [wheel] = built.glob("*.whl")
     shutil.copy(wheel, tmp_path)
     install, *steps = all_blocks(ROOT / "docs" / "tutorial.md")
+    assert install.how.wheel
     assert wheel.name in install.body
     run("bash", "-euc", install.body, cwd=tmp_path)
 
     folder, programs = tmp_path, tmp_path / ".venv" / "bin"
     assert len(steps) > 8
-    assert all(step.left_out is None for step in steps)
+    assert all(step.how.is_in_turn for step in steps)
     for step in steps:
         folder = run_block(step, folder, programs)
+
+
+def test_the_readme_runs_from_nothing_but_the_source_archive(built: Path, tmp_path: Path) -> None:
+    """In the archive's own folder: the demo, then each line of the first five minutes."""
+    [archive] = built.glob("*.tar.gz")
+    with tarfile.open(archive) as contents:
+        contents.extractall(tmp_path, filter="data")
+    [folder] = tmp_path.iterdir()
+    demo, install = installing_blocks(folder / "README.md")
+    assert "the same, file by file" in run("bash", "-euc", demo.body, cwd=folder)
+    run("bash", "-euc", install.body, cwd=folder)
+    for step in blocks(folder / "README.md"):
+        folder = run_block(step, folder, folder / ".venv" / "bin")
+
+
+EXTRAS = [
+    pytest.param(block, id=f"{name(path)}:{block.line}")
+    for path in DOCUMENTS
+    if name(path) not in {"README.md", "docs/tutorial.md"}
+    for block in installing_blocks(path)
+]
+
+
+@pytest.mark.parametrize("block", EXTRAS)
+def test_what_a_page_says_installs_what_it_needs(block: Block, built: Path, programs: Path, tmp_path: Path) -> None:
+    """Of this wheel, whatever an index calls by its name."""
+    [wheel] = built.glob("*.whl")
+    (tmp_path / "ours").write_text(f"qctl @ {wheel.as_uri()}\n")
+    run("bash", "-euc", block.body, cwd=tmp_path, programs=programs, PIP_CONSTRAINT=str(tmp_path / "ours"))
+    extras = re.findall(r"qctl\[(\w+)\]'", block.body)
+    needed = {"redis": "redis", "postgres": "psycopg", "metrics": "prometheus_client"}
+    assert extras
+    for extra in extras:
+        run("python", "-c", f"import {needed[extra]}", cwd=tmp_path, programs=programs)

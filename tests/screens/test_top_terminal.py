@@ -104,9 +104,9 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     found.close()
 
 
-def start(terminal: Terminal) -> None:
+def start(terminal: Terminal, screens: str = "top") -> None:
     terminal.shows("#" if os.geteuid() == 0 else "$")
-    terminal.type(f"{sys.executable} -m qctl top")
+    terminal.type(f"{sys.executable} -m qctl {screens}")
     terminal.shows("LIVE")
     terminal.shows("mail")
 
@@ -151,6 +151,26 @@ def test_a_signal_ends_it_and_leaves_the_terminal_whole(terminal: Terminal, tmp_
     assert "Traceback" not in screen
     terminal.type("echo still here")
     terminal.shows("still here")
+
+
+@pytest.mark.parametrize("screens", ["top", "dashboard"])
+def test_ctrl_c_ends_it_and_leaves_the_terminal_whole(screens: str, terminal: Terminal) -> None:
+    start(terminal, screens)
+    terminal.keys("/")
+    terminal.keys("b", "u")
+    terminal.shows("filter: bu")
+    terminal.keys("C-c")
+    screen = left(terminal)
+    assert "exit=130" in screen
+    assert "Traceback" not in screen
+
+
+def test_an_interrupt_from_elsewhere_ends_it_alike(terminal: Terminal, tmp_path: Path) -> None:
+    start(terminal)
+    os.kill(next(one for one in psutil.process_iter() if is_top(one, tmp_path)).pid, signal.SIGINT)
+    screen = left(terminal)
+    assert "exit=130" in screen
+    assert "Traceback" not in screen
 
 
 def is_top(process: psutil.Process, folder: Path) -> bool:

@@ -64,6 +64,8 @@ TABLE: list[tuple[str, Observed, Verdict]] = [
     ("wait", seen(counts=(due(for_s=3001, paused=True),)), OK),
     ("failed", seen(failed_lately=10), OK),
     ("failed", seen(failed_lately=11), DEGRADED),
+    ("writing", seen(facts=facts(writing=Trait.of_writing("a", "on", reads_only=False, remedy=""))), OK),
+    ("writing", seen(facts=facts(writing=Trait.of_writing("a", "on", reads_only=True, remedy="set it"))), CRITICAL),
     ("disk", seen(facts=facts(free_bytes=2 * GB, file_bytes=1)), OK),
     ("disk", seen(facts=facts(free_bytes=GB // 2)), DEGRADED),
     ("disk", seen(facts=facts(free_bytes=GB // 20)), CRITICAL),

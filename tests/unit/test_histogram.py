@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcore.histogram import bounds, bucket_of, quantiles, typical
+from qcore.histogram import bounds, bucket_of, digits_beyond, quantiles, typical
 
 VALUES = st.integers(0, 2**52)
 
@@ -29,6 +29,13 @@ def test_a_bucket_stands_for_its_values_within_four_percent(value: int) -> None:
 
 def test_what_is_below_nothing_is_nothing() -> None:
     assert bucket_of(-1) == bucket_of(0) == 0
+
+
+@given(st.integers(-10, 2**52), VALUES)
+def test_digits_that_make_no_difference(least: int, more: int) -> None:
+    digits = digits_beyond(least)
+    for value in (least, least + more):
+        assert bucket_of(value >> digits << digits) == bucket_of(value)
 
 
 @given(st.lists(VALUES, min_size=1, max_size=200), st.lists(st.floats(0, 1), min_size=1, max_size=4))

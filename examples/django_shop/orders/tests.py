@@ -18,6 +18,12 @@ class OrderTest(TestCase):
             fake.run()
         assert Order.objects.get(number=1).receipt == "sent to ann@example.com"
 
+    def test_a_look_at_the_address_of_orders_dispatches_nothing(self) -> None:
+        with QueueFake() as fake:
+            answer = self.client.get("/orders")
+            assert (answer.status_code, answer["Allow"]) == (405, "POST")
+            fake.assert_nothing_pushed()
+
     def test_a_look_at_an_order_is_counted(self) -> None:
         Order.objects.create(number=1, address="ann@example.com")
         with QueueFake() as fake:

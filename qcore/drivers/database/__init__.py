@@ -30,6 +30,7 @@ class DatabaseStore(DatabaseDriver, DatabaseOperator, DatabaseReader, DatabaseRe
         self._waiting.get_ready()
         for statements in (self._link.statements, self._link.limiting.say, self._registry):
             build(statements)
+        self._link.moves.get_ready()
         self._readings.instant  # noqa: B018  built at its first use
 
 

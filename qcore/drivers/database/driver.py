@@ -16,7 +16,7 @@ from qcore.flows import Role, role_in
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from qcore.settlement import Settlement
 
 T = TypeVar("T")
-Take = Callable[["Connection", str, int, str], "list[Lease]"]
-"""How ready jobs of a queue are leased: so many, under a token."""
+Reserve = Callable[["Connection", "Sequence[str]", int, str], "list[Lease]"]
+"""How jobs of queues are leased: so many, under a token."""
 
 _MANY = 64
 """Ends that are worth a second connection, where two do more than one."""
@@ -62,6 +62,8 @@ class DatabaseDriver:
     def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
         """Store all the envelopes or none, each id once; see `Driver.push`."""
         refused = self._link.pushing.push(envelopes, within, repeat) if envelopes else ()
+        if within is None:
+            self._upkeep.stored(len(envelopes))
         return [None if envelope.id in refused else envelope.id for envelope in envelopes]
 
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
@@ -85,7 +87,9 @@ class DatabaseDriver:
         flowing = self._link.flowing
         if within is not None:
             return self._link.inside(lambda connection: flowing.weave(connection, weave), within)
-        return self._link.run(lambda connection: flowing.weave(connection, weave))
+        stored = self._link.run(lambda connection: flowing.weave(connection, weave))
+        self._upkeep.stored(len(weave.members))
+        return stored
 
     def settle(self, settlements: Sequence[Settlement], *, within: Any = None) -> Sequence[Settlement]:
         """Apply the ends of many attempts in one step; see `Driver.settle`."""
@@ -95,7 +99,7 @@ class DatabaseDriver:
             return self._link.inside(
                 lambda connection: self._settling.apply(connection, settlements, is_own=False), within
             )
-        refused = self._running(settlements)(lambda connection: self._settling.apply(connection, settlements))
+        refused = self._settling.settle(settlements)
         self._settled(settlements)
         return refused
 
@@ -115,6 +119,8 @@ class DatabaseDriver:
         answer: tuple[Sequence[Settlement], Sequence[Lease]] = ([], [])
         if self._are_worth_two(settlements):
             answer = self._both_in_parallel(settlements, wanted)
+        elif self._settling.may_settle_at_once(settlements):
+            answer = (self._settling.settle(settlements), self._reserve_alone(wanted))
         elif settlements:
             answer = self._both(settlements, wanted)
         elif self._is_worth_it(wanted):
@@ -174,11 +180,6 @@ class DatabaseDriver:
         self._link.flowing.sweep(connection)
         return reclaimed
 
-    def _running(self, settlements: Iterable[Settlement]) -> Callable[[Callable[[Connection], T]], T]:
-        """How a transaction with these ends is to run: what others may have seen of them must last."""
-        lasts = any(s.pushes or s.result is not None or s.outcome is Outcome.FAILED for s in settlements)
-        return self._link.run if lasts else self._link.run_lightly
-
     def _are_worth_two(self, settlements: Sequence[Settlement]) -> bool:
         """Whether a second connection is to take the ends: not where one of them makes a job that may be reserved."""
         return (
@@ -190,17 +191,15 @@ class DatabaseDriver:
     def _both(self, settlements: Sequence[Settlement], wanted: _Wanted) -> tuple[Sequence[Settlement], Sequence[Lease]]:
         def both(connection: Connection) -> tuple[Sequence[Settlement], Sequence[Lease]]:
             refused = self._settling.apply(connection, settlements)
-            return refused, self._reserve(connection, wanted, self._link.moves.take)
+            return refused, self._reserve(connection, wanted, self._link.moves.reserve)
 
-        return self._running(settlements)(both)
+        return self._settling.running(settlements)(both)
 
     def _both_in_parallel(
         self, settlements: Sequence[Settlement], wanted: _Wanted
     ) -> tuple[Sequence[Settlement], Sequence[Lease]]:
         """Settle on a second connection meanwhile. Each step is whole by itself, and both can bear a repeat."""
-        settling = self._other_thread().submit(
-            self._running(settlements), lambda connection: self._settling.apply(connection, settlements)
-        )
+        settling = self._other_thread().submit(self._settling.settle, settlements)
         try:
             leases = self._reserve_alone(wanted)
         finally:
@@ -227,28 +226,22 @@ class DatabaseDriver:
     def _reserve_alone(self, wanted: _Wanted) -> Sequence[Lease]:
         moves = self._link.moves
         if not moves.takes_at_once:
-            return self._link.run_lightly(lambda connection: self._reserve(connection, wanted, moves.take))
+            return self._link.run_lightly(lambda connection: self._reserve(connection, wanted, moves.reserve))
 
         def singly(connection: Connection) -> Sequence[Lease]:
             nonlocal wanted
             now, wanted = wanted, wanted._replace(is_new=False)  # a repeat finds what was taken before it
-            return self._reserve(connection, now, moves.take_alone)
+            return self._reserve(connection, now, moves.reserve_alone)
 
         return self._link.run(singly, begin=())
 
-    def _reserve(self, connection: Connection, wanted: _Wanted, take: Take) -> Sequence[Lease]:
+    def _reserve(self, connection: Connection, wanted: _Wanted, reserve: Reserve) -> Sequence[Lease]:
         moves = self._link.moves
         if not wanted.is_new:
             leases = moves.leases(connection, wanted.token, wanted.queues)
             if leases or wanted.is_answered:
                 return leases
-        leases = []
-        has_more = bool(wanted.queues)
-        while has_more and len(leases) < wanted.limit:
-            has_more = moves.promote(connection, wanted.queues)
-            for queue in wanted.queues:
-                if len(leases) < wanted.limit:
-                    leases += take(connection, queue, wanted.limit - len(leases), wanted.token)
+        leases = reserve(connection, wanted.queues, wanted.limit, wanted.token)
         return self._link.flowing.mark_stopped(connection, leases)
 
     def _settled(self, settlements: Sequence[Settlement]) -> None:

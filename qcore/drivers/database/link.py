@@ -6,6 +6,7 @@ import os
 import random
 import time
 import uuid
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -141,6 +142,16 @@ class Link:
     def run_lightly(self, work: Callable[[Connection], T]) -> T:
         """Run a piece of work that may be done again: a crash of the server may take it back; see `run`."""
         return self.run(work, (self.dialect.begin_lightly,))
+
+    def once(self, statement: str) -> None:
+        """Execute what has no parameters and no answer, outside of any transaction; it is not tried again.
+
+        Raises:
+            ConnectionFailed: the database did not answer in time, or refused.
+        """
+        self._after_fork()
+        with suppress(_Again):
+            self._once(lambda connection: execute(connection, statement), ())
 
     def transact(self, work: Callable[[Connection], T], begin: Sequence[str] | None = None) -> T:
         """Run a piece of work in a transaction of its own, whatever tables there are; see `run`."""

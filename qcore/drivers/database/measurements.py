@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, bindparam, cast, delete, select
 
-from qcore.drivers.database.dialects.base import CELL_ROW
 from qcore.drivers.database.statements import Statements, literally
 from qcore.measures import MINUTE_US
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Insert
 
     from qcore.drivers.database.prepared import Prepared
 
@@ -33,14 +32,18 @@ class Measurements(Statements):
     @cached_property
     def add(self) -> Prepared:
         """Add the rows of `Dialect.cells` to the cells of `writer` in the minute under way."""
+        return self.prepared(self.adding())
+
+    def adding(self) -> Insert:
+        """The statement `add`, for one that does more."""
         given = self.dialect.cells()
         values: dict[str, ColumnElement[Any]] = {
             "minute": self.this_minute,
             "writer": bindparam("writer", type_=self.tables.measures.c.writer.type),
-            **{name: given.c[name] for name in CELL_ROW},
+            **{column.key: column for column in given.c},
         }
         chosen = select(*values.values()).select_from(given).where(literally(1) == literally(1))
-        return self.prepared(self.dialect.upsert(self.tables.measures, (list(values), chosen), adding=ADDED))
+        return self.dialect.upsert(self.tables.measures, (list(values), chosen), adding=ADDED)
 
     @cached_property
     def minute_now(self) -> Prepared:

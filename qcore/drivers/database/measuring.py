@@ -40,12 +40,15 @@ class Measuring:
 
     def add(self, connection: Connection, applied: Iterable[Settlement], writer: str) -> None:
         """Count ends that were just applied."""
-        if not self._is_on:
-            return
-        cells = tally(applied)
+        cells = self.cells_of(applied)
         if cells:
-            rows = [(*cell, *amounts) for cell, amounts in sorted(cells.items())]
-            self._say.add.run(connection, writer=writer, **self._link.dialect.pack_cells(rows))
+            self._say.add.run(connection, writer=writer, **cells)
+
+    def cells_of(self, ends: Iterable[Settlement]) -> dict[str, Any]:
+        """What ends add to the cells, as `Dialect.pack_cells` gives it; empty where that is nothing."""
+        cells = tally(ends) if self._is_on else {}
+        rows = [(*cell, *amounts) for cell, amounts in sorted(cells.items())]
+        return self._link.dialect.pack_cells(rows) if rows else {}
 
     def sum_up(self) -> None:
         """Sum up the minutes that are over, unless somebody does."""

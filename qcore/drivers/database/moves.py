@@ -7,6 +7,7 @@ update does some of it in one statement less; its dialect says how.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from qcore.drivers.database.prepared import Prepared
     from qcore.envelope import Envelope
     from qcore.settlement import Settlement
+
+Take = Callable[["Connection", str, int, str], "list[Lease]"]
+"""How ready jobs of a queue are leased: so many, under a token."""
 
 _PROMOTED_AT_ONCE = 1000
 _INSTANT = len(LEASE_COLUMNS) + 1
@@ -49,6 +53,9 @@ class Moves:
     works_in_parallel: ClassVar[bool] = False
     """Whether the server does two steps on two connections sooner than both on one."""
 
+    ends_at_once: ClassVar[bool] = False
+    """Whether jobs may complete, and be counted, by one statement outside of any transaction (`end_at_once`)."""
+
     drops_at_once: ClassVar[bool] = False
     """Whether a statement may choose the rows that it deletes from the same table."""
 
@@ -59,6 +66,9 @@ class Moves:
         self.term_us = round(link.settings.lease_s * 1_000_000)
         self.known: set[str] = set()
         """Queues that the store is known to know; added to after a commit alone."""
+
+    def get_ready(self) -> None:
+        """Compile what workers say again and again, where that is not all of `Statements`."""
 
     # --- in ---------------------------------------------------------------------------------------------------
 
@@ -140,12 +150,30 @@ class Moves:
 
     # --- out --------------------------------------------------------------------------------------------------
 
-    def promote(self, connection: Connection, queues: Sequence[str]) -> bool:
-        """Make delayed jobs ready that have become due; whether more of them may be."""
+    def reserve(
+        self, connection: Connection, queues: Sequence[str], limit: int, token: str, take: Take | None = None
+    ) -> list[Lease]:
+        """Lease up to `limit` jobs that are ready, or have become due, in the order of the queues."""
+        take = take or self.take
+        leases: list[Lease] = []
+        has_more = bool(queues)
+        while has_more and len(leases) < limit:
+            has_more = self.promote(connection, queues) == _PROMOTED_AT_ONCE
+            for queue in queues:
+                if len(leases) < limit:
+                    leases += take(connection, queue, limit - len(leases), token)
+        return leases
+
+    def reserve_alone(self, connection: Connection, queues: Sequence[str], limit: int, token: str) -> list[Lease]:
+        """Lease as `reserve` does, outside of any transaction."""
+        return self.reserve(connection, queues, limit, token, self.take_alone)
+
+    def promote(self, connection: Connection, queues: Sequence[str]) -> int:
+        """Make delayed jobs ready that have become due, 1,000 at the most; returns how many."""
         due = self.say.due.run(connection, queues=self.dialect.pack(queues), most=_PROMOTED_AT_ONCE).scalars()
         if due:
             self.say.make_ready.run(connection, ids=self.dialect.pack(due))
-        return len(due) == _PROMOTED_AT_ONCE
+        return len(due)
 
     def take(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
         """Lease the first ready jobs of a queue."""
@@ -215,6 +243,10 @@ class Moves:
             self.say.finish.run(connection, ended_as=ended_as, **self.dialect.pack_rows(ended_rows(kept)))
             self.say.drop.run(connection, ids=self.dialect.pack([s.id for s in kept]))
         return held
+
+    def end_at_once(self, connection: Connection, ends: Sequence[Settlement], writer: str) -> bool:
+        """Complete jobs, count and measure them, if every lease is still held; whether that was so."""
+        raise NotImplementedError
 
     def fail(self, connection: Connection, settlements: Sequence[Settlement]) -> Collection[str]:
         """Move jobs to the failed ones; returns the ids whose lease was still held."""

@@ -237,15 +237,18 @@ class DatabaseOperator:
 
     def retry_flow(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Put failed members of a flow back; returns their ids."""
-        say = self._link.flowing.say
-        ids = self._link.run(
-            lambda connection: say.failed_members.run(connection, most=limit, **counted_in(flow)).scalars()
-        )
-        return self.retry(ids)
+        return self.retry(self._link.run(lambda connection: self._failed_of(connection, flow, limit)))
 
     def delete_flow(self, flow: str) -> bool:
         """Forget a flow and its steps; whether it was there."""
         return self._link.run(lambda connection: self._link.flowing.delete(connection, flow))
+
+    def _failed_of(self, connection: Connection, flow: str, limit: int) -> Sequence[str]:
+        """The failed members of a flow, unless it was deleted."""
+        flowing = self._link.flowing
+        if flowing.held(connection, flow) is None:
+            return []
+        return flowing.say.failed_members.run(connection, most=limit, **counted_in(flow)).scalars()
 
     def _note(self, note: Note, concerns: Callable[[Flow], bool]) -> bool:
         def tell(connection: Connection) -> bool:

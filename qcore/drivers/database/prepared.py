@@ -61,8 +61,10 @@ def build(holder: object) -> None:
 def execute(connection: Connection, sql: str) -> None:
     """Execute what has no parameters and no answer; the client library's own errors are raised."""
     cursor = connection.connection.cursor()
-    cursor.execute(sql)
-    cursor.close()
+    try:
+        cursor.execute(sql)
+    finally:
+        cursor.close()  # one that an error keeps would keep a SQLite file open, whatever is closed
 
 
 class Prepared:

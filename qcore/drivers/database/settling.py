@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from qcore.drivers.database.schema import CANCELLED, COMPLETED
 from qcore.drivers.notes import notes_of
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from sqlalchemy import Connection
 
     from qcore.drivers.database.link import Link
     from qcore.settlement import Settlement
 
+T = TypeVar("T")
+_COMPLETED = Outcome.COMPLETED
+_NOTHING = (None, None, None, None, None, None, ())
 _ENDED_AS = {Outcome.COMPLETED: COMPLETED, Outcome.CANCELLED: CANCELLED}
 
 
@@ -26,6 +29,28 @@ class Settling:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+
+    def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
+        """Apply those whose lease is still held in a transaction of its own; returns those refused."""
+        if self.may_settle_at_once(settlements):
+            moves, writer = self._link.moves, self._link.writer
+            if self._link.run(lambda connection: moves.end_at_once(connection, settlements, writer), begin=()):
+                return []
+        return self.running(settlements)(lambda connection: self.apply(connection, settlements))
+
+    def may_settle_at_once(self, settlements: Sequence[Settlement]) -> bool:
+        """Whether `settle` may do with one statement: all complete, each another job, and nothing follows from it."""
+        return (
+            self._link.moves.ends_at_once
+            and bool(settlements)
+            and all(map(_is_plain, settlements))
+            and len({s.id for s in settlements}) == len(settlements)
+        )
+
+    def running(self, settlements: Iterable[Settlement]) -> Callable[[Callable[[Connection], T]], T]:
+        """How a transaction with these ends is to run: what others may have seen of them must last."""
+        lasts = any(s.pushes or s.result is not None or s.outcome is Outcome.FAILED for s in settlements)
+        return self._link.run if lasts else self._link.run_lightly
 
     def apply(
         self, connection: Connection, settlements: Sequence[Settlement], *, is_own: bool = True
@@ -99,3 +124,9 @@ class Settling:
         ids = self._link.dialect.pack(sorted({settlement.id for settlement in rest}))
         ends = {tuple(row) for row in self._link.statements.known_ends.run(connection, ids=ids)}
         return [s for s in rest if (s.id, s.outcome.value, s.token) not in ends]
+
+
+def _is_plain(s: Settlement) -> bool:
+    return (
+        s.outcome is _COMPLETED and (s.result, s.history, s.lock, s.exclusive, s.flow, s.growth, s.pushes) == _NOTHING
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from qcore.drivers import base
 from qcore.drivers.database.schema import CANCELLED, COMPLETED, FOREVER_US
 from qcore.drivers.database.trimming import Trimming
-from qcore.errors import ConnectionFailed
+from qcore.errors import ConnectionFailed, QueueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +25,8 @@ _EVERY = 4000
 """Ends of a queue between two trims by one driver."""
 _AT_ONCE = 2 * _EVERY
 """More than what comes in between, so that a window that had grown shrinks."""
+_STORED = 50_000
+"""Jobs that one driver stores before readers are spared a look at each."""
 _SWEEP_S = 60.0
 _COUNTERS_KEPT = 256
 """Rows of counters, a few for each process that ever ended a job, before they are added up."""
@@ -38,6 +40,7 @@ class Upkeep:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._ends: dict[str, int] = {}
+        self._stored = 0
         self._swept_at = time.monotonic()
         self._has_folded = False
 
@@ -58,6 +61,16 @@ class Upkeep:
         if self._ends and not self._has_folded:
             self._has_folded = True
             self._quietly(self._fold)
+
+    def stored(self, number: int) -> None:
+        """Note that jobs were stored; after very many, let readers count them without looking at each."""
+        self._stored += number
+        if self._stored >= _STORED:
+            self._stored = 0
+            statement = self._link.dialect.spare_readers(self._link.tables.jobs)
+            if statement:
+                with suppress(QueueError):  # they are stored, and a count only takes longer
+                    self._link.once(statement)
 
     def sweep(self) -> None:
         """Trim every queue, once a minute at the most: one may have gone quiet."""

@@ -20,6 +20,7 @@ def facts_in(info: bytes) -> dict[str, Any]:
         "memory_limit_bytes": _number(said.get("maxmemory")),
         "eviction": _eviction(said.get("maxmemory_policy")),
         "durability": tuple(_durability(said)),
+        "writing": _writing(said),
     }
 
 
@@ -39,6 +40,14 @@ def _eviction(policy: str | None) -> Trait | None:
         remedy=f"CONFIG SET maxmemory-policy {_KEEPS_ALL}, and the same in redis.conf",
         is_grave=True,
     )
+
+
+def _writing(said: dict[str, str]) -> Trait | None:
+    if "role" not in said:
+        return None
+    reads_only = said["role"] == "slave" and said.get("slave_read_only") != "0"
+    role = "replica" if said["role"] == "slave" else said["role"]
+    return Trait.of_writing("role", role, reads_only=reads_only, remedy="let the URL lead to the master")
 
 
 def _durability(said: dict[str, str]) -> list[Trait]:

@@ -111,7 +111,9 @@ class Flows:
     # -- what is asked -------------------------------------------------------------------------------------------
 
     def failed(self, flow: str) -> list[Entry]:
-        """The members of a flow that have failed."""
+        """The members of a flow that have failed; of one that was deleted there are none."""
+        if flow not in self.all:
+            return []
         return [
             entry
             for entry in self._shelf.entries.values()

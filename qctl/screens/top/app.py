@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qctl import format as fmt
-from qctl.exits import Verdict
+from qctl.exits import Exit, Verdict
 from qctl.screens.dialogs import keys_page
 from qctl.screens.grid import Grid
 from qctl.screens.job.page import Doors, JobPage
 from qctl.screens.jumping import Place, is_id
-from qctl.screens.keys import KEYS, Key, bindings_of, keys_for
+from qctl.screens.keys import INTERRUPT, KEYS, Key, bindings_of, keys_for
 from qctl.screens.top.operating import Operating
 from qctl.screens.whole import Whole
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class TopApp(Operating):
     """The htop of queues."""
 
-    BINDINGS: ClassVar[list[Any]] = bindings_of(KEYS)
+    BINDINGS: ClassVar[list[Any]] = [*bindings_of(KEYS), INTERRUPT]
 
     def action_open(self) -> None:
         """Open what is under the cursor: the jobs of a queue, or a job."""
@@ -143,6 +143,13 @@ class TopApp(Operating):
     def action_leave(self) -> None:
         """Quit."""
         self.exit()
+
+    def action_interrupt(self) -> None:
+        """End as whatever Ctrl-C ends; in a browser it copies, and ends nothing."""
+        if self.is_web:
+            self.screen.action_copy_text()
+        else:
+            self.exit(return_code=Exit.INTERRUPTED)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let keys of the lists be letters while somebody types, and those that act be away where none may."""

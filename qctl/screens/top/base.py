@@ -126,7 +126,7 @@ class Base(App[None]):
         if self.is_headless or threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
-        for one in (signal.SIGTERM, signal.SIGHUP):
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(one, partial(self.exit, None, 128 + one))
 
     def _fatal_error(self) -> None:

@@ -37,16 +37,6 @@ def test_a_connection_that_is_rolled_back_has_stored_nothing(store: Any, engine:
     assert store.find(job.id) is None
 
 
-def test_an_id_may_end_twice(store: Any) -> None:
-    job, other = envelope(), envelope()
-    for _ in range(2):
-        store.push([job])
-        assert not store.settle([completed(FakeWorker(store).reserve_one())])
-    store.push([job, other])
-    assert not store.settle([completed(lease) for lease in FakeWorker(store).reserve(2)])
-    assert store.counts()[0].completed == 4
-
-
 def test_a_lost_lease_among_others_changes_nothing(store: Any) -> None:
     store.push([envelope(), envelope()])
     first, second = FakeWorker(store, name="first"), FakeWorker(store, name="second")

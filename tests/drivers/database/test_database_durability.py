@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fakes.values import completed, envelope, failed
+from fakes.values import completed, envelope, failed, released
 from fakes.worker import FakeWorker
 from sqlalchemy import Engine
 
@@ -38,18 +38,21 @@ def listen(store: Any, *moves: str) -> list[str]:
 
 
 def listen_alone(store: Any) -> list[str]:
-    """Note at each reserve by itself whether its commit is going to wait, as it says itself."""
+    """Note at each step that is its own transaction whether its commit is going to wait, as it says itself."""
     heard: list[str] = []
-    take_alone = store._link.moves.take_alone
 
-    def noted(connection: Any, *args: Any) -> Any:
-        execute(connection, "BEGIN")
-        leases = take_alone(connection, *args)
-        heard.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar())
-        execute(connection, "COMMIT")
-        return leases
+    def noting(move: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(connection: Any, *args: Any) -> Any:
+            execute(connection, "BEGIN")
+            answer = move(connection, *args)
+            heard.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar())
+            execute(connection, "COMMIT")
+            return answer
 
-    store._link.moves.take_alone = noted
+        return noted
+
+    for name in ("reserve_alone", "end_at_once"):
+        setattr(store._link.moves, name, noting(getattr(store._link.moves, name)))
     return heard
 
 
@@ -69,14 +72,22 @@ def test_a_dispatch_waits(make_store: MakeStore) -> None:
 def test_reserves_heartbeats_and_plain_ends_do_not(make_store: MakeStore) -> None:
     store = make_store()
     lease = leased(store)
-    heard = listen(store, "take", "extend", "finish")
+    heard, alone = listen(store, "extend"), listen_alone(store)
     worker = FakeWorker(store)
     store.heartbeat(lease.token.rpartition("/")[0], [lease])
-    store.settle_and_reserve([completed(lease)], ["default"], 1, worker.name, 1)
-    assert heard == ["off"] * 3
-    heard = listen_alone(store)
+    assert store.settle_and_reserve([completed(lease)], ["default"], 1, worker.name, 1) == ([], [])
+    assert (heard, alone) == (["off"], ["off"] * 2)
     assert leased(store)
-    assert heard == ["off"]
+    assert alone == ["off"] * 3
+
+
+def test_ends_of_several_kinds_do_not(make_store: MakeStore) -> None:
+    store = make_store()
+    store.push([envelope(), envelope()])
+    one, other = FakeWorker(store).reserve(2)
+    heard = listen(store, "take", "finish", "release")
+    store.settle_and_reserve([completed(one), released(other, delay_s=60)], ["default"], 1, FakeWorker(store).name, 1)
+    assert heard == ["off"] * 3
 
 
 @pytest.mark.parametrize(
@@ -97,9 +108,9 @@ def test_an_end_that_somebody_may_have_seen_waits(make_store: MakeStore, end: Ca
 
 def test_with_full_durability_all_waits(make_store: MakeStore) -> None:
     store = make_store(durability="full")
-    heard, alone = listen(store, "take", "finish"), listen_alone(store)
+    alone = listen_alone(store)
     store.settle_and_reserve([completed(leased(store))], ["default"], 1, FakeWorker(store).name, 1)
-    assert (heard, alone) == (["on", "on"], ["on"])
+    assert alone == ["on"] * 3
 
 
 def test_nothing_stays_in_the_session(make_store: MakeStore) -> None:

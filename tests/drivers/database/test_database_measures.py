@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 from fakes.values import completed, envelopes
 from fakes.worker import FakeWorker
@@ -95,3 +96,16 @@ def test_who_was_swept_up_after_sums_up_too(store: Any, engine: Engine, monkeypa
     monkeypatch.setattr(store._upkeep, "_swept_at", float("-inf"))
     store.reclaim()
     assert cells(engine) == 0
+
+
+def test_an_end_that_is_refused_counts_nothing(store: Any) -> None:
+    store.push(envelopes(3))
+    worker = FakeWorker(store)
+    leases = worker.reserve(3)
+    store.settle([completed(leases[0], runtime_s=0.01, waited_us=50)])
+    late = msgspec.structs.replace(leases[1], token=f"{worker.name}/99")
+    ends = [completed(lease, runtime_s=0.01, waited_us=50) for lease in (leases[0], late, leases[2])]
+    assert [end.id for end in store.settle(ends)] == [late.id]
+    (counts,) = store.counts()
+    assert (counts.completed, counts.processing) == (2, 1)
+    assert completed_in(store, Span.MINUTE) == [2]

@@ -129,3 +129,15 @@ class TestOfOneStatement:
             steps = [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {finish.sql}", values)]
         assert not [step for step in steps if "Join" in step or "Nested Loop" in step]
         assert [step for step in steps if "jobs_pkey" in step]
+
+    def test_a_step_that_is_its_own_transaction(self, full: Any) -> None:
+        """An end, counted and measured, goes by the key alone; a reserve by the index of what is ready."""
+        statements, pack_cells = full._link.statements, full._link.dialect.pack_cells
+        if not full._link.moves.ends_at_once:
+            pytest.skip("it has none")
+        rows = full._link.dialect.pack_rows(self.ROWS)
+        cells = pack_cells([("default", "app:Job", 0, 1, 1, 1)])
+        values = {"writer": "w", "ofs": rows["attemptss"], **rows, **cells}
+        check(full, statements.end_at_once(True, True), values)
+        take = {"queue": "default", "most": 10, "token": "worker/1", "term_us": 1}
+        check(full, statements.take_alone(True, True), take)

@@ -127,3 +127,30 @@ def test_what_was_dropped_is_kept_for_its_time_alone(store: Any, monkeypatch: py
     monkeypatch.setattr(dropping, "DROPPED_KEPT_S", -1)
     store.reclaim()
     assert store.restore("two").ids == ()
+
+
+def test_after_many_were_stored_who_counts_need_not_look_at_each(
+    make_store: MakeStore, engine: Engine, bare: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("a count looks at its index alone")
+    monkeypatch.setattr(upkeep, "_STORED", 500)
+    store = make_store(table=bare)
+    pages = []
+    for _ in range(2):
+        store.push(envelopes(300))
+        with engine.connect() as connection:
+            asked = f"SELECT relallvisible FROM pg_class WHERE oid = '{bare}'::regclass"
+            pages.append(connection.execute(text(asked)).scalar_one())
+    assert pages[0] == 0 < pages[1]
+    assert store.counts()[0].pending == 600
+
+
+def test_a_store_that_may_not_spare_readers_stores_all_the_same(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_STORED", 5)
+    store = make_store()
+    monkeypatch.setattr(store._link.dialect, "spare_readers", lambda table: f"VACUUM no_{table.name}")
+    assert len(store.push(envelopes(10))) == 10
+    assert store.counts()[0].pending == 10

@@ -72,6 +72,20 @@ def test_scripts_set_no_globals_and_name_what_they_use(verb: str) -> None:
     text = script(verb).text
     known = set(re.findall(r"local function (\w+)", text))
     called = set(re.findall(r"(?<![.\w])([a-z_]+)\(", re.sub(r"--.*|'[^']*'", "", text)))
-    builtin = {"call", "ipairs", "pairs", "tonumber", "unpack", "change", "and", "or", "not", "if", "in", "function"}
+    builtin = {
+        "call",
+        "ipairs",
+        "next",
+        "pairs",
+        "tonumber",
+        "unpack",
+        "change",
+        "and",
+        "or",
+        "not",
+        "if",
+        "in",
+        "function",
+    }
     parameters = set(re.findall(r"(\w+) = function", text))
     assert called <= known | builtin | parameters

@@ -23,6 +23,8 @@ A test asks for `rig` (a fixture; it runs once on each store) and reads like thi
                Nothing of it is in the product: it wraps methods from outside.
 * `stillborn`  a hook: workers that die as they begin, as long as a file is there.
 * `clocks`     a hook: a host whose clock is wrong.
+* `beats`      a hook: the books tell when leases were renewed; `reserves`: when jobs were asked for; `reclaims`: which
+               were taken back.
 * `waiting`    `until(found, within_s, what)`: await anything; there are no sleeps in the tests.
 * `audit`      the pass rules as functions over a rig, and `Result`, one line of the table.
 * `rig`        `Rig`, which holds all this for one test and leaves nothing behind.

@@ -4,25 +4,34 @@ L  loss: every id for which dispatch returned has an end or a failed record; but
    was made to forget, and these are listed.
 D  duplicates: repeated ends within the test's bound, each after the death of the attempt before; no two attempts of
    a job at once unless the test allows it.
-E  effects: the engine counted each job exactly once.
-G  leftovers: no lease, no lock, no live job, no orphan process, no connection.
+E  effects: the engine counted and measured each job exactly once, stored each failed one once, and sent each callback
+   once; what a flow counts is its members.
+G  leftovers: no lease, no lock, no live job, nothing else that ends with a job, no worker in the registry that left in
+   good order, no process, no connection.
 W  work goes on: within the stated time, without a human.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import contextlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
+import psutil
 
-from harness.ledger import Event, Ledger
+from harness.hosts import is_of_test
+from harness.ledger import CALLBACK, Event, Ledger
 from harness.waiting import until
+from qcore.flows import FlowKind, FlowRecord
+from qcore.measures import Measure, Span
 from qcore.states import JobState
 
 if TYPE_CHECKING:
     from harness.rig import Rig
+    from qcore.records import WorkerRecord
 
 _ENDED = {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
 _LEAVE_S = 20.0
@@ -30,6 +39,8 @@ _LEAVE_S = 20.0
 _CAUSE_S = 60.0
 """What was broken so long before an attempt may still be broken when it ends."""
 _SHOWN = 5
+_PAGE = 1000
+_LAST_MINUTE = 2**31 - 1
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,24 +117,87 @@ def effects(rig: Rig, forgotten: Collection[str] = ()) -> list[str]:
     found = []
     if not len(known.difference(forgotten)) <= completed + failed <= len(known):
         found.append(f"E: {completed} completed and {failed} failed are counted, of {len(known)} jobs")
-    if failed != len(rig.failed_ids()):
-        found.append(f"E: {failed} failed jobs are counted, {len(rig.failed_ids())} are stored")
-    return found
+    stored = rig.failed_ids()
+    if failed != len(stored):
+        found.append(f"E: {failed} failed jobs are counted, {len(stored)} are stored")
+    if twice := [job_id for job_id, number in Counter(stored).items() if number > 1]:
+        found.append(f"E: several failed records has each of {shown(twice)}")
+    return [*found, *_measures(rig, sum(one.completed for one in counts), failed), *_flows(rig), *_callbacks(rig)]
+
+
+def _measures(rig: Rig, completed: int, failed: int) -> Iterator[str]:
+    """Each end of a job is measured once; what failed and was put back is so, and counts as failed no more."""
+    measured: Counter[int] = Counter()
+    for reading in rig.connection.readings(Span.MINUTE, 0, _LAST_MINUTE):
+        for measure, spread in reading.spreads.items():
+            measured[measure] += spread.count
+    if measured[Measure.COMPLETED] != completed:
+        yield f"E: {measured[Measure.COMPLETED]} completed jobs are measured, {completed} are counted"
+    if measured[Measure.FAILED] < failed:
+        yield f"E: {measured[Measure.FAILED]} failed jobs are measured, {failed} are counted"
+
+
+def _flows(rig: Rig) -> Iterator[str]:
+    for record in _every_flow(rig):
+        flow = record.flow
+        if flow.ended > flow.total or (flow.finished_us is not None and flow.ended != flow.total):
+            yield f"E: {flow.kind.value} {flow.id} counts {flow.ended} ends of {flow.total} members"
+        if flow.finished_us is None and not flow.is_open:
+            yield f"E: {flow.kind.value} {flow.id} never finished: {flow.ended} of {flow.total} members ended"
+
+
+def _every_flow(rig: Rig) -> Iterator[FlowRecord]:
+    cursor: str | None = None
+    while True:
+        page = rig.connection.flows(list(FlowKind), cursor=cursor, limit=_PAGE)
+        yield from page.flows
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _callbacks(rig: Rig) -> Iterator[str]:
+    """A callback may run again, as any job; but it is one job."""
+    jobs: defaultdict[str, set[str]] = defaultdict(set)
+    for event in rig.ledger.events():
+        if event.event.startswith(CALLBACK):
+            jobs[event.event].add(event.job_id)
+    for what, ids in jobs.items():
+        if len(ids) > 1:
+            yield f'E: "{what}" was sent {len(ids)} times'
 
 
 def leftovers(rig: Rig) -> list[str]:
     """What remains though every host has stopped."""
     counts = rig.connection.counts()
     found = [f"G: {one.name} has {one.processing} leased jobs" for one in counts if one.processing]
-    found += [f"G: {one.name} has {rest} waiting jobs" for one in counts if (rest := one.pending + one.retrying)]
+    found += [
+        f"G: {one.name} has {rest} waiting jobs" for one in counts if (rest := one.pending + one.delayed + one.retrying)
+    ]
     found += [f"G: {lock.key} is held by {lock.owner}" for lock in rig.connection.locks().locks]
     found += [f"G: {number} of {name} remain" for name, number in rig.store.sizes().items() if number]
-    found += [f"G: process {pid} is an orphan" for host in rig.hosts for pid in host.processes()]
+    found += [f"G: worker {one.id} of process {one.pid} stays registered" for one in _registered(rig)]
+    found += [f"G: process {process.pid} is left: {process.name()}" for process in _processes(rig)]
     rig.close_connections()
     try:
         until(lambda: not rig.store.clients(), _LEAVE_S, "no connection remains")
     except AssertionError:
         found.append(f"G: {rig.store.clients()} connections remain")
+    return found
+
+
+def _registered(rig: Rig) -> Iterable[WorkerRecord]:
+    """Workers that left in good order, and are known all the same; the dead are known until they are forgotten."""
+    dead = {fault.pid for fault in rig.ledger.faults()} | {host.pid for host in rig.hosts if host.process.returncode}
+    return [one for one in rig.connection.workers() if one.pid not in dead]
+
+
+def _processes(rig: Rig) -> Iterable[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if is_of_test(process, rig.ledger):
+                found.append(process)
     return found
 
 

@@ -57,6 +57,14 @@ class Gated(Audited):
             time.sleep(0.005)
 
 
+class GatedByAttempt(Gated):
+    """The same, with a file for each attempt: its name ends in the attempt's number."""
+
+    def work(self) -> None:
+        self.gate = f"{self.gate}{self.attempts}"
+        super().work()
+
+
 class Returns(Sleeps):
     """Has a result."""
 

@@ -89,14 +89,14 @@ class Host:
         """Pids of all processes of its session that live, orphans too."""
         return [process.pid for process in self._session()]
 
-    def cpu_s(self) -> float:
-        """Processor time that its living processes have used so far, in seconds."""
-        total = 0.0
+    def cpu_s(self) -> dict[int, float]:
+        """Processor time that each of its living processes has used so far, in seconds, by pid."""
+        used = {}
         for process in self._session():
             with contextlib.suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
-                total += times.user + times.system
-        return total
+                used[process.pid] = times.user + times.system
+        return used
 
     @property
     def log(self) -> str:

@@ -19,6 +19,9 @@ from typing import Any, NamedTuple
 VARIABLE = "FAULTS_LEDGER"
 """Where a worker or a producer finds the path."""
 
+CALLBACK = "flow "
+"""What an entry begins with that a callback of a flow made: then come the flow's id and the callback's name."""
+
 _TABLES = """
 CREATE TABLE events (job_id TEXT, attempt INT, event TEXT, monotonic REAL, wall REAL, pid INT);
 CREATE TABLE dispatches (job_id TEXT, outcome TEXT, error TEXT, monotonic REAL, wall REAL, pid INT);

@@ -276,13 +276,13 @@ class Rig:
         assert not complaints, "\n".join(complaints) + self._said()
         return result
 
-    def failed_ids(self) -> set[str]:
-        """Ids in the failed store."""
-        found: set[str] = set()
+    def failed_ids(self) -> list[str]:
+        """Ids in the failed store, one for each record."""
+        found: list[str] = []
         cursor: str | None = None
         while True:
             page = self.connection.page("failed", cursor=cursor, limit=_PAGE)
-            found |= {job.id for job in page.jobs}
+            found += [job.id for job in page.jobs]
             cursor = page.next_cursor
             if cursor is None:
                 return found

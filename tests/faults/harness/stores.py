@@ -23,6 +23,10 @@ from servers.mariadb import MariaDB
 from servers.postgresql import PostgreSQL
 from servers.redis import Redis
 
+from qcore.drivers.redis.keys import kind_of
+
+_PREFIX = "qctl"
+_NEVER = -1
 ALL = ("sqlite", "postgresql", "mariadb", "redis")
 SERVERS = ("postgresql", "mariadb", "redis")
 
@@ -123,7 +127,9 @@ class SQLiteStore(FaultStore):
     thaw = mend = start
 
     def clients(self) -> int:
-        return 0
+        """How many other processes have it open, of those that may be looked at."""
+        others = (pid for pid in psutil.pids() if pid != os.getpid())  # an error that a test keeps may hold a cursor
+        return sum(str(self._path) in map(_target, _descriptors(pid)) for pid in others)
 
     def sizes(self) -> dict[str, int]:
         with contextlib.closing(sqlite3.connect(self._path, timeout=30)) as database:
@@ -285,9 +291,13 @@ class RedisStore(ServedStore):
             return len([one for one in admin.client_list() if one["id"] != str(admin.client_id())])
 
     def sizes(self) -> dict[str, int]:
-        """Nothing but what is known of queues, ended jobs and counters may stay."""
+        """Nothing but what is known of queues, ended jobs, flows and counters may stay."""
         with self._admin() as admin:
-            return {name: 1 for name in map(bytes.decode, admin.keys("*")) if ":lease" in name}
+            left = {name: 1 for name in map(bytes.decode, admin.keys("*")) if not _may_stay(admin, name)}
+            ended = sum(admin.zcard(name) for kind in _ENDED for name in admin.keys(f"*:{kind}:*"))
+            held = {kind: sum(admin.hlen(name) for name in admin.keys(f"*:{kind}")) for kind in ("jobs", *_OF_JOBS)}
+            too_many = {f"{kind} without a job": number - ended for kind, number in held.items() if number > ended}
+            return left | too_many
 
     def _admin(self) -> Any:
         import redis
@@ -322,9 +332,44 @@ KINDS: dict[str, type[FaultStore]] = {
 }
 
 
+_ENDED = ("completed", "cancelled", "failed")
+_OF_JOBS = ("ends", "payloads", "history", "marks", "results")
+_STAYS = {
+    *("queues", "queue:<q>", "jobs", "tags", "wake:<q>", "workers", "supervisors", "overdue", "commands:<a>"),
+    *("limits", "limitnames", "limitends", "minutes", "minute:<m>", "sums:<s>", "sum:<s>:<m>", "expiries"),
+    *("flows:<k>", "flowends", "flow:<f>", "steps:<f>", "stepresults:<f>", "failedof:<f>", "dropped:<t>"),
+    *(f"{kind}:<q>" for kind in _ENDED),
+    *_OF_JOBS,
+}
+"""Keys that may be there once all jobs have ended; a request's ends by itself."""
+
+
+def _may_stay(admin: Any, name: str) -> bool:
+    known = kind_of(_PREFIX, name)
+    if known is None:
+        return False
+    return known.name in _STAYS or (known.name == "request:<w>" and admin.ttl(name) != _NEVER)
+
+
 def _rows(count: Any) -> dict[str, int]:
-    """Live jobs of a database: none may stay once all have ended."""
-    return {"live jobs": count("SELECT count(*) FROM jobs")}
+    """What of a database none may stay once all jobs have ended."""
+    found = {f"rows of {table}": count(f"SELECT count(*) FROM {table}") for table in ("jobs", "jobs_slots")}
+    stray = "SELECT count(*) FROM jobs_failed WHERE id IN (SELECT id FROM jobs_finished)"
+    return found | {"jobs that failed and ended well": count(stray)}
+
+
+def _descriptors(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return []  # gone, or not ours
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""
 
 
 def _ask(connection: Any, statement: str) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from itertools import chain, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from psycopg.abc import AdaptContext
 
 _TEXT, _BYTES, _INT, _BIG = 25, 17, 23, 20
+_PLAIN = 128
+"""Behind the letters, and the lengths, that take one byte."""
 _NULL = b"\xff\xff\xff\xff"
 
 
@@ -69,7 +71,9 @@ def register(context: AdaptContext) -> None:
 
 
 def texts(values: Sequence[str | None]) -> Texts:
-    """Pack strings; neighbours are often the same one."""
+    """Pack strings; most often all are of one length, else neighbours are often the same one."""
+    if (alike := _alike(values)) is not None:
+        return Texts(_head(_TEXT, len(values)) + alike)
     packed = bytearray(_head(_TEXT, len(values)))
     last: str | None = None
     element = _NULL
@@ -78,6 +82,18 @@ def texts(values: Sequence[str | None]) -> Texts:
             last, element = value, _NULL if value is None else _element(value.encode())
         packed += element
     return Texts(bytes(packed))
+
+
+def _alike(values: Sequence[str | None]) -> bytes | None:
+    """The elements of one length, where they are so, short, and of plain letters: ids are, and names of a queue."""
+    if None in values or len(lengths := set(map(len, cast("Sequence[str]", values)))) != 1:
+        return None
+    length = lengths.pop()
+    if length >= _PLAIN:
+        return None
+    mark = "\0\0\0" + chr(length)
+    joined = mark + mark.join(cast("Sequence[str]", values))
+    return joined.encode() if joined.isascii() else None
 
 
 def blobs(values: Sequence[bytes]) -> Blobs:

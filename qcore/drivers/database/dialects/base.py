@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Engine, Index, create_engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from qcore.drivers.database.connections import POOL_OVERFLOW, POOL_SIZE
 
@@ -231,6 +232,14 @@ class Dialect(ABC):
         """Let a select lock what it finds; `skip` passes over what others hold."""
         return select.with_for_update(skip_locked=skip)
 
+    def spare_readers(self, table: Table) -> str:
+        """A statement outside of any transaction, after which who counts need not look at rows stored of late; or none.
+
+        It may take its time with many of them, and it may be left out.
+        """
+        del table
+        return ""
+
     # --- the life of a connection -----------------------------------------------------------------------------
 
     @abstractmethod
@@ -257,7 +266,8 @@ class Dialect(ABC):
         try:
             yield
         except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
+            with suppress(SQLAlchemyError):  # where the server fell silent, that is what is to be told
+                connection.exec_driver_sql("ROLLBACK")
             raise
         connection.exec_driver_sql("COMMIT")
 

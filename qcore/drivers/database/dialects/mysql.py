@@ -37,6 +37,8 @@ _AGAIN = frozenset({1020, 1205, 1213, 3572})
 _NO_TABLE = frozenset({1054, 1146})
 _GONE = frozenset({1040, 1053, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031})
 _FLUSHED = frozenset({"1", "3"})
+_WRITABLE = frozenset({"0", "OFF"})
+_WRITES_AGAIN = "SET GLOBAL read_only = 0; if it is a replica, let the URL lead to the primary"
 """Ways to commit that wait for the disk."""
 _EPOCH = "'1970-01-01 00:00:00'"
 _encode = msgspec.json.Encoder().encode
@@ -205,8 +207,8 @@ class MySQL(Dialect):
 
     def facts(self, connection: Connection) -> dict[str, Any]:
         """Version, and whether a commit waits for the disk."""
-        asked = "SELECT VERSION(), @@innodb_flush_log_at_trx_commit"
-        version, flushes = connection.exec_driver_sql(asked).one()
+        asked = "SELECT VERSION(), @@innodb_flush_log_at_trx_commit, @@global.read_only"
+        version, flushes, reads_only = connection.exec_driver_sql(asked).one()
         name, value = "innodb_flush_log_at_trx_commit", str(flushes)
         risk, remedy = "a crash of the server's host may lose the last second of jobs", f"{name} = 1 in my.cnf"
         return {
@@ -216,6 +218,9 @@ class MySQL(Dialect):
                 Trait(name=name, value=value)
                 if value in _FLUSHED
                 else Trait(name=name, value=value, risk=risk, remedy=remedy),
+            ),
+            "writing": Trait.of_writing(
+                "read_only", str(reads_only), reads_only=str(reads_only) not in _WRITABLE, remedy=_WRITES_AGAIN
             ),
         }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg
@@ -28,6 +27,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from qcore.drivers.database.dialects import arrays
 from qcore.drivers.database.dialects.base import CELL_ROW, ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.postgresql_moves import PostgreSQLMoves
 from qcore.drivers.database.dialects.postgresql_statements import (
     CELL_TYPES,
     ROW_TYPES,
@@ -35,13 +35,12 @@ from qcore.drivers.database.dialects.postgresql_statements import (
     unnested,
 )
 from qcore.drivers.database.dialects.upsert import on_conflict
-from qcore.drivers.database.moves import Moves, encode_tags, ended_rows, in_order
 from qcore.drivers.database.notifications import NotificationWatch
 from qcore.drivers.database.statements import Statements, literally
 from qcore.records import Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from sqlalchemy import URL, ColumnElement, Connection, FromClause, Insert, Table
     from sqlalchemy.types import TypeEngine
@@ -49,15 +48,15 @@ if TYPE_CHECKING:
     from qcore.config import ConnectionSettings
     from qcore.drivers.database.dialects.base import CellRow, EndedRow, Source
     from qcore.drivers.database.link import Link
+    from qcore.drivers.database.moves import Moves
     from qcore.drivers.database.watch import Watch
-    from qcore.envelope import Envelope, Lease
-    from qcore.settlement import Settlement
 
 _CANCELLED = "57014"
 _AGAIN = frozenset({"40001", "40P01", "55P03", _CANCELLED})
 _NO_TABLE = frozenset({"42P01", "42703", "3F000"})
 _REFUSES_OPTIONS = re.compile(r"startup parameter|command-line option", re.IGNORECASE)
 _STALE_PLAN = "0A000"
+_WRITES_AGAIN = "set default_transaction_read_only = off; if it is a standby, let the URL lead to the primary"
 """A table was changed, and a connection goes by what it was."""
 _OFF = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 """A plan made while a table was empty is kept, and must be good for a full one: by index, row by row."""
@@ -222,6 +221,11 @@ class PostgreSQL(Dialect):
         """Insert, or change the row that is there."""
         return on_conflict(insert(table), source, setting, adding)
 
+    def spare_readers(self, table: Table) -> str:
+        """Note which pages hold nothing but what all may see: the server does so by itself, but minutes later."""
+        name = self.sqlalchemy.identifier_preparer.format_table(table)
+        return f"VACUUM (INDEX_CLEANUP off, TRUNCATE off, SKIP_LOCKED) {name}"
+
     def judge(self, error: BaseException) -> Trouble:
         """Tell what an error of psycopg means."""
         state = getattr(error, "sqlstate", None)
@@ -246,6 +250,7 @@ class PostgreSQL(Dialect):
         asked = "SELECT name, setting FROM pg_settings WHERE name IN ('server_version', 'fsync', 'full_page_writes')"
         said: dict[str, str] = {row[0]: row[1] for row in connection.exec_driver_sql(asked)}
         risk, remedy = "a crash of the server's host may damage the database", "{} = on in postgresql.conf"
+        reads_only = str(connection.exec_driver_sql("SHOW transaction_read_only").scalar())
         return {
             "product": "PostgreSQL",
             "version": said.pop("server_version", ""),
@@ -254,6 +259,9 @@ class PostgreSQL(Dialect):
                 if value == "on"
                 else Trait(name=name, value=value, risk=risk, remedy=remedy.format(name))
                 for name, value in sorted(said.items())
+            ),
+            "writing": Trait.of_writing(
+                "transaction_read_only", reads_only, reads_only=reads_only == "on", remedy=_WRITES_AGAIN
             ),
         }
 
@@ -283,75 +291,3 @@ def _limited(exchange: Generator[Any, Any, Any], limit_s: float) -> Generator[An
             wanted = exchange.send(ready)
     except StopIteration as end:
         return end.value
-
-
-class PostgreSQLMoves(Moves):
-    """A server that answers from what it changes, and tells those who listen."""
-
-    say: PostgreSQLStatements
-    dialect: PostgreSQL
-    pushes_at_once = True
-    takes_at_once = True
-    works_in_parallel = True
-
-    def push(self, connection: Connection, envelopes: Sequence[Envelope], *, bypass: bool = False) -> None:
-        """Store the envelopes that are not live yet; `bypass` lets all of them into a full queue."""
-        self.know(connection, envelopes)
-        if bypass:
-            self._store(connection, envelopes, [])
-        elif not self.push_at_once(connection, envelopes):
-            self.check_room(connection, envelopes)
-            self._store(connection, envelopes, [])
-
-    def push_at_once(self, connection: Connection, envelopes: Sequence[Envelope]) -> bool:
-        """Store the envelopes by one statement; not where a queue has a limit, for that is to be counted first."""
-        if len(envelopes) == 1:
-            return super().push_at_once(connection, envelopes)
-        entering = {envelope.queue for envelope in envelopes if not envelope.bypass_capacity}
-        return self._store(connection, envelopes, sorted(entering))
-
-    def _store(self, connection: Connection, envelopes: Sequence[Envelope], entering: list[str]) -> bool:
-        limits, _ = self.say.push_all.run(
-            connection,
-            ids=arrays.texts([e.id for e in envelopes]),
-            jobs=arrays.texts([e.job for e in envelopes]),
-            queues=arrays.texts([e.queue for e in envelopes]),
-            ranks=arrays.bigs([-e.priority for e in envelopes]),
-            due_uss=arrays.bigs([e.due_us for e in envelopes]),
-            delay_uss=arrays.bigs([e.delay_us for e in envelopes]),
-            flows=arrays.texts([e.flow for e in envelopes]),
-            tagss=arrays.texts([encode_tags(e.tags).decode() if e.tags else None for e in envelopes]),
-            payloads=arrays.blobs([e.payload for e in envelopes]),
-            entering=arrays.texts(entering),
-            channel=self.dialect.channel,
-        ).one()
-        return bool(limits == 0)
-
-    def take(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
-        """Lease the first ready jobs of a queue."""
-        taken = self.say.take.run(connection, queue=queue, most=limit, token=token, term_us=self.term_us)
-        return in_order(taken.all(), token)
-
-    def take_alone(self, connection: Connection, queue: str, limit: int, token: str) -> list[Lease]:
-        """Lease the first ready jobs of a queue, by one statement that is its own transaction."""
-        say = self.say.take if self.dialect.settings.durability == "full" else self.say.take_lightly
-        taken = say.run(connection, queue=queue, most=limit, token=token, term_us=self.term_us)
-        return in_order(taken.all(), token)
-
-    def finish(self, connection: Connection, settlements: Sequence[Settlement], ended_as: int) -> Collection[str]:
-        """Move jobs to the finished ones; returns the ids whose lease was still held."""
-        groups: defaultdict[str, list[Settlement]] = defaultdict(list)
-        for settlement in settlements:
-            groups[settlement.token].append(settlement)
-        held: set[str] = set()
-        for token, group in groups.items():
-            rows = self.dialect.pack_rows(sorted(ended_rows(group)))
-            del rows["tokens"]
-            held.update(self.say.finish_all.run(connection, ended_as=ended_as, token=token, **rows).scalars())
-        return held
-
-    def announce(self, connection: Connection, queues: Iterable[str]) -> None:
-        """Tell those who listen, at the commit."""
-        names = sorted(set(queues))
-        if names:
-            self.say.tell.run(connection, queues=arrays.texts(names), channel=self.dialect.channel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    Uuid,
     any_,
     bindparam,
     case,
@@ -18,19 +19,22 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    insert,
+    literal,
     literal_column,
     select,
     update,
 )
 from sqlalchemy.sql.elements import Grouping
 
-from qcore.drivers.database.schema import DELAYED, READY
+from qcore.drivers.database.measurements import Measurements
+from qcore.drivers.database.schema import COMPLETED, DELAYED, READY
 from qcore.drivers.database.statements import KEPT_AT_THE_END, PUSHED, Statements, literally
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from sqlalchemy import ColumnElement, FromClause
+    from sqlalchemy import CTE, ColumnElement, FromClause, Insert
     from sqlalchemy.sql.dml import ReturningUpdate
     from sqlalchemy.types import TypeEngine
 
@@ -129,11 +133,29 @@ class PostgreSQLStatements(Statements):
         return self.prepared(self._taking())
 
     @cached_property
-    def take_lightly(self) -> Prepared:
-        """Do so in a transaction of its own, at whose commit the disk is not waited for."""
+    def take_alone(self) -> Callable[[bool, bool], Prepared]:
+        """`take_alone(lightly, unless_due)`: do so in a transaction of its own; not where a delayed job is due."""
+        return cache(self._taking_alone)
+
+    def _taking_alone(self, lightly: bool, unless_due: bool) -> Prepared:
+        taking = self._taking()
+        if lightly:
+            taking = taking.where(self._lightly())
+        if unless_due:
+            jobs = self.jobs.alias("due")
+            due = select(literally(1)).where(
+                jobs.c.state == literally(DELAYED),
+                jobs.c.queue == bindparam("queue"),
+                jobs.c.due_us <= self.dialect.now,
+            )
+            taking = taking.where(~exists(due))
+        return self.prepared(taking)
+
+    def _lightly(self) -> ColumnElement[bool]:
+        """Holds; and as it is looked at, once, the disk is not to be waited for at the commit."""
         said = func.set_config("synchronous_commit", "off", literal_column("true"))
         lightly = select(said.label("said")).cte("lightly")
-        return self.prepared(self._taking().where(select(lightly.c.said).scalar_subquery().is_not(None)))
+        return select(lightly.c.said).scalar_subquery().is_not(None)
 
     def _taking(self) -> ReturningUpdate[Any]:
         place: ColumnElement[Any] = literal_column("ctid")  # the shortest way to a row that this statement holds
@@ -141,10 +163,17 @@ class PostgreSQLStatements(Statements):
         held = func.array(first.correlate(None).scalar_subquery())
         taken = (
             update(self.jobs)
-            .values(self._leased(self.dialect.now))
+            .values(self._leased(self._moment()))
             .where(literal_column(f"{self.jobs.name}.ctid") == any_(held))
         )
         return taken.returning(*self._of_lease(), self.jobs.c.token, self.jobs.c.reserved_us)
+
+    def _moment(self) -> ColumnElement[int]:
+        """The instant of the statement, worked out once and not for each row."""
+        return select(self.dialect.now).scalar_subquery()
+
+    def _lease_end(self) -> ColumnElement[int]:
+        return self._moment() + bindparam("term_us", type_=BigInteger)
 
     @cached_property
     def finish_all(self) -> Prepared:
@@ -167,13 +196,67 @@ class PostgreSQLStatements(Statements):
             **{name: gone.c[name] for name in (*KEPT_AT_THE_END, "history")},
             **{name: _nth(name, gone.c.place) for name in ("attempts", "exceptions", "runtime_us", "kept")},
             "state": bindparam("ended_as", type_=self.finished.c.state.type),
-            "ended_us": self.dialect.now,
+            "ended_us": self._moment(),
         }
         moved = self.replacing(self.finished, values, select(*values.values()))
         return self.prepared(moved.returning(self.finished.c.id))
 
+    @cached_property
+    def end_at_once(self) -> Callable[[bool, bool], Prepared]:
+        """`end_at_once(lightly, measured)`: complete all of `ids`, count them and what was measured, or fail.
+
+        One statement that is its own transaction; it fails (`UNEXPECTED`) where a lease is held no more. `tokens` are
+        few, and `ofs` says which of them is whose; the rest is as in `finish_all` and `Measurements.add`.
+        """
+        return cache(self._ending_at_once)
+
+    def _ending_at_once(self, lightly: bool, measured: bool) -> Prepared:
+        gone = self._gone(lightly)
+        steps = [self._finished(gone).cte("finished"), self._counted(gone).cte("counted")]
+        if measured:
+            steps.append(self._measured().cte("measured"))
+        token = _nth("token", _nth("of", gone.c.place))
+        held = func.count().filter(gone.c.token == token)
+        said = literal("leases that are not held: ", Text) + cast(held, Text)
+        expected = func.cardinality(bindparam("ids", type_=ARRAY(Text)))
+        fault = cast(said, Integer)  # fails: no other way to undo what a statement has done
+        return self.prepared(select(case((held == expected, held), else_=fault)).select_from(gone).add_cte(*steps))
+
+    def _gone(self, lightly: bool) -> CTE:
+        jobs = self.jobs.c
+        ids: ColumnElement[Any] = bindparam("ids", type_=ARRAY(Text))
+        places = select(cast(ids, ARRAY(Uuid)).label("ids")).cte("places")  # of one length: found by halving
+        place = func.width_bucket(cast(jobs.id, Uuid), select(places.c.ids).scalar_subquery(), type_=Integer)
+        taken = (
+            delete(self.jobs)
+            .where(jobs.id == any_(ids), jobs.token == any_(bindparam("tokens", type_=ARRAY(Text))))
+            .returning(*(jobs[name] for name in (*KEPT_AT_THE_END, "history")), place.label("place"))
+        )
+        return (taken.where(self._lightly()) if lightly else taken).cte("gone")
+
+    def _finished(self, gone: CTE) -> Insert:
+        values = {
+            **{name: gone.c[name] for name in (*KEPT_AT_THE_END, "history")},
+            **{name: _nth(name, gone.c.place) for name in ("attempts", "exceptions", "runtime_us")},
+            "state": literally(COMPLETED),
+            "ended_us": self._moment(),
+        }
+        return insert(self.finished).from_select(list(values), select(*values.values()))
+
+    def _counted(self, gone: CTE) -> Insert:
+        values = {
+            "writer": bindparam("writer", type_=Text),
+            "queue": gone.c.queue,
+            "completed": func.count(),
+        }
+        chosen = select(*values.values()).group_by(gone.c.queue)
+        return self.dialect.upsert(self.tables.counters, (list(values), chosen), adding=("completed",))
+
+    def _measured(self) -> Insert:
+        return Measurements(self.tables, self.dialect).adding()
+
 
 def _nth(name: str, place: ColumnElement[int]) -> ColumnElement[Any]:
     """What stands at a place, from 1, of an array of `Dialect.pack_rows`."""
-    given: ColumnElement[Any] = bindparam(f"{name}s", type_=ARRAY(ROW_TYPES[name]))
+    given: ColumnElement[Any] = bindparam(f"{name}s", type_=ARRAY({**ROW_TYPES, "of": Integer()}[name]))
     return Grouping(given)[place]

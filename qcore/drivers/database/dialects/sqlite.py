@@ -246,7 +246,16 @@ class Sqlite(Dialect):
             "free_bytes": shutil.disk_usage(self.path.parent).free,
             "library": library_of(sqlite3.sqlite_version_info),
             "durability": (Trait(name="durability", value=self.settings.durability),),
+            "writing": self._writing(),
         }
+
+    def _writing(self) -> Trait:
+        """SQLite writes to the file, and beside it."""
+        places = [one for one in (self.path, self.path.parent) if one.exists()]
+        closed = next((str(one) for one in places if not os.access(one, os.W_OK)), None)
+        said = "not writable" if closed else "writable"
+        remedy = "give this user the right to write it"
+        return Trait.of_writing(closed or "file", said, reads_only=closed is not None, remedy=remedy)
 
     def watch(self, link: Link) -> Watch:
         """Watch the file that every commit writes to."""
