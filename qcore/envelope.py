@@ -30,7 +30,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One dispatched job, sealed.
 
     What a store needs to order and list jobs lies outside; everything a worker needs is in `payload`, which
-    repeats id, class and queue so that an envelope cannot be altered or moved unseen.
+    repeats id, class, queue, priority, tags and flow so that an envelope cannot be altered or moved unseen.
     """
 
     id: str
@@ -82,6 +82,8 @@ class Lease(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Key of the unique lock that the job took; its `Settlement` carries it back."""
     flow: str | None = None
     """As its `Envelope` said; its `Settlement` carries it back."""
+    priority: int = 0
+    tags: tuple[str, ...] = ()
 
 
 class Exclusive(msgspec.Struct, frozen=True, gc=False, array_like=True):

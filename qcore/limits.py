@@ -14,7 +14,7 @@ slot needs room in `starts` alone. What a track is made of depends on the strate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -70,6 +70,8 @@ class Slot(NamedTuple):
     at_us: int
     bound: int
     """Bit by bit the limits, in their order, in which the slot was taken."""
+    keys: tuple[str, ...] = ()
+    """Of those limits."""
 
     def holds(self, number: int, limit: Limit, now_us: int) -> bool:
         """Whether it still counts in that limit: who comes much too late asks anew."""
@@ -161,8 +163,16 @@ def rule(
         if turns[number] > now_us or bound[number]:
             taken |= 1 << number
     due_us = max(turns)
+    keys = tuple(limit.key for number, limit in enumerate(limits) if taken >> number & 1)
     shut = [opened - now_us for limit, opened in zip(limits, opens, strict=True) if limit.queue]
-    return Ruling(due_us - now_us, Slot(due_us, taken), max(0, *shut, 0))
+    return Ruling(due_us - now_us, Slot(due_us, taken, keys), max(0, *shut, 0))
+
+
+def replan(state: State, slots: Iterable[int]) -> None:
+    """Let a limit have given out nothing but these slots, beside what began: others were given back."""
+    state.plan = [*state.starts]
+    for at_us in sorted(slots):
+        note(state, state.plan, at_us)
 
 
 def earliest(state: State, track: Track, now_us: int) -> int:

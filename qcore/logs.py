@@ -9,6 +9,7 @@ import functools
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
@@ -17,6 +18,8 @@ import msgspec
 
 _LEAST = logging.INFO
 """Of the lines that are written where nobody configured logging."""
+_DEPTH = 3
+"""Frames from `logging` to whoever writes a line."""
 
 
 class Log(Protocol):
@@ -51,19 +54,21 @@ class Log(Protocol):
         ...
 
 
-def bound(name: str, **fields: Any) -> Log:
+def bound(name: str, mask: Callable[[str], str] | None = None, /, **fields: Any) -> Log:
     """Make a logger whose lines bear these fields.
 
     Args:
         name: of the logger, as in `logging.getLogger`.
+        mask: takes out of each line what must stay hidden.
         fields: of every line.
     """
     structlog = _structlog()
     if structlog is None:
-        return _BoundLog(logging.getLogger(name), fields)
+        own = _BoundLog(logging.getLogger(name), fields, _DEPTH + (mask is not None))
+        return own if mask is None else _MaskedLog(own, mask)
     logger = structlog.get_logger(name) if structlog.is_configured() else _unconfigured(structlog, _is_terminal())
     log: Log = logger.bind(logger=name, **fields)
-    return log
+    return log if mask is None else _MaskedLog(log, mask)
 
 
 @functools.cache
@@ -96,12 +101,13 @@ def _unconfigured(structlog: Any, is_terminal: bool) -> Any:
 class _BoundLog:
     """Lines of the standard library's logger: the fields stand behind the event, and in the record's `fields`."""
 
-    def __init__(self, logger: logging.Logger, fields: dict[str, Any]) -> None:
+    def __init__(self, logger: logging.Logger, fields: dict[str, Any], depth: int) -> None:
         self._logger = logger
         self._fields = fields
+        self._depth = depth
 
     def bind(self, **fields: Any) -> Self:
-        return type(self)(self._logger, self._fields | fields)
+        return type(self)(self._logger, self._fields | fields, self._depth)
 
     def debug(self, event: str, *args: Any, **fields: Any) -> None:
         self._say(logging.DEBUG, event, args, fields)
@@ -131,7 +137,61 @@ class _BoundLog:
         elif self._logger.isEnabledFor(level):
             info = (type(error), error, error.__traceback__) if error is not None else None
             text = " ".join([words, *_pairs(told)])
-            self._logger.log(level, text, exc_info=info, extra={"event": words, "fields": told}, stacklevel=3)
+            self._logger.log(level, text, exc_info=info, extra={"event": words, "fields": told}, stacklevel=self._depth)
+
+
+class _MaskedLog:
+    """Lines of another log without what is hidden, be it in their words, in their fields or in an exception."""
+
+    def __init__(self, log: Log, mask: Callable[[str], str]) -> None:
+        self._log = log
+        self._mask = mask
+
+    def bind(self, **fields: Any) -> Self:
+        return type(self)(self._log.bind(**self._told(fields)), self._mask)
+
+    def debug(self, event: str, *args: Any, **fields: Any) -> None:
+        self._log.debug(self._words(event, args), **self._told(fields))
+
+    def info(self, event: str, *args: Any, **fields: Any) -> None:
+        self._log.info(self._words(event, args), **self._told(fields))
+
+    def warning(self, event: str, *args: Any, **fields: Any) -> None:
+        self._log.warning(self._words(event, args), **self._told(fields))
+
+    def error(self, event: str, *args: Any, **fields: Any) -> None:
+        self._log.error(self._words(event, args), **self._told(fields))
+
+    def critical(self, event: str, *args: Any, **fields: Any) -> None:
+        self._log.critical(self._words(event, args), **self._told(fields))
+
+    def exception(self, event: str, *args: Any, **fields: Any) -> None:
+        self._log.error(self._words(event, args), **self._told({"exc_info": True, **fields}))
+
+    def _words(self, event: str, args: tuple[Any, ...]) -> str:
+        return self._mask(_filled(event, args))
+
+    def _told(self, fields: dict[str, Any]) -> dict[str, Any]:
+        error = _error_of(fields.pop("exc_info", None))
+        told: dict[str, Any] = self._hidden(fields)
+        if error is not None:
+            told["exception"] = self._mask("".join(traceback.format_exception(error)))
+        return told
+
+    def _hidden(self, value: Any) -> Any:
+        """The value as it may be shown: itself, where no writing of it quotes what is hidden."""
+        if isinstance(value, str):
+            return self._mask(value)
+        if isinstance(value, dict):
+            return {
+                key if not isinstance(key, str) else self._mask(key): self._hidden(one) for key, one in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [self._hidden(one) for one in value]
+        if value is None or isinstance(value, bool):
+            return value
+        is_clean = all(self._mask(text) == text for text in (str(value), repr(value)))
+        return value if is_clean else self._mask(str(value))
 
 
 def _filled(event: str, args: tuple[Any, ...]) -> str:

@@ -6,7 +6,7 @@ SQLAlchemy is loaded already when a session or an entity exists; nothing here im
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from qcore.errors import PayloadError
 from qcore.later import make_all
@@ -26,21 +26,41 @@ def after_commit(session: Any, call: Callable[[], Any]) -> None:
         call: takes no arguments. Its error is raised from `commit()`, once every other call has been made; what was
             committed stays so.
     """
+    _await_end(session, call, is_committed=True)
+
+
+def after_rollback(session: Any, call: Callable[[], Any]) -> None:
+    """Make a call once what the session does now was taken back, be it with a savepoint or with the whole.
+
+    Args:
+        session: as of `after_commit`.
+        call: takes no arguments; what it raises is raised from whatever ends the transaction.
+    """
+    _await_end(session, call, is_committed=False)
+
+
+def _await_end(session: Any, call: Callable[[], Any], *, is_committed: bool) -> None:
     plain = _plain(session)
     if not plain.in_transaction():
         plain.begin()  # so that there is something whose end decides
-    _waiting(plain).add(_innermost(plain), call)
+    _waiting(plain).calls.append(_Call(_innermost(plain), call, is_committed))
+
+
+class _Call(NamedTuple):
+    """What is to be called at the end of a transaction or savepoint."""
+
+    owner: Any
+    make: Callable[[], Any]
+    is_committed: bool
+    """The end it is made at; it is dropped at the other one."""
 
 
 class _Waiting:
-    """What waits for the commit of one session, by the transaction or savepoint in which it was asked for."""
+    """What waits for the end of one session's transaction, by the one, or the savepoint, in which it was asked for."""
 
     def __init__(self) -> None:
-        self._calls: list[tuple[Any, Callable[[], Any]]] = []
+        self.calls: list[_Call] = []
         self._committed: Any = None
-
-    def add(self, transaction: Any, call: Callable[[], Any]) -> None:
-        self._calls.append((transaction, call))
 
     def committed(self, session: Any) -> None:
         """Note which transaction is being committed: this event names none, and the next one no outcome."""
@@ -50,15 +70,14 @@ class _Waiting:
         """Make, hand outwards or drop the calls of a transaction. Nothing of it is open any more here."""
         is_committed = transaction is self._committed
         self._committed = None if is_committed else self._committed
-        mine = [call for owner, call in self._calls if owner is transaction]
+        mine = [call for call in self.calls if call.owner is transaction]
         if not mine:
             return
+        self.calls = [call for call in self.calls if call.owner is not transaction]
         if is_committed and transaction.parent is not None:
-            self._calls = [(transaction.parent if owner is transaction else owner, call) for owner, call in self._calls]
+            self.calls += [call._replace(owner=transaction.parent) for call in mine]
             return
-        self._calls = [(owner, call) for owner, call in self._calls if owner is not transaction]
-        if is_committed:
-            make_all(mine)
+        make_all([call.make for call in mine if call.is_committed is is_committed])
 
 
 def _plain(session: Any) -> Any:

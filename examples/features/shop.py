@@ -7,7 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from qcore import Job, RateLimit, RateLimited, SecureJob, ShouldBeEncrypted, ShouldBeUnique, define_queue
-from qcore.middleware import LoggingMiddleware, MiddlewareStack, TimingMiddleware
+from qcore.middleware import (
+    AuthorizationMiddleware,
+    LoggingMiddleware,
+    MiddlewareStack,
+    RetryMiddleware,
+    ThrottleMiddleware,
+    TimingMiddleware,
+)
 
 define_queue("high-priority", priority_weight=10, rate_limit_enabled=True, rate_limit_max=100, rate_limit_window=60)
 define_queue("emails", max_attempts=5, retry_after=300)
@@ -67,7 +74,7 @@ class ProcessSensitiveDataJob(Job, ShouldBeEncrypted):
 
 
 class EmailJob(Job, RateLimited):
-    """A hundred an hour, and two a minute to each."""
+    """A hundred an hour, and ten a minute to each."""
 
     def __init__(self, recipient: str) -> None:
         super().__init__()
@@ -76,7 +83,7 @@ class EmailJob(Job, RateLimited):
     def get_rate_limits(self) -> list[RateLimit]:
         return [
             RateLimit(max_attempts=100, per_seconds=3600),
-            RateLimit(max_attempts=2, per_seconds=60, key=f"user:{self.recipient}"),
+            RateLimit(max_attempts=10, per_seconds=60, key=f"user:{self.recipient}"),
         ]
 
     def handle(self) -> None:
@@ -94,6 +101,26 @@ class ProcessDataJob(Job):
 
     def handle(self) -> None:
         SENT.append("processed data")
+
+
+class CloseBooksJob(Job):
+    """Only for those who may, twice a minute at the most, and tried again while the bank does not answer."""
+
+    calls = 0
+
+    def __init__(self, month: str) -> None:
+        super().__init__()
+        self.month = month
+        self.middleware = MiddlewareStack()
+        self.middleware.add(AuthorizationMiddleware("close_books", granted=["close_books"]))
+        self.middleware.add(RetryMiddleware(max_tries=2, backoff=0, retry_on=ConnectionError))
+        self.middleware.add(ThrottleMiddleware(max_jobs=2, per_seconds=60))
+
+    def handle(self) -> None:
+        CloseBooksJob.calls += 1
+        if CloseBooksJob.calls == 1:
+            raise ConnectionError("the bank does not answer")
+        SENT.append(f"closed {self.month}")
 
 
 class ProcessPaymentJob(SecureJob):

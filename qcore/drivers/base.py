@@ -70,15 +70,14 @@ class Driver(Protocol):
     capabilities: Capabilities
 
     def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
-        """Store all the envelopes or none, each id once.
+        """Store all the envelopes or none, each id once, as far as the end of its job is remembered.
 
         Args:
             envelopes: at most 1,000.
             within: the caller's own open transaction (`Capabilities.transactional`): an SQLAlchemy `Session` or
                 `Connection` on the same database. Nothing is committed here, and nothing is visible before its owner
                 commits.
-            repeat: this push may have been stored before, and its jobs may have ended since: look among the
-                ended ones too.
+            repeat: this push may have been stored before, and its jobs may end at this moment: look twice.
 
         Returns:
             For each envelope its id (also when it was there already), or None where a unique lock refused it. Lock and

@@ -28,6 +28,8 @@ class ShouldBeEncrypted:
     lists, screens and logs, and not in the record of a failure. Class, queue, tags and options stay clear.
     """
 
+    _hides_all = True
+
 
 class ShouldBeUnique:
     """A job of which there is one at a time: while one waits or runs, dispatching another returns None.

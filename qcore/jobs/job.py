@@ -35,7 +35,10 @@ class _Dispatch:
 
 
 class _BoundLog:
-    """`self.log`: made when it is asked for, and a job may keep something else under that name."""
+    """`self.log`: made when it is asked for, and a job may keep something else under that name.
+
+    Its lines show nothing of the arguments that are hidden.
+    """
 
     @overload
     def __get__(self, job: None, cls: type[Job]) -> Self: ...
@@ -45,11 +48,12 @@ class _BoundLog:
     def __get__(self, job: Job | None, cls: type[Job]) -> Log | Self:
         if job is None:
             return self
+        from qcore.jobs.sensitive import mask_of_own
         from qcore.logs import bound
 
         queue = job._context.queue if job._context is not None else job.queue
         name = f"{cls.__module__}:{cls.__qualname__}"
-        return bound(cls.__module__, job_id=job.job_id, job=name, queue=queue, attempt=job.attempts)
+        return bound(cls.__module__, mask_of_own(job), job_id=job.job_id, job=name, queue=queue, attempt=job.attempts)
 
 
 class Job:
@@ -98,6 +102,8 @@ class Job:
     """Arguments that stay hidden (see `SecureJob`)."""
     _required_permissions: tuple[str, ...] | None = None
     """Permissions that running it takes; None of a class that is no `SecureJob`."""
+    _hides_all: bool
+    """All of its arguments are hidden; only of `ShouldBeEncrypted` and of what a worker built of ciphertext."""
     _dispatched_by: Identity | None = None
     """On whose behalf it was dispatched, where a worker has built it."""
     _trace: dict[str, str] | None = None

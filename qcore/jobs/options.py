@@ -196,5 +196,6 @@ _READERS: dict[str, Any] = {
     "tenant": _tenant,
 }
 TRAVELLING = frozenset(_READERS)
-PLACED = frozenset({"connection", "queue", "delay", "priority", "tags", "after_commit"})
+LISTED = frozenset({"priority", "tags"})
+PLACED = frozenset({"connection", "queue", "delay", "after_commit"}) | LISTED
 ALL = TRAVELLING | PLACED

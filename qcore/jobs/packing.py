@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import msgspec
 
@@ -80,48 +81,71 @@ def pack(
         secret = keyring.sub_key(LOCKS) if keyring is not None and (encrypts or traits.is_guarded) else None
         asked, carried = contracts.asked_of_store(job, given, path, arguments, carried, secret)
         unique = asked if flow is None else None
-    payload = Payload(job_id, path, queue, arguments, None if carried is options.NONE else carried, None, flow, trace)
+    priority, tags = _listed_by(job, cls) if given & options.LISTED else (0, ())
+    held = None if carried is options.NONE else carried
+    payload = Payload(job_id, path, queue, arguments, held, None, flow, trace, priority, tags)
     identity = current_identity()
     if encrypts or traits.is_guarded or identity is not None:
         payload = guard(payload, job, keyring, identity, encrypts=encrypts)
     sealed = _within(limit, seal(encode_payload(payload), keyring), cls)
-    if not given & options.PLACED and unique is None:
-        return Envelope(id=job_id, job=path, queue=queue, payload=sealed, flow=flow)
-    return _placed(job, cls, Envelope(id=job_id, job=path, queue=queue, payload=sealed, unique=unique, flow=flow))
+    envelope = Envelope(id=job_id, job=path, queue=queue, payload=sealed, unique=unique, flow=flow)
+    return envelope if not given & options.PLACED and unique is None else _placed(envelope, job, cls, priority, tags)
 
 
-def _placed(job: Job, cls: type[Job], envelope: Envelope) -> Envelope:
-    """Say of an envelope what orders it, and what it is found by."""
+def _placed(envelope: Envelope, job: Job, cls: type[Job], priority: int, tags: tuple[str, ...]) -> Envelope:
+    """Say of an envelope when it is due, what orders it, and what it is found by."""
     delay_us, due_us = _due(job, cls)
-    return msgspec.structs.replace(
-        envelope,
-        priority=options.count(job.priority, f"{cls.__qualname__}.priority", -(2**31)),
-        delay_us=delay_us,
-        due_us=due_us,
-        tags=options.tags_of(job.tags, f"{cls.__qualname__}.tags"),
-    )
+    return msgspec.structs.replace(envelope, delay_us=delay_us, due_us=due_us, priority=priority, tags=tags)
 
 
-def unpack(sealed: bytes, keyring: Keyring | None, *, job_id: str, queue: str, flow: str | None = None) -> Payload:
+def _listed_by(job: Job, cls: type[Job]) -> tuple[int, tuple[str, ...]]:
+    """By what a job is ordered and found: priority and tags."""
+    name = cls.__qualname__
+    priority = options.count(job.priority, f"{name}.priority", -(2**31))
+    return priority, options.tags_of(job.tags, f"{name}.tags")
+
+
+class Stored(Protocol):
+    """A job as a store gives it: an envelope, a lease, a record."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def payload(self) -> bytes: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def flow(self) -> str | None: ...
+
+
+def unpack(stored: Stored, keyring: Keyring | None) -> Payload:
     """Open a payload that came out of a store, before anything of it is imported.
 
     Args:
-        sealed: as stored.
+        stored: as the store gave it; what it says of the job must be what was signed.
         keyring: verifies the signature; with one, an unsigned payload is refused.
-        job_id: under which the store gave it.
-        queue: from which the store gave it.
-        flow: what the store says that it is to a flow.
 
     Raises:
         SignatureError: the signature is missing or wrong, or the envelope was altered or moved.
         PayloadError: it cannot be read.
     """
-    payload = decode_payload(unseal(sealed, keyring), job_id=job_id, queue=queue)
-    if payload.flow != flow:
-        raise SignatureError(
-            f"job {job_id} on {queue!r}: it is said to be of flow {flow}, and is of {payload.flow}", hint=_ALTERED
-        )
+    payload = decode_payload(unseal(stored.payload, keyring), job_id=stored.id, queue=stored.queue)
+    if payload.flow != stored.flow:
+        raise _altered(stored, "flow", stored.flow, payload.flow)
+    if payload.priority != stored.priority and payload.priority is not None:
+        raise _altered(stored, "priority", stored.priority, payload.priority)
+    if payload.tags != stored.tags and payload.tags is not None:
+        raise _altered(stored, "tags", list(stored.tags), list(payload.tags))
     return payload
+
+
+def _altered(stored: Stored, what: str, said: object, signed: object) -> SignatureError:
+    name = f"job {stored.id} on {stored.queue!r}"
+    return SignatureError(f"{name}: it is said to be of {what} {said}, and is of {signed}", hint=_ALTERED)
 
 
 def decode_payload(body: bytes, *, job_id: str, queue: str) -> Payload:
@@ -169,12 +193,23 @@ def build(
         args, kwargs = decode_arguments(payload.arguments, load_entity=load_entity)
     else:
         args, kwargs = open_arguments(payload, keyring, load_entity)
-    job = cls(*args, **kwargs)
+    if payload.guard is not None and payload.guard.is_encrypted:
+        job = _hiding(cls, args, kwargs)
+    else:
+        job = cls(*args, **kwargs)
     job._id = payload.id
     if payload.guard is not None:
         job._dispatched_by = payload.guard.identity
     if payload.trace is not None:
         job._trace = payload.trace
+    return job
+
+
+def _hiding(cls: type[Job], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
+    """Build a job that knows before its constructor runs that it shows nothing of its arguments."""
+    job = cls.__new__(cls, *args, **kwargs)
+    job._hides_all = True
+    job.__init__(*args, **kwargs)  # type: ignore[misc]  # as calling the class does
     return job
 
 

@@ -41,3 +41,6 @@ class Payload(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What its envelope says of it (`flows.membership`), so that nobody can let it count elsewhere."""
     trace: dict[str, str] | None = None
     """What joins its attempts to the span it was dispatched in; None where nobody traces."""
+    priority: int | None = None
+    """As its envelope says, like the tags; None of both in a payload from before they were signed."""
+    tags: tuple[str, ...] | None = None

@@ -1,12 +1,16 @@
-"""Which of the arguments that a job was built with are sensitive."""
+"""Which of the arguments that a job was built with are sensitive, and what hides them in what it says itself."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from inspect import Parameter, signature
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from qcore.errors import ConfigurationError
-from qcore.jobs.job import Job
+from qcore.codec import Mask, encode_arguments, sketch_arguments
+from qcore.errors import ConfigurationError, PayloadError
+
+if TYPE_CHECKING:
+    from qcore.jobs.job import Job
 
 _BY_PLACE = frozenset({Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD})
 
@@ -32,6 +36,34 @@ def sensitive_arguments(job: Job) -> tuple[tuple[int, ...], frozenset[str]]:
     places = tuple(place for place in range(len(args)) if names[place] in wanted)
     named = frozenset(key for key in kwargs if key in wanted or (key not in known.every and known.more in wanted))
     return places, named
+
+
+def mask_of_own(job: Job) -> Mask | None:
+    """Return what hides a job's own arguments, as it was built with them; None where none of them is hidden."""
+    is_secure = job._required_permissions is not None and type(job)._required_permissions is not None
+    if getattr(job, "_hides_all", False):
+        args, kwargs = job._arguments
+    elif is_secure and job._sensitive_fields:
+        args, kwargs = _sensitive_of(job)
+    else:
+        return None
+    return Mask([*_parts(args, kwargs)])
+
+
+def _sensitive_of(job: Job) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    args, kwargs = job._arguments
+    try:
+        places, named = sensitive_arguments(job)
+    except ConfigurationError:
+        return args, kwargs  # its dispatch says so; until then anything may be meant
+    return tuple(args[place] for place in places), {key: kwargs[key] for key in named}
+
+
+def _parts(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """The values, objects looked into as far as they could travel."""
+    with suppress(PayloadError):  # a job that runs here and now takes anything
+        args, kwargs = sketch_arguments(encode_arguments(args, kwargs, job=""))
+    return [*args, *kwargs.values()]
 
 
 class _Parameters(NamedTuple):

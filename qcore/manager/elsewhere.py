@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from qcore.envelope import Envelope, Unique
 from qcore.errors import ConnectionFailed, QueueError
 from qcore.jobs.options import Elsewhere
+from qcore.transactions import after_rollback
 
 if TYPE_CHECKING:
     from qcore.manager.manager import QueueManager
@@ -39,12 +40,14 @@ class LocksElsewhere:
         manager: whose connections keep them.
         connection: where the jobs live; a lock that is to be kept there is the store's own business.
         envelopes: all of the push.
+        within: the session in whose transaction they are stored: where that is taken back, so are the locks.
     """
 
-    def __init__(self, manager: QueueManager, connection: str, envelopes: Sequence[Envelope]) -> None:
+    def __init__(self, manager: QueueManager, connection: str, envelopes: Sequence[Envelope], within: Any) -> None:
         self._manager = manager
         self._connection = connection
         self._envelopes = envelopes
+        self._within = within
         self._held: dict[str, Elsewhere] = {}
         self.granted: list[Envelope] = []
         """Those to push."""
@@ -63,8 +66,10 @@ class LocksElsewhere:
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        """Free the locks of jobs that surely were not stored."""
+        """Free the locks of jobs that surely were not stored, now or when the caller's transaction is taken back."""
         if error is None or (isinstance(error, ConnectionFailed) and error.may_have_reached):
+            if self._within is not None and self._held:
+                after_rollback(self._within, lambda: self._free(self._held))
             return
         stored = error.stored_ids if isinstance(error, QueueError) else ()
         self._free([job_id for job_id in self._held if job_id not in stored])

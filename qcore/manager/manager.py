@@ -389,7 +389,7 @@ class QueueManager(Hooks, Queues):
         """Push, and take the locks that other connections keep before."""
         if not has_locks_elsewhere(envelopes):
             return push_all(store, envelopes, within=within)
-        with LocksElsewhere(self, connection.name, envelopes) as locks:
+        with LocksElsewhere(self, connection.name, envelopes, within) as locks:
             return locks.answer(push_all(store, locks.granted, within=within) if locks.granted else ())
 
     def free_elsewhere(self, lock: Elsewhere, job_id: str) -> None:

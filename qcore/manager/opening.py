@@ -39,7 +39,7 @@ class Opener:
 
     def unpack(self, lease: Lease) -> Payload:
         """Verify a lease's payload; nothing of it is imported."""
-        return unpack(lease.payload, self._keyring, job_id=lease.id, queue=lease.queue, flow=lease.flow)
+        return unpack(lease, self._keyring)
 
     def check(self, payload: Payload) -> None:
         """See that a guarded job may run here, before any code of it does; raises `PermissionDenied`."""

@@ -183,7 +183,7 @@ def shown_result(job: StoredJob) -> Any:
 
 def _opened(job: StoredJob, keyring: Keyring | None) -> tuple[dict[str, Any], str | None]:
     try:
-        payload = unpack(job.payload, keyring, job_id=job.id, queue=job.queue, flow=job.flow)
+        payload = unpack(job, keyring)
         guard = payload.guard or Guard()
         arguments = _HIDDEN if guard.is_encrypted else describe_arguments(payload.arguments)
     except PayloadError as error:

@@ -30,7 +30,7 @@ def assert_job_serializable(job: J) -> J:
     keyring = Keyring(urandom(32))
     try:
         envelope = pack(job, queue=job.queue or "default", keyring=keyring)
-        payload = unpack(envelope.payload, keyring, job_id=envelope.id, queue=envelope.queue)
+        payload = unpack(envelope, keyring)
         arrived = build(payload, keyring=keyring)
     except QueueError as error:
         raise AssertionError(f"{told(job)} does not travel: {error}") from error

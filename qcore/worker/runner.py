@@ -120,7 +120,7 @@ class Runner:
     def prepare(self, attempt: Attempt) -> Settlement | None:
         """Verify, judge and build; returns the attempt's end where its job must not run."""
         lease = attempt.lease
-        payload = unpack(lease.payload, self._keyring, job_id=lease.id, queue=lease.queue, flow=lease.flow)
+        payload = unpack(lease, self._keyring)
         attempt.payload = payload
         attempt.held = held = self._rules(lease.queue, payload)
         if lease.cancel_requested or lease.id in self._lane.cancelled:
@@ -168,7 +168,7 @@ class Runner:
     def _options_of(self, lease: Lease) -> JobOptions | None:
         """The options of a lease in hand, whose job has not been looked at yet; None if it cannot be read."""
         try:
-            payload = unpack(lease.payload, self._keyring, job_id=lease.id, queue=lease.queue, flow=lease.flow)
+            payload = unpack(lease, self._keyring)
         except QueueError:
             return None  # its own attempt will say so
         return payload.options or NONE

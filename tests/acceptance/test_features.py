@@ -38,16 +38,33 @@ encrypted:
 of a job:
   mail to ada
   mail to ada
+  mail to ada
+  mail to ada
+  mail to ada
+  mail to ada
+  mail to ada
+  mail to ada
+  mail to ada
+  mail to ada
   mail to bob
-  waiting: 1
+  waiting: 2
   queue high-priority:60s: 100 of 100 left
-  shop:EmailJob::3600s: 97 of 100 left
-  shop:EmailJob:user:ada:60s: 0 of 2 left
-  shop:EmailJob:user:bob:60s: 1 of 2 left
+  shop:EmailJob::3600s: 89 of 100 left
+  shop:EmailJob:user:ada:60s: 0 of 10 left
+  shop:EmailJob:user:bob:60s: 9 of 10 left
 of a queue:
+  News to ada@example.com
+  queue emails:3600s: 999 of 1000 left
+  queue high-priority:60s: 100 of 100 left
+  shop:EmailJob::3600s: 89 of 100 left
+  shop:EmailJob:user:ada:60s: 0 of 10 left
+  shop:EmailJob:user:bob:60s: 9 of 10 left
   News to user0@example.com
   News to user1@example.com
-  done 2, waiting 2
+  done 3, waiting 2
+of a queue no more:
+  News to user2@example.com
+  News to user3@example.com
 """,
     "job_batching": """
 Progress: 0%
@@ -97,6 +114,20 @@ ETL Pipeline: completed
     "job_middleware": """
 a worker ran:
   processed data
+tried again, and then throttled:
+  closed February
+  waiting: 1
+""",
+    "metrics": """
+a worker ran:
+  News to ada@example.com
+  News to bob@example.com
+  News to eve@example.com
+  told of: 'nowhere' is no address
+Average execution time: 0 s
+Success rate: 0.75
+Jobs in queue: 1
+Failed jobs: 1
 """,
     "security": """
 shown as: •••

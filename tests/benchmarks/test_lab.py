@@ -1,4 +1,4 @@
-"""What a lab's workers run with is what was asked for: a benchmark at default settings measures jobs, one without doesn't."""
+"""What a lab's workers run with is what was asked for: a benchmark at default settings measures jobs."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from fakes.leases import let_pass
 from fakes.store import StoreUnderTest
-from fakes.values import completed, envelopes, handed_back, us
+from fakes.values import completed, envelope, envelopes, handed_back, us
 from fakes.worker import FakeWorker
 
 from qcore import limits
-from qcore.envelope import Exclusive, Lease, Start, Started, StartVerdict
+from qcore.envelope import Exclusive, Lease, Start, Started, StartVerdict, Unique
 from qcore.limits import SHUT_REASON, Limit
 from qcore.records import QueueDefinition
 from qcore.states import Strategy
@@ -148,6 +148,65 @@ def test_a_job_is_due_again_at_its_slot(driver: Any, leases: list[Lease]) -> Non
     assert asked(driver, leases[1], limit) == LOST
 
 
+# --- slots that nobody will come for --------------------------------------------------------------------------------
+
+
+def in_line(driver: Any, number: int, *by: Limit) -> list[str]:
+    """Let so many jobs ask, of which none but the first starts, and wait for their slots; returns who waits."""
+    driver.push(envelopes(number))
+    waiting = []
+    for lease in FakeWorker(driver).reserve(number):
+        answer = asked(driver, lease, *by)
+        if answer == STARTED:
+            driver.settle([completed(lease)])
+        else:
+            driver.settle([msgspec.structs.replace(handed_back(lease), delay_us=answer.delay_us)])
+            waiting.append(lease.id)
+    return waiting
+
+
+def wait_of_next(driver: Any, limit: Limit) -> int:
+    """How many windows a new job waits, begun ones included."""
+    driver.push(envelopes(1))
+    (lease,) = FakeWorker(driver).reserve(1)
+    return -(-(asked(driver, lease, limit).delay_us - us(1)) // limit.window_us)
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+@pytest.mark.parametrize("way", ["clear", "cancel"])
+def test_the_slots_of_jobs_that_are_gone_are_given_back(driver: Any, strategy: Strategy, way: str) -> None:
+    limit = Limit("k", 1, HOUR_US, strategy)
+    waiting = in_line(driver, 5, limit)
+    assert len(waiting) == 4
+    if way == "clear":
+        assert driver.clear("default", limit=2) + driver.clear("default") == 4
+    else:
+        assert driver.cancel(waiting) == waiting
+    assert wait_of_next(driver, limit) == 1
+    assert wait_of_next(driver, limit) == 2, "and its own is kept"
+
+
+def test_those_who_stay_keep_theirs(driver: Any) -> None:
+    limit = Limit("k", 1, HOUR_US)
+    waiting = in_line(driver, 5, limit)
+    driver.cancel(waiting[-2:])
+    assert wait_of_next(driver, limit) == 3
+    driver.cancel(waiting[:1])
+    assert wait_of_next(driver, limit) == 4, "whoever waits already is not moved up"
+    assert used(driver) == {"k": 1}
+
+
+def test_a_job_that_is_replaced_gives_its_slot_back(driver: Any) -> None:
+    limit = Limit("k", 1, HOUR_US)
+    in_line(driver, 1, limit)
+    for _ in range(3):
+        driver.push([envelope(unique=Unique(key="one", replaces=True))])
+        (lease,) = FakeWorker(driver).reserve(1)
+        answer = asked(driver, lease, limit)
+        assert us(3500) < answer.delay_us < us(3602)
+        driver.settle([msgspec.structs.replace(handed_back(lease), delay_us=answer.delay_us)])
+
+
 # --- queues ---------------------------------------------------------------------------------------------------------
 
 
@@ -178,6 +237,27 @@ def test_a_queue_whose_limit_is_used_up_gives_no_jobs(driver: Any) -> None:
     assert (counts.paused, counts.pause_reason) == (True, SHUT_REASON)
     driver.limit("default", own(100))
     assert len(worker.reserve(8)) == 5, "another limit opens it"
+
+
+@pytest.mark.parametrize("to", [None, own(100), own(3, 60)], ids=["none", "more", "another"])
+def test_another_limit_lets_those_go_that_wait_for_the_old_one(driver: Any, to: Limit | None) -> None:
+    driver.limit("default", own(1))
+    waiting = in_line(driver, 4, own(1))
+    assert FakeWorker(driver).reserve(8) == []
+    driver.limit("default", to)
+    leases = FakeWorker(driver).reserve(8)
+    assert [lease.id for lease in leases] == waiting, "in the order in which they came"
+    if to is not None:
+        assert all(asked(driver, lease, to) == STARTED for lease in leases[:2])
+
+
+def test_whoever_waits_for_a_limit_of_its_own_waits_on(driver: Any) -> None:
+    driver.limit("default", own(1))
+    mine = Limit("k", 1, HOUR_US)
+    in_line(driver, 3, mine, own(1))
+    driver.limit("default", None)
+    assert FakeWorker(driver).reserve(8) == []
+    assert wait_of_next(driver, mine) == 3
 
 
 def test_it_opens_by_itself(driver: Any) -> None:

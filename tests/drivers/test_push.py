@@ -10,6 +10,7 @@ from fakes.values import HOUR_S, cancelled, completed, envelope, envelopes, fail
 from fakes.worker import FakeWorker
 
 from qcore.drivers.base import MAX_PUSH, MAX_PUSH_BYTES
+from qcore.envelope import Unique
 from qcore.errors import QueueFullError
 from qcore.records import QueueDefinition
 from qcore.settlement import Settlement
@@ -61,15 +62,38 @@ def test_a_leased_job_is_not_stored_again(driver: Any) -> None:
 
 
 @pytest.mark.parametrize("end", [completed, failed, cancelled])
-def test_a_repeated_push_does_not_revive_a_job_that_ended(driver: Any, end: Any) -> None:
+@pytest.mark.parametrize("repeat", [False, True], ids=["again", "repeated"])
+@pytest.mark.parametrize("others", [0, 2], ids=["alone", "with others"])
+def test_a_job_that_ended_is_not_revived(driver: Any, end: Any, repeat: bool, others: int) -> None:
     job = envelope()
     driver.push([job])
     worker = FakeWorker(driver)
     ending: Settlement = end(worker.reserve_one())
     assert not driver.settle([ending])
-    assert list(driver.push([job], repeat=True)) == [job.id]
-    assert list(worker.reserve()) == []
+    new = [envelope() for _ in range(others)]
+    assert list(driver.push([*new, job], repeat=repeat)) == [one.id for one in (*new, job)]
+    assert sorted(lease.id for lease in worker.reserve(10)) == sorted(one.id for one in new)
     assert driver.find(job.id).state is JobState(ending.outcome.value)
+
+
+@pytest.mark.parametrize("end", [completed, failed, cancelled])
+def test_nor_with_its_unique_lock(driver: Any, end: Any) -> None:
+    job = envelope(unique=Unique(key="k"))
+    driver.push([job])
+    worker = FakeWorker(driver)
+    assert not driver.settle([end(worker.reserve_one())])
+    assert list(driver.push([job])) == [job.id]
+    assert list(worker.reserve()) == []
+    assert driver.locks().locks == ()
+
+
+def test_one_that_is_older_than_others_that_ended_is_new(driver: Any) -> None:
+    older, job = envelope(), envelope()
+    driver.push([job])
+    worker = FakeWorker(driver)
+    assert not driver.settle([completed(worker.reserve_one())])
+    driver.push([older, envelope()])
+    assert older.id in {lease.id for lease in worker.reserve(10)}
 
 
 def test_all_or_none(driver: Any) -> None:

@@ -15,7 +15,7 @@ from qcore.envelope import Lease
 
 
 def test_a_lease_tells_all_a_worker_needs(driver: Any) -> None:
-    job = envelope("emails", job="app.jobs:Send", payload=b"hello", priority=2)
+    job = envelope("emails", job="app.jobs:Send", payload=b"hello", priority=2, tags=("a", "b"))
     driver.push([job])
     lease = FakeWorker(driver, "emails").reserve_one()
     stored = driver.find(job.id)
@@ -28,6 +28,8 @@ def test_a_lease_tells_all_a_worker_needs(driver: Any) -> None:
         created_us=stored.created_us,
         due_us=stored.due_us,
         reserved_us=lease.reserved_us,
+        priority=2,
+        tags=("a", "b"),
     )
     assert lease == expected
     assert lease.token

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from qcore import ConfigurationError, Job, PayloadError, PayloadTooLargeError, deferring, dispatcher, exponential, job
 from qcore.backoff import Exponential
@@ -76,7 +77,7 @@ def packed(made: Job, **more: Any) -> Envelope:
 
 def opened(made: Job) -> Any:
     envelope = packed(made)
-    return unpack(envelope.payload, None, job_id=envelope.id, queue=envelope.queue)
+    return unpack(envelope, None)
 
 
 def test_dispatch_on_the_class_and_on_an_instance(taken: Collects) -> None:
@@ -249,9 +250,9 @@ def test_only_jobs_are_resolved(path: str) -> None:
 def test_a_payload_that_was_moved_is_refused() -> None:
     envelope = packed(Silent("x"))
     with pytest.raises(SignatureError, match="belongs to job"):
-        unpack(envelope.payload, None, job_id=envelope.id, queue="elsewhere")
+        unpack(replace(envelope, queue="elsewhere"), None)
     with pytest.raises(SignatureError, match="belongs to job"):
-        unpack(envelope.payload, None, job_id="another", queue=envelope.queue)
+        unpack(replace(envelope, id="another"), None)
 
 
 def test_asking_outside_an_attempt() -> None:

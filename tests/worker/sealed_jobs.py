@@ -186,3 +186,48 @@ class Totals(Job):
 
     def handle(self) -> Sum:
         return Sum(3)
+
+
+class _Logs:
+    """Logs its secret wherever a job can, in every way."""
+
+    max_tries = 1
+    log: Any
+    secret: Any
+
+    def handle(self) -> None:
+        log = self.log.bind(bound=self.secret)
+        log.info("took %s", self.secret, field=self.secret, inside={"some": [self.secret]}, number=7)
+        try:
+            self._refuse()
+        except ValueError:
+            log.exception("it went wrong")
+            raise
+
+    def _refuse(self) -> None:
+        raise ValueError(f"no luck with {self.secret}")
+
+    def failed(self, exception: Exception) -> None:
+        words = f"gave up on {self.secret}"
+        self.log.error(words)
+
+
+class LogsEncrypted(_Logs, Job, ShouldBeEncrypted):
+    def __init__(self, secret: Any) -> None:
+        self.secret = secret
+        self.log.warning("made of %r", secret)
+
+
+class LogsSensitive(_Logs, SecureJob):
+    def __init__(self, secret: Any) -> None:
+        super().__init__()
+        self.secret = secret
+        self.set_sensitive_fields(["secret"])
+        self.log.warning("made of %r", secret)
+
+
+class LogsPlain(_Logs, Job):
+    """Hides nothing by itself; its queue may."""
+
+    def __init__(self, secret: Any) -> None:
+        self.secret = secret

@@ -131,7 +131,7 @@ def test_what_no_key_opens_fails_at_once_and_stays(keyed: QueueManager, work: Wo
 
     other = Keyring.of(generate_key())
     envelope = pack(jobs.Note(SECRET), queue="default", keyring=other)
-    payload = unpack(envelope.payload, other, job_id=envelope.id, queue="default")
+    payload = unpack(envelope, other)
     sealed = seal(encode_payload(payload), keyed.keyring("default"))
     keyed.connection().push([msgspec.structs.replace(envelope, payload=sealed)])
     work()

@@ -135,7 +135,7 @@ def test_jobs_kept_back_are_no_attempts(keyed: QueueManager, heard: Any) -> None
     store = keyed.connection()
     jobs.Alone.dispatch()
     (held,) = store.reserve(["default"], 1, "somebody", 1)
-    options = unpack(held.payload, keyed.keyring("default"), job_id=held.id, queue="default").options
+    options = unpack(held, keyed.keyring("default")).options
     assert options is not None
     assert options.overlap is not None
     store.start([Start(id=held.id, token=held.token, lock=None, exclusive=Exclusive(options.overlap.key, 0))])

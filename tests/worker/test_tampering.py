@@ -10,7 +10,7 @@ from typing import Any
 import cloudpickle
 import pytest
 import sealed_jobs as jobs
-from fakes.managers import in_use
+from forging import GRANTED, KEYS, SIGNING, VERIFYING, kinds, opened, sealed, written
 from msgspec.structs import replace
 
 from qcore import Job, JobRecord, JobState, QueueManager, SignatureError, batch
@@ -18,23 +18,14 @@ from qcore.codec import encode_arguments, encode_value
 from qcore.crypto.keyring import Keyring, generate_key
 from qcore.crypto.pair import Pair, generate_pair
 from qcore.crypto.signature import seal
-from qcore.envelope import Envelope
 from qcore.flows import Hook
-from qcore.ids import new_id
-from qcore.jobs.packing import Payload, encode_payload
+from qcore.jobs.packing import encode_payload
 from qcore.monitor import Monitor
 from qcore.monitor.reading import result_of, shown_result
-from qcore.records import unpack_history
 from qcore.worker import StopReason
 from qcore.workflows.callbacks import Callback
 
 Work = Callable[..., StopReason]
-SIGNING, VERIFYING = generate_pair()
-KEYS = {
-    "hmac": {"key": generate_key()},
-    "ed25519": {"key": generate_key(), "signing_key": SIGNING},
-}
-GRANTED = ("process_payments",)
 
 
 @pytest.fixture(autouse=True)
@@ -71,31 +62,6 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(tmp_path))
     yield sang
     sys.modules.pop("canary", None)
-
-
-def opened(url: str, keys: dict[str, str]) -> Any:
-    return in_use({"url": url, **keys})
-
-
-def sealed(manager: QueueManager, job: Job) -> Envelope:
-    return manager.seal(job, manager.settings.connection())
-
-
-def written(keyring: Keyring | None, path: str, arguments: bytes | None = None) -> Envelope:
-    """Write a payload by hand, of whatever class."""
-    body = Payload(job_id := new_id(), path, "default", arguments or encode_arguments((), {}, job=path))
-    return Envelope(id=job_id, job=path, queue="default", payload=seal(encode_payload(body), keyring))
-
-
-def kinds(manager: QueueManager) -> list[str]:
-    """The errors that jobs failed with, each once and at once; none of them was retried."""
-    store = manager.connection()
-    found = []
-    for job in store.page("failed", limit=1000).jobs:
-        (failure,) = unpack_history(job.history)
-        assert job.attempts == 1
-        found.append(failure.kind.removeprefix("qcore.errors."))
-    return found
 
 
 def made() -> list[Job]:
@@ -138,13 +104,14 @@ def test_an_altered_payload_imports_nothing(memory: QueueManager, work: Work, ca
     assert canary.exists(), "a payload that is good imports it"
 
 
-@pytest.mark.parametrize("field", ["id", "queue", "job", "payload"])
+@pytest.mark.parametrize("field", ["id", "queue", "job", "payload", "priority", "tags"])
 @pytest.mark.parametrize("make", [lambda: (jobs.Note("one"), jobs.Plain("two").on_queue("other")),
                                   lambda: (jobs.Pay("4111", 1), jobs.Free().on_queue("other"))])  # fmt: skip
 def test_fields_that_change_places(
     keyed: QueueManager, work: Work, heard: Any, field: str, make: Callable[[], tuple[Job, Job]]
 ) -> None:
-    one, two = (sealed(keyed, job) for job in make())
+    first, second = make()
+    one, two = sealed(keyed, first.with_priority(1).with_tags("a")), sealed(keyed, second.with_tags("b"))
     heard.clear()
     keyed.connection().push(
         [replace(one, **{field: getattr(two, field)}), replace(two, **{field: getattr(one, field)})]
@@ -160,7 +127,7 @@ def test_ciphertext_that_changes_places(memory: QueueManager, work: Work, heard:
 
     keyring = memory.keyring("default")
     first, second, pay = (sealed(memory, job) for job in (jobs.Note("one"), jobs.Note("two"), jobs.Pay("4111", 1)))
-    bodies = [unpack(one.payload, keyring, job_id=one.id, queue="default") for one in (first, second, pay)]
+    bodies = [unpack(one, keyring) for one in (first, second, pay)]
     moved = replace(bodies[0], arguments=bodies[1].arguments)
     guard = bodies[2].guard
     assert guard is not None
@@ -210,14 +177,24 @@ def test_a_result_of_a_class_is_vouched_for(keyed: QueueManager, work: Work, can
     assert result_of(replace(other, result=encode_value([1, "x"], what="x")), keyed.keyring("default")) == [1, "x"]
 
 
-def test_a_completed_job_is_not_run_again(keyed: QueueManager, work: Work, heard: Any) -> None:
-    envelope = sealed(keyed, jobs.Note("once"))
-    keyed.connection().push([envelope])
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "among others"])
+@pytest.mark.parametrize("repeat", [False, True], ids=["pushed", "repeated"])
+def test_a_job_that_ended_is_not_run_again(
+    keyed: QueueManager, work: Work, heard: Any, repeat: bool, others: int
+) -> None:
+    completed, failed, cancelled = (sealed(keyed, job) for job in (jobs.Note("once"), jobs.Leaks("x"), jobs.Plain("y")))
+    keyed.connection().push([completed, failed, cancelled])
+    keyed.connection().cancel([cancelled.id])
     work()
-    assert keyed.connection().push([envelope], repeat=True) == [envelope.id]
+    began = [*heard]
+    for envelope in (completed, failed, cancelled):
+        again = [sealed(keyed, jobs.Free()) for _ in range(others)] + [envelope]
+        assert list(keyed.connection().push(again, repeat=repeat)) == [one.id for one in again]
     work()
-    assert heard == [("note", "once", 1)]
-    assert JobRecord.find(envelope.id).state is JobState.COMPLETED
+    assert began == [("note", "once", 1), ("leaks", 1)]
+    assert heard == [*began, *[("free",)] * 3 * others]
+    ended = [JobRecord.find(one.id).state for one in (completed, failed, cancelled)]
+    assert ended == [JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def payload_of(manager: QueueManager, job_id: str) -> Any:
     stored = manager.connection().find(job_id)
     assert stored is not None
     keyring = manager.keyring(manager.settings.default)
-    return unpack(stored.payload, keyring, job_id=job_id, queue=stored.queue)
+    return unpack(stored, keyring)
 
 
 class TestOff:

@@ -278,6 +278,32 @@ def test_a_push_that_failed_leaves_no_lock_elsewhere(two_stores: QueueManager) -
     assert jobs.held("keeper") == []
 
 
+@pytest.mark.parametrize(
+    ("ends", "is_kept"),
+    [
+        (["commit"], True),
+        (["rollback"], False),
+        (["close"], False),
+        (["savepoint", "commit", "commit"], True),
+        (["savepoint", "rollback", "commit"], False),
+        (["savepoint", "commit", "rollback"], False),
+    ],
+    ids=str,
+)
+def test_a_transaction_that_is_taken_back_leaves_no_lock_elsewhere(
+    two_stores: QueueManager, ends: list[str], is_kept: bool
+) -> None:
+    with two_stores.connection().session() as session:
+        session.begin()
+        whole = [session, *([session.begin_nested()] if ends[0] == "savepoint" else [])]
+        assert jobs.Elsewhere.dispatch(session=session) is not None
+        assert jobs.held("keeper") == ["lock_jobs:Elsewhere:"]
+        for end in [end for end in ends if end != "savepoint"]:
+            getattr(whole.pop(), end)()
+    assert bool(jobs.held("keeper")) is is_kept
+    assert two_stores.get_stats("default").pending == is_kept
+
+
 # --- what is wrong is said -------------------------------------------------------------------------------------------
 
 

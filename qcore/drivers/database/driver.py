@@ -12,7 +12,6 @@ from qcore.drivers.database.moves import worker_of
 from qcore.drivers.database.settling import Settling
 from qcore.drivers.database.upkeep import Upkeep
 from qcore.drivers.database.waiting import Waiting
-from qcore.errors import ConnectionFailed
 from qcore.flows import Role, role_in
 from qcore.states import Outcome
 
@@ -62,13 +61,7 @@ class DatabaseDriver:
 
     def push(self, envelopes: Sequence[Envelope], *, within: Any = None, repeat: bool = False) -> Sequence[str | None]:
         """Store all the envelopes or none, each id once; see `Driver.push`."""
-        refused: Collection[str] = ()
-        if envelopes and within is not None:
-            refused = self._link.inside(
-                lambda connection: self._push(connection, envelopes, repeat, is_own=False), within
-            )
-        elif envelopes:
-            refused = self._push_alone(envelopes, repeat)
+        refused = self._link.pushing.push(envelopes, within, repeat) if envelopes else ()
         return [None if envelope.id in refused else envelope.id for envelope in envelopes]
 
     def reserve(self, queues: Sequence[str], limit: int, worker: str, request: int) -> Sequence[Lease]:
@@ -180,56 +173,6 @@ class DatabaseDriver:
         reclaimed = self._link.moves.reclaim(connection, MAX_RECLAIM)
         self._link.flowing.sweep(connection)
         return reclaimed
-
-    def _push(
-        self, connection: Connection, envelopes: Sequence[Envelope], repeat: bool, *, is_own: bool = True
-    ) -> Collection[str]:
-        """Push in a transaction; returns the ids that unique locks refused."""
-        if repeat:
-            ended = self._ended(connection, envelopes)
-            envelopes = [envelope for envelope in envelopes if envelope.id not in ended]
-        refused: Collection[str] = ()
-        if any(envelope.unique is not None for envelope in envelopes):
-            refused = self._link.locking.push(connection, envelopes, is_own=is_own)
-        elif envelopes:
-            self._link.moves.push(connection, envelopes)
-        if repeat and envelopes and (ended := self._ended(connection, envelopes)):
-            self._unpush(connection, ended)
-        return refused
-
-    def _ended(self, connection: Connection, envelopes: Sequence[Envelope]) -> set[str]:
-        return self._link.moves.among(connection, self._link.statements.ended_ids, [e.id for e in envelopes])
-
-    def _unpush(self, connection: Connection, ids: Collection[str]) -> None:
-        """Take back what this push has stored of jobs that ended while it looked: they live no more, so it is ours."""
-        self._link.statements.drop.run(connection, ids=self._link.dialect.pack(sorted(ids)))
-        self._link.locking.free(connection, ids)
-
-    def _push_alone(self, envelopes: Sequence[Envelope], repeat: bool) -> Collection[str]:
-        """Push in a transaction of its own, or by one statement that needs none."""
-        moves = self._link.moves
-        is_unsure = False  # a connection broke off, and nobody knows how far the statement had come
-
-        def at_once(connection: Connection) -> bool:
-            nonlocal is_unsure
-            if is_unsure:
-                return False
-            try:
-                return moves.push_at_once(connection, envelopes)
-            except BaseException as error:
-                is_unsure = self._link.is_gone(error)
-                raise
-
-        is_short = not repeat and all(e.queue in moves.known and e.unique is None for e in envelopes)
-        if is_short and self._link.run(at_once, begin=()):
-            return ()
-        try:
-            refused = self._link.run(lambda connection: self._push(connection, envelopes, repeat or is_unsure))
-        except ConnectionFailed as failure:
-            failure.may_have_reached = failure.may_have_reached or is_unsure
-            raise
-        moves.known.update(envelope.queue for envelope in envelopes if envelope.id not in refused)
-        return refused
 
     def _running(self, settlements: Iterable[Settlement]) -> Callable[[Callable[[Connection], T]], T]:
         """How a transaction with these ends is to run: what others may have seen of them must last."""

@@ -66,8 +66,10 @@ class Dropping:
 
     def _in_use(self, connection: Connection, ids: Sequence[str]) -> set[str]:
         """Those of the ids that a job has, live or ended."""
-        say, among = self._link.statements, self._link.moves.among
-        return among(connection, say.live_ids, ids) | among(connection, say.ended_ids, ids) if ids else set()
+        if not ids:
+            return set()
+        live, ended = self._link.statements.live_ids, self._link.pushing.say.ended_ids
+        return {one for look in (live, ended) for one in self._link.moves.among(connection, look, ids)}
 
     def forget_old(self, connection: Connection) -> None:
         """Let some of those go whose time is over."""

@@ -154,8 +154,8 @@ class Flowing:
             steps = tuple(step for step in steps if step.id not in known)
         if members:
             ids = [one.id for one in members]
-            say, among = self._link.statements, self._link.moves.among
-            known = among(connection, say.live_ids, ids) | among(connection, say.ended_ids, ids)
+            live, ended = self._link.statements.live_ids, self._link.pushing.say.ended_ids
+            known = {one for look in (live, ended) for one in self._link.moves.among(connection, look, ids)}
             members = tuple(one for one in members if one.id not in known)
         return steps, members
 

@@ -12,6 +12,8 @@ from qcore.drivers.database.statements import literally
 from qcore.limits import SHUT_REASON, SLOT_KEPT_US
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
+
     from qcore.drivers.database.prepared import Prepared
 
 
@@ -41,17 +43,24 @@ class LimitStatements(Operations):
 
     @cached_property
     def slots(self) -> Prepared:
-        """What the jobs `ids` were promised: owner, instant, in which limits."""
+        """What the jobs `ids` were promised: owner, instant, in which limits, and their names."""
+        return self.prepared(self._slots().where(self.dialect.among(self.tables.slots.c.owner, "ids")))
+
+    @cached_property
+    def every_slot(self) -> Prepared:
+        """The same of all jobs whose limits are named."""
+        return self.prepared(self._slots().where(self.tables.slots.c.limit_names.is_not(None)))
+
+    def _slots(self) -> Select[Any]:
         slots = self.tables.slots.c
-        chosen = select(slots.owner, slots.at_us, slots.bound).where(self.dialect.among(slots.owner, "ids"))
-        return self.prepared(chosen)
+        return select(slots.owner, slots.at_us, slots.bound, slots.limit_names)
 
     @cached_property
     def promise(self) -> Prepared:
         """Promise a job a slot, in the place of the one it had."""
         slots = self.tables.slots.c
-        values: dict[str, Any] = {name: bindparam(name, type_=slots[name].type) for name in ("owner", "at_us", "bound")}
-        return self.prepared(self.dialect.upsert(self.tables.slots, values, setting=("at_us", "bound")))
+        values: dict[str, Any] = {name: bindparam(name, type_=slots[name].type) for name in ("owner", *_PROMISED)}
+        return self.prepared(self.dialect.upsert(self.tables.slots, values, setting=_PROMISED))
 
     @cached_property
     def redeem(self) -> Prepared:
@@ -110,3 +119,4 @@ class LimitStatements(Operations):
 
 
 _KEPT = ("state", "until_us")
+_PROMISED = ("at_us", "bound", "limit_names")

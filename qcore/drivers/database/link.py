@@ -23,6 +23,7 @@ from qcore.drivers.database.locking import Locking
 from qcore.drivers.database.measuring import Measuring
 from qcore.drivers.database.moving import Moving
 from qcore.drivers.database.prepared import execute
+from qcore.drivers.database.pushing import Pushing
 from qcore.drivers.database.schema import Tables
 from qcore.drivers.database.upgrade import Upgrade
 from qcore.errors import ConfigurationError, ConnectionFailed, PayloadError, QueueError, SchemaError
@@ -79,6 +80,11 @@ class Link:
     def moves(self) -> Moves:
         """How jobs move."""
         return self.dialect.moves(self)
+
+    @cached_property
+    def pushing(self) -> Pushing:
+        """How jobs come in."""
+        return Pushing(self)
 
     @cached_property
     def locking(self) -> Locking:

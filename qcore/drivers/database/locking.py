@@ -134,11 +134,12 @@ class Locking:
             self.end_waiting(connection, {job_id: queue for job_id, queue, _ in rows})
 
     def end_waiting(self, connection: Connection, waiting: dict[str, str]) -> None:
-        """End jobs that wait, by id and with their queues, as cancelled, and free their locks."""
+        """End jobs that wait, by id and with their queues, as cancelled; their locks are free, and their slots."""
         packed = self._pack(list(waiting))
         self.say.cancel.run(connection, ids=packed)
         self.say.drop.run(connection, ids=packed)
         self.say.free.run(connection, ids=packed)
+        self._link.limiting.give_back(connection, list(waiting))
         ends = {queue: (0, number) for queue, number in Counter(waiting.values()).items()}
         self._link.moves.count(connection, self._link.writer, ends)
 

@@ -31,6 +31,7 @@ _INSTANT = len(LEASE_COLUMNS) + 1
 _RANK = LEASE_COLUMNS.index("rank")
 
 encode_tags = msgspec.json.Encoder().encode
+decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 class Moves:
@@ -38,6 +39,9 @@ class Moves:
 
     looks_first: ClassVar[bool] = False
     """Whether a reserve that may find nothing is better preceded by a look."""
+
+    pushes_at_once: ClassVar[bool] = False
+    """Whether many jobs are stored by one statement, outside of any transaction."""
 
     takes_at_once: ClassVar[bool] = False
     """Whether a reserve by itself is better made of single statements, outside of any transaction."""
@@ -281,6 +285,8 @@ def _lease(row: Sequence[Any], token: str) -> Lease:
         crash_reason=row[12],
         lock=row[13],
         flow=row[15],
+        priority=-row[_RANK],
+        tags=decode_tags(row[16]) if row[16] else (),
         reserved_us=row[_INSTANT],
     )
 

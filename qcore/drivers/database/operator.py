@@ -50,12 +50,16 @@ class DatabaseOperator:
 
     def limit(self, queue: str, limit: Limit | None) -> None:
         """Let so many jobs of the queue start in a window, whatever its definition says; see `Operator.limit`."""
-        say = self._link.limiting.say
+        limiting, say = self._link.limiting, self._link.limiting.say
 
         def keep(connection: Connection) -> None:
+            was = limiting.of_queues(connection, [queue]).get(queue)
             say.own.run(connection, name=queue, own_limit=pack_own(limit))
             if say.open.run(connection, queue=queue).rowcount:
                 self._link.moves.announce(connection, [queue])
+            waited = limiting.lift(connection, was.key) if was is not None else []
+            for some in (waited[first : first + 1000] for first in range(0, len(waited), 1000)):
+                self._link.moving.release(connection, some, 0)
 
         self._link.run(keep)
 
@@ -86,6 +90,7 @@ class DatabaseOperator:
                     told = self._flows_of(connection, ids)
                     self._link.statements.drop.run(connection, ids=self._link.dialect.pack(ids))
                     self._link.locking.free(connection, ids)
+                    self._link.limiting.give_back(connection, ids)
                     self._link.flowing.ended(connection, told, StepState.CANCELLED)
                     dropped += len(ids)
             return dropped

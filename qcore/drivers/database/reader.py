@@ -11,7 +11,7 @@ import msgspec
 from qcore.drivers.database.counting import Counting, Numbers
 from qcore.drivers.database.flow_statements import counted_in
 from qcore.drivers.database.flowing import flow_of, steps_in
-from qcore.drivers.database.moves import worker_of
+from qcore.drivers.database.moves import decode_tags, worker_of
 from qcore.drivers.database.readings import Readings
 from qcore.drivers.database.schema import EXCLUSIVE, FOREVER_US, REVISIONS, UNIQUE, UNTIL_START
 from qcore.drivers.timing import timed
@@ -46,7 +46,6 @@ _MOST_RANKS = 64
 """Priorities of one queue that are read apart, each by its index; where there are more, they are sorted."""
 _FIRST_RANK = -(2**63)
 _decode_definition = msgspec.json.Decoder(QueueDefinition).decode
-_decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
 _LOCK_KINDS = {UNIQUE: LockKind.UNIQUE, UNTIL_START: LockKind.UNTIL_START, EXCLUSIVE: LockKind.EXCLUSIVE}
 _Row = tuple[Any, ...]
 
@@ -256,7 +255,7 @@ def _stored(row: _Row) -> StoredJob:
         progress=row[14],
         progress_note=row[15],
         flow=row[16],
-        tags=_decode_tags(row[17]) if row[17] else (),
+        tags=decode_tags(row[17]) if row[17] else (),
         payload=row[18] or b"",
         history=row[19],
         result=row[20],

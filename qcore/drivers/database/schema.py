@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from qcore.drivers.database.dialects.base import Dialect
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision of the schema, oldest first; the last is what this version of qcore works with."""
 
 READY, DELAYED, LEASED = 0, 1, 2
@@ -254,6 +254,7 @@ def _slot(dialect: Dialect) -> list[SchemaItem]:
         Column("owner", dialect.id_type, primary_key=True),
         Column("at_us", BigInteger, nullable=False),
         Column("bound", Integer, nullable=False),  # bit by bit the limits of the job in which it has it
+        Column("limit_names", dialect.text_type),  # of those, as JSON
     ]
 
 

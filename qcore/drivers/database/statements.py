@@ -50,6 +50,7 @@ LEASE_COLUMNS = (
     "lock_name",
     "rank",
     "flow",
+    "tags",
 )
 """What a lease is made of, in the order the selects give it; then come the token and the instant."""
 
@@ -109,7 +110,7 @@ class Statements:
 
     @cached_property
     def push_one(self) -> Prepared:
-        """Store one job unless its id is live or its queue has a limit; whether it did tells the number of rows."""
+        """Store one job unless its id is known or its queue has a limit; whether it did tells the number of rows."""
         return self.prepared(self._pushing_one())
 
     def _pushing_one(self) -> Insert:
@@ -124,7 +125,9 @@ class Statements:
         }
         limited = select(literally(1)).where(self.queues.c.name == queue, self.queues.c.max_jobs.is_not(None))
         one = select(literally(1).label("one")).subquery("one")
-        chosen = select(*values.values()).select_from(one).where(~exists(limited))
+        own = bindparam("id", type_=self.jobs.c.id.type)
+        ended = (exists(select(literally(1)).where(table.c.id == own)) for table in (self.finished, self.failed))
+        chosen = select(*values.values()).select_from(one).where(~exists(limited), *(~found for found in ended))
         return self.dialect.upsert(self.jobs, (list(values), chosen))
 
     @cached_property
@@ -159,12 +162,6 @@ class Statements:
     def live_ids(self) -> Prepared:
         """Which of `ids` are live."""
         return self.prepared(select(self.jobs.c.id).where(self.dialect.among(self.jobs.c.id, "ids")))
-
-    @cached_property
-    def ended_ids(self) -> Prepared:
-        """Which of `ids` have ended, and are remembered."""
-        ended = (select(t.c.id).where(self.dialect.among(t.c.id, "ids")) for t in (self.finished, self.failed))
-        return self.prepared(union_all(*ended))
 
     @cached_property
     def know_queue(self) -> Prepared:

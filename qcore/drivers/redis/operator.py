@@ -28,6 +28,11 @@ class RedisOperator:
 
     _server: Server
 
+    if TYPE_CHECKING:
+
+        def limited(self, queues: Sequence[str]) -> Mapping[str, Limit]:
+            """As of the driver, the other half of a store."""
+
     def define(self, definitions: Sequence[QueueDefinition]) -> None:
         """Publish what `define_queue` says, for every process."""
         arguments: list[Argument] = []
@@ -39,7 +44,8 @@ class RedisOperator:
 
     def limit(self, queue: str, limit: Limit | None) -> None:
         """Let so many jobs of the queue start in a window, whatever its definition says; see `Operator.limit`."""
-        self._server.run(script("limit"), [queue, pack_own(limit)])
+        was = self.limited([queue]).get(queue)
+        self._server.run(script("limit"), [queue, pack_own(limit), "" if was is None else was.key])
 
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
         """Let the queue give no jobs, for ever or for `for_s` seconds; whether that changed anything."""

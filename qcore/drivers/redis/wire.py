@@ -145,6 +145,8 @@ def leases_of(reply: Sequence[Any], token: str) -> list[Lease]:
             token=token,
             lock=header.lock[0] if header.lock else None,
             flow=header.flow,
+            priority=int(header.priority),
+            tags=header.tags,
             created_us=created_us,
             due_us=int(due),
             reserved_us=reserved_us,

@@ -74,6 +74,8 @@ class Entry:
             crash_reason=self.crash_reason,
             lock=self.envelope.unique.key if self.envelope.unique is not None else None,
             flow=self.envelope.flow,
+            priority=self.envelope.priority,
+            tags=self.envelope.tags,
         )
 
     def stored(self, now_us: int, *, whole: bool = True) -> StoredJob:

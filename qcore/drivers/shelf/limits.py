@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from heapq import nsmallest
 
 from qcore import limits as limiting
@@ -26,6 +27,27 @@ class Limits:
         if ruling.slot is not None:
             self._slots[start.id] = ruling.slot
         return ruling
+
+    def give_back(self, ids: Iterable[str]) -> None:
+        """Let others have the slots of jobs that will not come for them."""
+        gone = [slot for job_id in ids if (slot := self._slots.pop(job_id, None)) is not None]
+        self._replan({key for slot in gone for key in slot.keys})
+
+    def lift(self, key: str) -> list[str]:
+        """Give back all slots of a limit that holds no more; returns whose it were, of those that wait for it alone."""
+        held = {job_id: slot for job_id, slot in self._slots.items() if key in slot.keys}
+        alone = [job_id for job_id, slot in held.items() if slot.keys == (key,)]
+        for job_id, slot in held.items():
+            self._slots[job_id] = slot._replace(keys=tuple(one for one in slot.keys if one != key))
+        for job_id in alone:
+            del self._slots[job_id]
+        self._replan({key})
+        return alone
+
+    def _replan(self, keys: set[str]) -> None:
+        for key in keys & self._states.keys():
+            slots = (slot.at_us for slot in self._slots.values() if key in slot.keys)
+            limiting.replan(self._states[key], slots)
 
     def page(self, cursor: str | None, limit: int, now_us: int) -> LimitPage:
         """List them, by key."""

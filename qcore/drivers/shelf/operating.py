@@ -39,8 +39,11 @@ class Operating:
         """Let so many jobs of the queue start in a window, whatever its definition says."""
         with self._shelf.lock:
             lane = self._shelf.lane(queue)
+            was = lane.limit
             lane.own_limit = pack_own(limit)
             lane.open()
+            if was is not None:
+                self.release(self._shelf.limits.lift(was.key))
             self._shelf.ring()
 
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:

@@ -129,6 +129,7 @@ class Shelf:
             lane.completed += 1
         elif state is JobState.CANCELLED:
             lane.cancelled += 1
+            self.limits.give_back([entry.id])
         if state is not JobState.FAILED:
             self._trim(lane, state.value, now_us)
 
@@ -154,6 +155,7 @@ class Shelf:
         """Forget the job as if it had never been."""
         self._lift(entry, now_us)
         self.locks.free_all(entry.id)
+        self.limits.give_back([entry.id])
         del self.entries[entry.id]
 
     def remember(self, worker: str, request: int, entries: Sequence[Entry]) -> None:

@@ -32,7 +32,7 @@ local books = {}
 for n, limit in ipairs(limits) do
   books[n] = call('HGET', LIMITS, limit.key)
 end
-return { wait or 0, slot and stamp(slot.at) or '', slot and slot.bound or 0, books }
+return { wait or 0, slot and stamp(slot.at) or '', slot and slot.bound or 0, slot and slot.keys or {}, books }
 """
 LIMITS = st.lists(
     st.builds(
@@ -71,7 +71,7 @@ def test_lua_and_python_agree(driver: Any, several: Sequence[Limit], asked: Sequ
         ruling = limits.rule(several, states, slots.get(job), now_us)
         slots[job] = ruling.slot
         told = [part for one in several for part in (one.key, one.most, one.window_us, int(one.strategy), "")]
-        wait_us, at, bound, books = driver._server.run(ours, [now_us, job, *told])
+        wait_us, at, bound, keys, books = driver._server.run(ours, [now_us, job, *told])
         assert wait_us == ruling.wait_us
-        assert (Slot(int(at), bound) if at else None) == ruling.slot
+        assert (Slot(int(at), bound, tuple(key.decode() for key in keys)) if at else None) == ruling.slot
         assert [msgspec.msgpack.decode(book, type=State) for book in books] == states

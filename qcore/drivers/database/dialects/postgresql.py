@@ -286,6 +286,7 @@ class PostgreSQLMoves(Moves):
 
     say: PostgreSQLStatements
     dialect: PostgreSQL
+    pushes_at_once = True
     takes_at_once = True
     works_in_parallel = True
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from qcore.drivers.database.moves import Moves
+from qcore.drivers.database.moves import Moves, decode_tags
 from qcore.drivers.database.prepared import Prepared
 from qcore.drivers.database.schema import LEASED
 from qcore.drivers.database.statements import KEPT_AT_THE_END, LEASE_COLUMNS, Statements, literally
@@ -64,6 +64,7 @@ class _Ready(msgspec.Struct, frozen=True, gc=False, array_like=True):
     lock: str | None
     rank: int
     flow: str | None
+    tags: str | None
 
 
 _decode = msgspec.json.Decoder(list[_Ready]).decode
@@ -201,5 +202,7 @@ class SqliteMoves(Moves):
             crash_reason=one.crash_reason,
             lock=one.lock,
             flow=one.flow,
+            priority=-one.rank,
+            tags=decode_tags(one.tags) if one.tags else (),
             reserved_us=now_us,
         )

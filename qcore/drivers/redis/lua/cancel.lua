@@ -1,5 +1,5 @@
 -- Cancel jobs: one that waits ends here and now, a leased one is marked and its worker told by its heartbeat.
--- Uses: keys clock bulk job locks bell waiting window enter cancel flow flows tell
+-- Uses: keys clock bulk job locks bell limits waiting window enter cancel flow flows tell
 -- ARGV: "1" to interrupt those that run, then ids.
 -- Returns: ids of those that ended.
 -- Changes: leases (the mark); waiting, priorities, retrying, ends, cancelled, queue, wake; locks; what the window

@@ -1,5 +1,5 @@
 -- Store envelopes as push does, some of which need unique locks: all that get theirs, or none.
--- Uses: keys clock bulk job locks bell waiting window cancel enter
+-- Uses: keys clock bulk job locks bell limits waiting window cancel enter
 -- ARGV: number of groups, then the groups (see lib/enter.lua); a job that needs a lock is a group by itself, whose
 --   capacity is followed by msgpack [key, kind, microseconds it lasts or 0, whether it replaces a holder that waits,
 --   microseconds it may wait since the first of those that were replaced, or 0].

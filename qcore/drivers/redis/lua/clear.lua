@@ -1,8 +1,8 @@
 -- Drop waiting jobs of a queue; leased ones stay.
--- Uses: keys clock bulk job dropped locks bell waiting window enter cancel flow flows tell
+-- Uses: keys clock bulk job dropped locks bell limits waiting window enter cancel flow flows tell
 -- ARGV: queue, jobs at the most, the token under which they are kept for a day or "".
 -- Returns: how many were dropped.
--- Changes: waiting, priorities, retrying, wake; locks; dropped; all that is kept of the dropped; what follows in flows.
+-- Changes: waiting, priorities, retrying, wake; locks, slots, slotends, limits; dropped; all that is kept of the dropped; what follows in flows.
 local queue, left = ARGV[1], tonumber(ARGV[2])
 local members = {}
 
@@ -26,6 +26,7 @@ for _, priority in ipairs(call('ZRANGE', of_queue('priorities', queue), 0, -1)) 
     local headers = read('HMGET', JOBS, ids)
     keep_dropped(ARGV[3], ids, headers, dues)
     free_unique(ids, headers)
+    give_back_slots(ids)
     for n, header in ipairs(headers) do
       local told = header and describe(header).told
       if told then

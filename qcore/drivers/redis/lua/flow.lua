@@ -1,5 +1,5 @@
 -- Let an open flow finish ("close"), or stop one ("cancel").
--- Uses: keys clock bulk job locks bell waiting window enter cancel flow flows
+-- Uses: keys clock bulk job locks bell limits waiting window enter cancel flow flows
 -- ARGV: the word, id of the flow.
 -- Returns: 1 where it was open, or under way; else 0, and nothing changed.
 -- Changes: flow; what follows in flows.

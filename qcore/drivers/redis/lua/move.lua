@@ -1,5 +1,5 @@
 -- Let jobs that wait, or have failed, go to other queues, past any capacity.
--- Uses: keys clock bulk job locks bell waiting entries window cancel payload
+-- Uses: keys clock bulk job locks bell limits waiting entries window cancel payload
 -- ARGV: for each job id, queue, the payload it has, the one it gets.
 -- Returns: the ids moved; what runs, has ended otherwise or has another payload is left alone.
 -- Changes: jobs, payloads, waiting, priorities, retrying, failed, queues, wake.

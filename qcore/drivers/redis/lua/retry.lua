@@ -1,6 +1,6 @@
 -- Put failed jobs back as pending: created now, due now or as is said, nothing charged, their errors kept, past any
 -- capacity. A unique one takes its lock again if that is free, and else comes back without one.
--- Uses: keys clock bulk job locks bell waiting entries window enter cancel flow flows
+-- Uses: keys clock bulk job locks bell limits waiting entries window enter cancel flow flows
 -- ARGV: msgpack of microseconds from now by id, for those that are to wait; then ids.
 -- Returns: the ids put back.
 -- Changes: jobs (created), failed, ends, marks, progress, waiting, priorities, wake, locks; what follows in flows.

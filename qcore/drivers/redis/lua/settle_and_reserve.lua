@@ -1,5 +1,5 @@
 -- Settle, then reserve, in one step.
--- Uses: keys clock bulk job locks bell waiting entries release window enter cancel flow flows measure settle reserve
+-- Uses: keys clock bulk job locks bell limits waiting entries release window enter cancel flow flows measure settle reserve
 -- ARGV: as for settle, then as for reserve.
 -- Returns: { refused, reserved leases }.
 -- Changes: what settle and reserve change.

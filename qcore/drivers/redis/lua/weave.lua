@@ -1,5 +1,5 @@
 -- Store flows, their steps and first members, or add steps and members to a flow that is there.
--- Uses: keys clock bulk job locks bell waiting window enter cancel flow flows
+-- Uses: keys clock bulk job locks bell limits waiting window enter cancel flow flows
 -- ARGV: msgpack [flow to extend or false, flows, steps], number of groups, groups of members (see lib/enter.lua).
 --   A flow is [id, kind, list of fields and values, options, callbacks by hook], a step [flow, id, msgpack].
 -- Returns: how many members are new; "gone" or "finished" of a flow to extend; or { queue, max_jobs, held } of a queue

@@ -1,4 +1,5 @@
 -- Ending jobs that wait, as cancelled.
+local slotted = {} -- those among them that have a slot of a limit
 
 -- When a job is due that waits; false if it does not.
 local function due_in_queue(id, facts)
@@ -27,10 +28,14 @@ local function finish_cancelled(id, facts, due)
   if facts.lock then
     free_lock(facts.lock[1], id)
   end
+  if call('HEXISTS', SLOTS, id) == 1 then
+    slotted[#slotted + 1] = id
+  end
 end
 
--- Let those who wait know that jobs were cancelled, by queue and number, and keep the window.
+-- Let those who wait know that jobs were cancelled, by queue and number, give back their slots, and keep the window.
 local function after_cancelling(by_queue)
+  give_back_slots(slotted)
   for queue, count in pairs(by_queue) do
     ring_for_rest(queue, false)
     trim('cancelled', queue, share(count))

@@ -1,6 +1,6 @@
 -- When a limit lets the next job start: `qcore/limits.py` in Lua, function by function; a test compares them.
 -- A value of `limits` is msgpack [strategy, most, window, starts, plan], as there; one of `slots` is
---   instant (16) · bits of the limits in which the job has its slot
+--   instant (16) · bits of the limits in which the job has its slot · " " · msgpack [their keys]
 local SLIDING, FIXED, TOKENS = 0, 1, 2
 local EXACT, MARGIN, LONGEST_MARGIN_US = $EXACT, $MARGIN, $LONGEST_MARGIN_US
 local LATE_US = $LATE_US
@@ -120,13 +120,21 @@ local function holds(slot, number, limit)
   return slot ~= nil and has(slot.bound, 2 ^ (number - 1)) and now <= slot.at + math.max(limit.window, LATE_US)
 end
 
+local function read_slot(value)
+  local bits = string.match(value, '^%d+', 17)
+  local keys = string.sub(value, 18 + #bits)
+  return {
+    at = tonumber(string.sub(value, 1, 16)), bound = tonumber(bits), keys = keys ~= '' and cmsgpack.unpack(keys) or {},
+  }
+end
+
 local function slot_of(id)
   local value = call('HGET', SLOTS, id)
-  return value and { at = tonumber(string.sub(value, 1, 16)), bound = tonumber(string.sub(value, 17)) } or nil
+  return value and read_slot(value) or nil
 end
 
 local function promise(id, slot)
-  call('HSET', SLOTS, id, stamp(slot.at) .. slot.bound)
+  call('HSET', SLOTS, id, stamp(slot.at) .. string.format('%.0f', slot.bound) .. ' ' .. cmsgpack.pack(slot.keys))
   call('ZADD', SLOT_ENDS, stamp(slot.at), id)
 end
 
@@ -153,7 +161,7 @@ local function start_by(id, limits, ahead)
     turns[n] = bound[n] and opens[n] or math.max(opens[n], earliest(state, state.plan))
     due = math.max(due, turns[n])
   end
-  local starts, taken = due <= now, 0
+  local starts, taken, keys = due <= now, 0, {}
   if starts and ahead then
     return 0
   end
@@ -168,6 +176,7 @@ local function start_by(id, limits, ahead)
     end
     if turns[n] > now or bound[n] then
       taken = taken + 2 ^ (n - 1)
+      keys[#keys + 1] = limits[n].key
     end
     keep(limits[n], state)
   end
@@ -177,13 +186,79 @@ local function start_by(id, limits, ahead)
     end
     return nil
   end
-  promise(id, { at = due, bound = taken })
+  promise(id, { at = due, bound = taken, keys = keys })
   for n, limit in ipairs(limits) do
     if limit.queue ~= '' then
       shut(limit.queue, opens[n])
     end
   end
   return due - now
+end
+
+-- Let limits, given as a set of keys, have given out nothing but the slots that there are, beside what began.
+local function replan(keys)
+  local given = {}
+  local all = next(keys) and call('HGETALL', SLOTS) or {}
+  for n = 2, #all, 2 do
+    local slot = read_slot(all[n])
+    for _, key in ipairs(slot.keys) do
+      if keys[key] then
+        given[key] = given[key] or {}
+        table.insert(given[key], slot.at)
+      end
+    end
+  end
+  for key in pairs(keys) do
+    local packed = call('HGET', LIMITS, key)
+    local known = packed and cmsgpack.unpack(packed)
+    if known then
+      local state = { strategy = known[1], most = known[2], window = known[3], starts = known[4], plan = {} }
+      for n, us in ipairs(state.starts) do
+        state.plan[n] = us
+      end
+      table.sort(given[key] or {})
+      for _, at in ipairs(given[key] or {}) do
+        state.plan = noted(state, state.plan, at)
+      end
+      keep({ key = key }, state)
+    end
+  end
+end
+
+-- Let others have the slots of jobs that will not come for them.
+local function give_back_slots(ids)
+  local keys = {}
+  for n, value in ipairs(read_rare(SLOTS, ids)) do
+    if value then
+      redeem(ids[n])
+      for _, key in ipairs(read_slot(value).keys) do
+        keys[key] = true
+      end
+    end
+  end
+  replan(keys)
+end
+
+-- Give back all slots of a limit that holds no more; returns whose it were, of those that wait for it alone.
+local function lift_limit(lifted)
+  local ids, all = {}, call('HGETALL', SLOTS)
+  for n = 1, #all, 2 do
+    local slot, kept = read_slot(all[n + 1]), {}
+    for _, key in ipairs(slot.keys) do
+      if key ~= lifted then
+        kept[#kept + 1] = key
+      end
+    end
+    if #kept == 0 and #slot.keys > 0 then
+      ids[#ids + 1] = all[n]
+      redeem(all[n])
+    elseif #kept < #slot.keys then
+      slot.keys = kept
+      promise(all[n], slot)
+    end
+  end
+  replan({ [lifted] = true })
+  return ids
 end
 
 -- Forget what does not matter any more; at the most `limit` of each.

@@ -1,0 +1,80 @@
+"""What a job writes to its own log shows nothing of what is hidden, through whichever library it is written."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import sealed_jobs as jobs
+from forging import KEYS, opened
+
+from qcore import QueueManager, define_queue, logs
+from qcore.worker import StopReason
+
+Work = Callable[..., StopReason]
+SECRET = "4111-1111-1111-1234"
+
+
+@pytest.fixture(params=["logging", "structlog"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Lines go to stderr as JSON: nobody configured anything."""
+    name: str = request.param
+    if name == "logging":
+        monkeypatch.setattr(logs, "_structlog", lambda: None)
+    monkeypatch.setattr(logging.getLogger(jobs.__name__), "hasHandlers", lambda: False)
+    return name
+
+
+@pytest.fixture
+def keyed(library: str) -> Iterator[QueueManager]:
+    with opened("memory://", KEYS["hmac"]) as manager:
+        yield manager
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
+    """The lines of jobs' own logs by what they say, none of which tells the secret."""
+    said = capsys.readouterr().err
+    assert "1111" not in said
+    own = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    return {line["event"]: line for line in own if line.get("logger") == jobs.__name__}
+
+
+@pytest.mark.parametrize("job", [jobs.LogsEncrypted, jobs.LogsSensitive, jobs.LogsPlain])
+def test_in_a_worker(keyed: QueueManager, work: Work, capsys: pytest.CaptureFixture[str], job: Any) -> None:
+    define_queue("hushed", encryption_enabled=job is jobs.LogsPlain)
+    job_id = job(SECRET).on_queue("hushed").dispatch()
+    work("hushed")
+    told = lines(capsys)
+    took = told["took •••"]
+    assert (took["job_id"], took["attempt"], took["number"]) == (job_id, 1, 7), "the rest is told"
+    assert (took["bound"], took["field"], took["inside"]) == ("•••", "•••", {"some": ["•••"]})
+    assert "ValueError: no luck with •••" in told["it went wrong"]["exception"]
+    assert "gave up on •••" in told
+    if job is not jobs.LogsPlain:
+        assert "made of '•••'" in told or "made of •••" in told
+
+
+@pytest.mark.parametrize("job", [jobs.LogsEncrypted, jobs.LogsSensitive])
+def test_here_and_now(keyed: QueueManager, capsys: pytest.CaptureFixture[str], job: Any) -> None:
+    with suppress(ValueError):
+        job.dispatch_now(SECRET)
+    assert {"took •••", "gave up on •••"} <= lines(capsys).keys()
+
+
+def test_of_a_value_that_has_parts_each_is_hidden(
+    keyed: QueueManager, work: Work, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.LogsSensitive.dispatch({"card": SECRET, "codes": [b"1111-7", 11117]})
+    work()
+    lines(capsys)
+
+
+@pytest.mark.parametrize("job", [jobs.LogsPlain])
+def test_what_is_not_hidden_is_told(keyed: QueueManager, capsys: pytest.CaptureFixture[str], job: Any) -> None:
+    with suppress(ValueError):
+        job.dispatch_now(SECRET)
+    assert f"took {SECRET}" in capsys.readouterr().err
