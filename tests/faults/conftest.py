@@ -19,6 +19,7 @@ from servers import session
 
 _HERE = Path(__file__).parent
 _LINES: list[Result] = []
+_SAID: list[str] = []
 _TITLES = ("test", "store", "jobs", "kills", "lost", "repeated", "recovery s")
 
 
@@ -33,6 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call":
         _LINES.extend(msgspec.convert(value, Result) for name, value in report.user_properties if name == "fault")
+        _SAID.extend(str(value) for name, value in report.user_properties if name == "said")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -48,6 +50,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line in _LINES:
         if line.lost_ids:
             terminalreporter.write_line(f"lost in {line.test} ({line.store}): {shown(line.lost_ids)}")
+    for text in sorted(_SAID):
+        terminalreporter.write_line(text)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from types import ModuleType
+from typing import Any
 
 import pytest
 from harness.audit import Attempt, attempts
@@ -173,7 +174,7 @@ def test_t5_kill_inside_dispatch_of_a_unique_job(rig: Rig) -> None:
     """At each single step: there is the job and its lock, or neither."""
     plan, following_it = rig.plan([])
     rig.connection.counts()  # makes the tables
-    unique = {"job": "key_jobs:OfQueue"}
+    unique: dict[str, Any] = {"job": "key_jobs:OfQueue"}
     rig.producer(Spec(**unique, options={"queue": "whole"}, forks=1), **following_it).wait()
     last = plan.passed["push.step"]
     once = [Step("push.before"), Step("push.after"), *(Step("push.step", number + 1) for number in range(last))]

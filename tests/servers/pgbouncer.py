@@ -44,7 +44,7 @@ class PgBouncer(Server):
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
             f"auth_type = trust\nauth_file = {self.folder}/users.txt\nstats_users = qctl\n"
             f"pool_mode = transaction\ndefault_pool_size = {_CONNECTIONS}\nmax_client_conn = 500\n"
-            f"ignore_startup_parameters = {self._ignores}\n"
+            f"ignore_startup_parameters = {self._ignores}\nserver_login_retry = 1\n"
         )
 
     def command(self) -> list[str]:

@@ -16,8 +16,9 @@ A test asks for `rig` (a fixture; it runs once on each store) and reads like thi
 * `hosts`      `Host`: children, kill, freeze, thaw, terminate, its log. `rig.host(*flags, **environment)`.
 * `producer`   `rig.producer(...)`: a process that dispatches and notes; `kill()` it when you like.
 * `stores`     what a test does to a store: stop, crash, start, freeze, thaw. Each is a server of the tests' own.
-* `proxy`      `rig.proxy()`: a TCP proxy before the store: delay, black hole, refuse, cut the n-th reply.
-               Hosts and producers go through it by `QCTL_URL=proxy.url`.
+* `proxy`      `rig.proxy()`: a TCP proxy before the store: delay, black hole, half-open, refuse, reset, cut the n-th
+               reply. Hosts and producers go through it by `QCTL_URL=proxy.url`.
+* `swapping`   a pooler before PostgreSQL that gives no client the same session twice in a row.
 * `failpoints` processes that kill -9 themselves at a named step: `rig.plan([Step("settle.before", 3), ...])`.
                A hook: a module with `install()`, called in a host before it forks, where FAULTS_HOOKS names it.
                Nothing of it is in the product: it wraps methods from outside.

@@ -27,6 +27,8 @@ class Proxy:
         self._refuses = False
         self._pairs: set[_Pair] = set()
         self._flows = asyncio.Event()
+        self._answers = asyncio.Event()
+        self._bytes_left: int | None = None
         self._cut_at = 0
         self._replies = 0
         self._refuses_then = False
@@ -52,6 +54,14 @@ class Proxy:
     def black_hole(self) -> None:
         """Let packets vanish, both ways: connections stay open, and new ones are accepted and hear nothing."""
         self._do(self._flows.clear)
+
+    def half_open(self) -> None:
+        """Let requests through, and replies vanish: the store does what nobody hears of."""
+        self._do(self._answers.clear)
+
+    def reset_after(self, number: int) -> None:
+        """Let so many more bytes through, both ways together, and reset the connection on which the last one came."""
+        self._bytes_left = number
 
     def refuse(self) -> None:
         """Reset every connection, and each new one at once, until healed."""
@@ -96,6 +106,7 @@ class Proxy:
 
     async def _listen(self) -> asyncio.Server:
         self._flows.set()
+        self._answers.set()
         return await asyncio.start_server(self._accept, "127.0.0.1", 0)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -124,11 +135,27 @@ class Proxy:
                 if self._delay_s:
                     await asyncio.sleep(self._delay_s)
                 await self._flows.wait()
+                if is_reply:
+                    await self._answers.wait()
                 if is_reply and self._cuts():
                     pair.reset()
                     return
-                writer.write(data)
+                passing = self._passing(len(data))
+                writer.write(data[:passing])
                 await writer.drain()
+                if passing < len(data):
+                    pair.reset()
+                    return
+
+    def _passing(self, number: int) -> int:
+        """How many of so many bytes go through; fewer than all only for the connection that `reset_after` resets."""
+        left = self._bytes_left
+        if left is None:
+            return number
+        self._bytes_left = left - number if left > number else None
+        if left <= number:
+            self.cuts += 1
+        return min(left, number - 1) if left <= number else number
 
     def _cuts(self) -> bool:
         self._replies += 1
@@ -150,8 +177,9 @@ class Proxy:
             pair.reset()
 
     def _heal(self) -> None:
-        self._delay_s, self._refuses, self._cut_at = 0.0, False, 0
+        self._delay_s, self._refuses, self._cut_at, self._bytes_left = 0.0, False, 0, None
         self._flows.set()
+        self._answers.set()
 
     def _do(self, act: Callable[[], Any]) -> None:
         async def acting() -> None:
