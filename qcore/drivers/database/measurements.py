@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, bindparam, cast, delete, select
 
+from qcore.drivers.database.schema import CELL_ROW
 from qcore.drivers.database.statements import Statements, literally
 from qcore.measures import MINUTE_US
 
@@ -40,7 +41,7 @@ class Measurements(Statements):
         values: dict[str, ColumnElement[Any]] = {
             "minute": self.this_minute,
             "writer": bindparam("writer", type_=self.tables.measures.c.writer.type),
-            **{column.key: column for column in given.c},
+            **{name: given.c[name] for name in CELL_ROW},
         }
         chosen = select(*values.values()).select_from(given).where(literally(1) == literally(1))
         return self.dialect.upsert(self.tables.measures, (list(values), chosen), adding=ADDED)

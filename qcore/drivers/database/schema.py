@@ -48,6 +48,8 @@ UNIQUE, UNTIL_START, EXCLUSIVE = 0, 1, 2
 """When a lock ends at the latest (`jobs_locks.kind`): with its job, as that starts, with its lease."""
 LOCKING = ("lock_name", "lock_kind", "lock_for_us")
 """What live and failed jobs say of the unique lock they asked for."""
+CELL_ROW = ("queue", "job", "measure", "bucket", "number", "total")
+"""What a writer adds to the measures of a minute, in this order."""
 FOREVER_US = 2**63 - 1
 """The end of a pause that has none."""
 

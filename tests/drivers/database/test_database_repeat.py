@@ -25,7 +25,8 @@ def test_a_job_that_ends_while_its_push_is_repeated_does_not_come_back(
     job = envelope(unique=unique)
     store.push([job])
     (lease,) = FakeWorker(elsewhere).reserve(1)
-    look = store._ended
+    pushing = store._link.pushing
+    look = pushing._ended
 
     def look_and_see_it_end(*arguments: Any) -> set[str]:
         found: set[str] = look(*arguments)
@@ -33,7 +34,7 @@ def test_a_job_that_ends_while_its_push_is_repeated_does_not_come_back(
         assert elsewhere.settle([end(lease)]) == []
         return found
 
-    monkeypatch.setattr(store, "_ended", look_and_see_it_end)
+    monkeypatch.setattr(pushing, "_ended", look_and_see_it_end)
     assert list(store.push([job], repeat=True)) == [job.id]
     (counts,) = store.counts()
     assert (counts.pending, counts.completed + counts.failed) == (0, 1)

@@ -32,7 +32,6 @@ Source = dict[str, Any] | tuple[list[str], "Select[Any]"]
 """What is inserted: values by column, or columns and the select that fills them."""
 CellRow = tuple[str, str, int, int, int, int]
 """`queue`, `job`, `measure`, `bucket`, `number`, `total`."""
-CELL_ROW = ("queue", "job", "measure", "bucket", "number", "total")
 ENDED_ROW = ("id", "token", "attempts", "exceptions", "runtime_us", "kept")
 
 

@@ -13,8 +13,9 @@ from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT, VARCHAR, insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
-from qcore.drivers.database.dialects.base import CELL_ROW, ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
 from qcore.drivers.database.moves import Moves, ended_rows
+from qcore.drivers.database.schema import CELL_ROW
 from qcore.drivers.database.statements import Statements
 from qcore.drivers.database.watch import PollWatch
 from qcore.records import Trait

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from qcore.drivers.database.dialects import arrays
-from qcore.drivers.database.dialects.base import CELL_ROW, ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
 from qcore.drivers.database.dialects.postgresql_moves import PostgreSQLMoves
 from qcore.drivers.database.dialects.postgresql_statements import (
     CELL_TYPES,
@@ -36,6 +36,7 @@ from qcore.drivers.database.dialects.postgresql_statements import (
 )
 from qcore.drivers.database.dialects.upsert import on_conflict
 from qcore.drivers.database.notifications import NotificationWatch
+from qcore.drivers.database.schema import CELL_ROW
 from qcore.drivers.database.statements import Statements, literally
 from qcore.records import Trait
 

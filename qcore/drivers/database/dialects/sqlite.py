@@ -27,9 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 
 from qcore.clock import SystemClock
-from qcore.drivers.database.dialects.base import CELL_ROW, ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
 from qcore.drivers.database.dialects.sqlite_moves import SqliteMoves, SqliteStatements
 from qcore.drivers.database.dialects.upsert import on_conflict
+from qcore.drivers.database.schema import CELL_ROW
 from qcore.drivers.database.watch import FileWatch, PollWatch
 from qcore.errors import ConfigurationError
 from qcore.records import Trait
