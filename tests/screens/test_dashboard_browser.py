@@ -63,7 +63,8 @@ class Browser:
 
     def page(self) -> str:
         """What a person would read, whether of the terminal or of a plain page."""
-        text = self._driver.execute_script("return (document.querySelector('.xterm-rows') || document.body).innerText")
+        seen = "(document.querySelector('.xterm-rows') || document.body)"  # a page that has just begun has neither
+        text = self._driver.execute_script(f"return {seen}?.innerText ?? ''")
         return str(text).replace("\xa0", " ")
 
     def shows(self, words: str, within_s: float = 60.0) -> str:
@@ -102,8 +103,10 @@ def served(folder: Path, *words: str) -> Iterator[str]:
             line = server.stderr.readline()
             assert line, said
             said += line
-        yield found[1]
-        server.terminate()
+        try:
+            yield found[1]
+        finally:
+            server.terminate()
 
 
 def awaited(holds: Callable[[], bool]) -> bool:
