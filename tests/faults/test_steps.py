@@ -23,6 +23,8 @@ _TIMES = count(100, least=2)
 """Deaths at each single step: what follows one is no matter of chance."""
 _LEAST_STEPS = {"sqlite": 8, "postgresql": 6, "mariadb": 8, "redis": 2}
 """Of a settle: before and after a BEGIN, what ends the job (and counts that), and a COMMIT; or a script."""
+_LOOKS = 5
+"""Jobs that show which steps each of them takes."""
 _TRIES = 10
 _ASKED = 300
 """Owners of locks that are looked up; there are as many locks as jobs in any case."""
@@ -39,9 +41,9 @@ def test_t4_kill_inside_settle(rig: Rig, outcome: str) -> None:
     kind, state = _JOBS[outcome]
     plan, following_it = rig.plan([])
     rig.host(**following_it)
-    for _ in range(5):
+    for _ in range(_LOOKS):
         _run_one(rig, kind())
-    steps = plan.regular("settle.step", 3)  # some have more: what else was due is reserved in the same transaction
+    steps = plan.regular("settle.step", _LOOKS)  # some have more: what else was due is reserved in the same transaction
     assert steps >= _LEAST_STEPS[rig.store.name], f"a settle has {steps} steps only"
     points = [
         Step("settle.before"),
