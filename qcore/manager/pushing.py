@@ -76,7 +76,7 @@ def push_surely(store: Store, envelopes: Sequence[Envelope], *, within: Any = No
         is_over = time.monotonic() - began > _AT_ONCE_S and not error.may_have_reached
         if within is not None or is_over:
             raise  # the caller's transaction is broken: only its owner can begin anew; a silent store had its time
-        return _repeat(store, envelopes, error)
+        return _repeat(store, envelopes, error, began)
 
 
 def pieces(envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
@@ -94,9 +94,9 @@ def pieces(envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
     yield envelopes[begin:]
 
 
-def _repeat(store: Store, envelopes: Sequence[Envelope], error: ConnectionFailed) -> Sequence[str | None]:
-    """Push again: once after a failure that stored nothing, for 5 s after one that may have."""
-    until = time.monotonic() + (REPEAT_FOR_S if error.may_have_reached else 0.0)
+def _repeat(store: Store, envelopes: Sequence[Envelope], error: ConnectionFailed, began: float) -> Sequence[str | None]:
+    """Push again: once after a failure that stored nothing, else until 5 s have gone since `began`."""
+    until = began + (REPEAT_FOR_S if error.may_have_reached else 0.0)
     ambiguous = error.may_have_reached
     pause_s = 0.02
     while not error.is_refusal:
