@@ -9,6 +9,7 @@ import pytest
 from canned import FAILED, HOSTILE, SILENT, queue
 from canned_pages import BATCHES, CHAINS, CannedPages
 from driving import on_page, settled, text_of, until
+from textual.widgets import Input
 
 from qctl.screens.dashboard.acting import PageDeeds
 from qctl.screens.dashboard.happenings import Happenings
@@ -64,6 +65,7 @@ async def test_silent_after_a_while_and_back(dashboard: Any, same_everywhere: An
     source = CannedPages()
     async with dashboard(source, theme="textual-dark") as (app, pilot):
         source.broken = SILENT
+        app._feed.every_s = 60.0  # so it is asked once while the screen is looked at
         app._feed.hurry()
         await until(lambda: app._trouble, pilot)
         await same_everywhere(app, pilot, "dashboard-disconnected")
@@ -78,6 +80,7 @@ async def test_filtered(dashboard: Any, same_everywhere: Any) -> None:
     async with dashboard(theme="textual-dark") as (app, pilot):
         await on_page(app, pilot, "5")
         await pilot.press("slash", *"news")
+        app.query_one("#words", Input).cursor_blink = False
         await settled(pilot)
         await same_everywhere(app, pilot, "dashboard-filtered")
 
