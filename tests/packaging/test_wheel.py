@@ -27,7 +27,7 @@ def note(text: str) -> None:
     Path("noted").write_text(text)
 """
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # environments are made, and filled from an index
 
 
 @pytest.fixture(scope="module")
