@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from canned import HOSTILE, SILENT, Canned, busy, failing, glance, queue, several, worker
 from driving import listed, settled, text_of
+from textual.widgets import Input
 
 LISTS = [("1", "busy"), ("2", "workers"), ("3", "running"), ("4", "failed"), ("5", "delayed")]
 BIG = (120, 40)
@@ -48,6 +49,7 @@ async def test_silent_after_a_while(top: Any, same_everywhere: Any) -> None:
 async def test_filtered(top: Any, same_everywhere: Any) -> None:
     async with top(several(), theme="textual-dark") as (app, pilot):
         await pilot.press("slash", *"high|low")
+        app.query_one("#words", Input).cursor_blink = False
         await settled(pilot)
         await same_everywhere(app, pilot, "top-filtered")
 
