@@ -1,4 +1,4 @@
-"""T10 on Redis: the master dies, and the Sentinels put its replica in its place."""
+"""T10 on Redis: the master dies, and the Sentinels put its replica in its place; `stand_failover` judges it."""
 
 from __future__ import annotations
 

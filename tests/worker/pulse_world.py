@@ -88,7 +88,7 @@ class Reachable:
 class Messenger:
     """Runs errands here, at once; answers come with the next call."""
 
-    def __init__(self, stores: Mapping[str, Reachable]) -> None:
+    def __init__(self, stores: Mapping[str, Any]) -> None:
         self.stores = stores
         self.loses = False
         """What the stores say to a report does not arrive."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pulse_world import Messenger
 
 from qcore.config import ConnectionSettings
 from qcore.errors import ConnectionFailed
 from qcore.records import QueueCounts
 from qcore.worker.balance import BalanceOptions
 from qcore.worker.children import Duty
-from qcore.worker.courier import Answer
 from qcore.worker.group import Group
 from qcore.worker.pulse import Pulse
 from qcore.worker.scaling import Scaler
@@ -46,37 +46,6 @@ class Counted:
 
     def report(self, workers: Sequence[Any], taken: Sequence[Any] = ()) -> list[Any]:
         return []
-
-
-class Messenger:
-    """Runs errands here, at once; answers come with the next call."""
-
-    def __init__(self, stores: Mapping[str, Any]) -> None:
-        self._stores = stores
-        self._answers: list[Answer] = []
-        self._number = 0
-
-    def give(self, connection: str, errand: Any) -> int:
-        self._number += 1
-        try:
-            answer = Answer(self._number, errand(self._stores[connection]))
-        except ConnectionFailed as error:
-            answer = Answer(self._number, trouble=error.message)
-        self._answers.append(answer)
-        return self._number
-
-    def answers(self) -> list[Answer]:
-        answers, self._answers = self._answers, []
-        return answers
-
-    def wait(self, timeout_s: float) -> list[Answer]:
-        return self.answers()
-
-    def kill(self) -> None:
-        raise AssertionError("nothing is stuck here")
-
-    def close(self) -> None:
-        self._answers = []
 
 
 class World:

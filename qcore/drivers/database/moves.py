@@ -33,6 +33,7 @@ Take = Callable[["Connection", str, int, str], "list[Lease]"]
 _PROMOTED_AT_ONCE = 1000
 _INSTANT = len(LEASE_COLUMNS) + 1
 _RANK = LEASE_COLUMNS.index("rank")
+_TAGS = LEASE_COLUMNS.index("tags")
 
 encode_tags = msgspec.json.Encoder().encode
 decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -318,7 +319,7 @@ def _lease(row: Sequence[Any], token: str) -> Lease:
         lock=row[13],
         flow=row[15],
         priority=-row[_RANK],
-        tags=decode_tags(row[16]) if row[16] else (),
+        tags=decode_tags(row[_TAGS]) if row[_TAGS] else (),
         reserved_us=row[_INSTANT],
     )
 

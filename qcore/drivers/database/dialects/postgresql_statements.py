@@ -205,7 +205,7 @@ class PostgreSQLStatements(Statements):
     def end_at_once(self) -> Callable[[bool, bool], Prepared]:
         """`end_at_once(lightly, measured)`: complete all of `ids`, count them and what was measured, or fail.
 
-        One statement that is its own transaction; it fails (`UNEXPECTED`) where a lease is held no more. `tokens` are
+        One statement that is its own transaction; it fails where a lease is held no more. `tokens` are
         few, and `ofs` says which of them is whose; the rest is as in `finish_all` and `Measurements.add`.
         """
         return cache(self._ending_at_once)
