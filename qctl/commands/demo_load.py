@@ -52,7 +52,7 @@ def run(
     jobs: Annotated[int, typer.Option("--jobs", min=0, metavar="N", help="To begin with.")] = 300,
     for_: Annotated[str | None, typer.Option("--for", metavar="TIME", help="End after so long.")] = None,
 ) -> Exit:
-    """Let a made-up shop live on the store: to try things out, and for pictures.
+    """Let a made-up shop live on the store, to try things out.
 
     Jobs of several kinds come and go, some fail, some are tried again, some are due later; there are batches, chains
     and graphs, tags, locks, a rate limit and a paused queue. Hosts are played by processes with workers of their own.
