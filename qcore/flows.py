@@ -289,6 +289,11 @@ def percent_of(flow: Flow) -> int:
     return 100 if not flow.total and flow.finished_us else 100 * flow.ended // max(1, flow.total)
 
 
+def bit_of(hook: Hook) -> int:
+    """What says in a flow's `hooks` that it has such a callback."""
+    return _BITS[hook]
+
+
 def has_hook(flow: Flow, hook: Hook) -> bool:
     """Whether a flow has a callback of that kind."""
     return bool(flow.hooks & _BITS[hook])

@@ -66,16 +66,18 @@ class Note(NamedTuple):
 
 def notes_of(settlements: Iterable[Settlement]) -> list[Note]:
     """What the ends of attempts mean to flows."""
-    notes = []
-    for s in settlements:
-        if s.flow is None or (state := _ENDS.get(s.outcome)) is None:
-            continue
-        flow, role = flow_in(s.flow), role_in(s.flow)
-        error = s.error if state is StepState.FAILED else None
-        runtime_us = round(s.runtime_s * 1_000_000)
-        growth = s.growth if state is StepState.PROCESSED else None
-        notes.append(Note(flow, Word.ENDED, s.id, role, state, s.is_excused, s.result, error, runtime_us, growth))
-    return notes
+    return [note for s in settlements if s.flow is not None and (note := note_of(s)) is not None]
+
+
+def note_of(s: Settlement) -> Note | None:
+    """What the end of one attempt means to the flow of its job; None: nothing, as it is released, or is in none."""
+    if s.flow is None or (state := _ENDS.get(s.outcome)) is None:
+        return None
+    flow, role = flow_in(s.flow), role_in(s.flow)
+    error = s.error if state is StepState.FAILED else None
+    runtime_us = round(s.runtime_s * 1_000_000)
+    growth = s.growth if state is StepState.PROCESSED else None
+    return Note(flow, Word.ENDED, s.id, role, state, s.is_excused, s.result, error, runtime_us, growth)
 
 
 def ended_note(job_id: str, membership: str, state: StepState) -> Note:

@@ -29,7 +29,9 @@ def member_of(lane: Lane, context: JobContext) -> Membership | None:
 
 def growth_of(lane: Lane, context: JobContext | None) -> Growth | None:
     """Seal what a job that completes wants to be added to its flow."""
-    return None if lane.manager is None else sealed_growth(lane.manager, lane.settings, context)
+    if context is None or context.wanted is None or lane.manager is None:
+        return None
+    return sealed_growth(lane.manager, lane.settings, context)
 
 
 def excuses(lane: Lane, manager: QueueManager, told: str, error: BaseException, job: Callable[[], Job | None]) -> bool:

@@ -134,11 +134,11 @@ class Planner:
         self, flow_id: str, spec: Spec, strands: Sequence[Sequence[Node]], first: int, *, holds: bool
     ) -> tuple[int, int]:
         """Seal members and steps; returns how many of each."""
+        has_members, told, seal = spec.kind is FlowKind.BATCH and not holds, membership(flow_id), self._seal
         members = steps = 0
         for number, strand in enumerate(strands, first):
-            is_member = spec.kind is FlowKind.BATCH and not holds and len(strand) == 1
-            if is_member and isinstance(strand[0].work, Job):
-                self._members.append(self._seal(strand[0].work, spec, membership(flow_id)))
+            if has_members and len(strand) == 1 and isinstance(work := strand[0].work, Job):
+                self._members.append(seal(work, spec, told))
                 members += 1
             else:
                 self._steps += self._strand(flow_id, spec, strand, number)
@@ -175,7 +175,8 @@ class Planner:
         )
 
     def _seal(self, job: Job, spec: Spec, told: str) -> Envelope:
-        self._check_connection(job.connection, type(job).__qualname__, spec)
+        if job.connection:
+            self._check_connection(job.connection, type(job).__qualname__, spec)
         return self._manager.seal(job, self._connection, flow=told, queue=spec.queue, ids=self._ids)
 
     def _check_connection(self, named: str | None, what: str, spec: Spec) -> None:

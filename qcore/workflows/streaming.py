@@ -11,6 +11,7 @@ from qcore.drivers.base import MAX_PUSH
 from qcore.errors import ConfigurationError, QueueError
 from qcore.flows import Weave
 from qcore.ids import new_id
+from qcore.jobs.job import Job
 from qcore.manager import QueueManager
 from qcore.workflows.pending import strand_of
 from qcore.workflows.plan import Node, Planner, Spec, Whole, jobs_in
@@ -50,8 +51,7 @@ class Sender:
         if is_open:
             self._refuse_session()
         weave = self._planner.opening(Whole(self._spec, strands), self.flow_id, is_open=is_open)
-        if not is_too_large(weave) or len(strands) == 1:
-            self._weave(weave, len(strands))
+        if self._weave(weave, len(strands)):
             return self.flow_id
         half = len(strands) // 2
         self.begin(strands[:half], is_open=True)
@@ -63,8 +63,7 @@ class Sender:
     def add(self, strands: Sequence[Sequence[Node]]) -> None:
         """Store more members, in as many steps as they need."""
         weave = self._planner.more(self.flow_id, self._spec, strands, self._next_strand())
-        if not is_too_large(weave) or len(strands) == 1:
-            self._weave(weave, len(strands))
+        if self._weave(weave, len(strands)):
             return
         half = len(strands) // 2
         self.add(strands[:half])
@@ -78,10 +77,15 @@ class Sender:
         """A number from which on a piece has numbers of its own, whoever else adds to the batch."""
         return secrets.randbits(_STRAND_BITS) * MAX_PUSH
 
-    def _weave(self, weave: Weave, strands: int) -> None:
-        refuse_large(weave, self._spec.kind)
+    def _weave(self, weave: Weave, strands: int) -> bool:
+        """Store so many strands, unless they can and must be divided; returns whether they are stored."""
+        if is_too_large(weave):
+            if strands > 1:
+                return False
+            refuse_large(weave, self._spec.kind)
         self._manager.weave(self._connection, weave, session=self._session)
         self.stored += strands
+        return True
 
     def _refuse_session(self) -> None:
         if self._session is not None:
@@ -120,18 +124,21 @@ def tell_with(error: BaseException, note: str) -> None:
 def strands_of(jobs: Iterable[Any]) -> Iterator[list[Node]]:
     """The members of a batch, one by one as they are read; raises `ConfigurationError` at what is none."""
     for place, work in enumerate(jobs):
-        strand = strand_of(work, f"job {place + 1:,} of the batch")
-        if strand:
+        if isinstance(work, Job):
+            yield [Node(work)]
+        elif strand := strand_of(work, f"job {place + 1:,} of the batch"):
             yield strand
 
 
 def piece_of(strands: Iterator[list[Node]]) -> list[list[Node]]:
     """The next thousand jobs, or what is left; more where one strand brings them."""
     piece, room = [], MAX_PUSH
-    while room > 0 and (strand := next(strands, None)) is not None:
+    for strand in strands:
         piece.append(strand)
-        is_one = len(strand) == 1 and not isinstance(strand[0].work, Whole)
+        is_one = len(strand) == 1 and isinstance(strand[0].work, Job)
         room -= 1 if is_one else sum(1 for _ in jobs_in([strand]))
+        if room <= 0:
+            break
     return piece
 
 

@@ -6,6 +6,7 @@ order. Members that wait are cancelled where nobody else holds them, and the res
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from qcore.drivers.database.flow_statements import CHANGING, FLOW, MOVING, STEP,
 from qcore.drivers.database.schema import CANCEL_SOFT, LEASED
 from qcore.drivers.notes import Note, Word
 from qcore.envelope import Envelope, Lease
-from qcore.flows import Flow, FlowKind, Hook, Step, StepState, flow_in, role_in
+from qcore.flows import Flow, FlowKind, Hook, Step, StepState, flow_in, has_hook, role_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _SWEPT_AT_ONCE = 1000
 _STOPPING_AT_ONCE = 20
 _OLD_AT_ONCE = 100
+_REMEMBERED = 1000
 _Callbacks = tuple[tuple[Hook, Envelope], ...]
 _encode = msgspec.msgpack.Encoder().encode
 _decode_callbacks = msgspec.msgpack.Decoder(_Callbacks).decode
@@ -43,6 +45,8 @@ class Flowing:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._room: dict[str, int] = {}
+        """How many members of a flow may still complete without anything following, as it was last seen here."""
 
     @cached_property
     def say(self) -> FlowStatements:
@@ -73,6 +77,21 @@ class Flowing:
     def move(self, connection: Connection, notes: Iterable[Note]) -> None:
         """Let things happen to flows."""
         weaving.move(_Loom(self, self._link, connection), notes)
+
+    def has_room(self, flow: str, completing: int) -> bool:
+        """Whether so many members of a flow may complete, and most likely nothing follows; it takes these for ended."""
+        left = self._room.pop(flow, 0) - completing
+        if left <= 0:
+            return False
+        self._room[flow] = left
+        return True
+
+    def look_at(self, flow: Flow) -> None:
+        """Learn from a flow how much of it is left."""
+        if len(self._room) >= _REMEMBERED:
+            self._room.clear()
+        if flow.finished_us is None and not has_hook(flow, Hook.PROGRESS):
+            self._room[flow.id] = sys.maxsize if flow.is_open else flow.total - flow.ended
 
     def mark_stopped(self, connection: Connection, leases: Sequence[Lease]) -> Sequence[Lease]:
         """Let leases say that their job is to be cancelled, where its flow was stopped before they were given."""
@@ -167,6 +186,7 @@ class _Loom:
     """The flows of one store in one transaction."""
 
     def __init__(self, flowing: Flowing, link: Link, connection: Connection) -> None:
+        self._flowing = flowing
         self._say = flowing.say
         self._link = link
         self._connection = connection
@@ -184,6 +204,7 @@ class _Loom:
         values = {f"its_{name}": getattr(flow, name) for name in CHANGING}
         values["its_is_open"], values["its_has_begun"] = int(flow.is_open), int(flow.has_begun)
         self._say.save.run(self._connection, flow_id=flow.id, **values)
+        self._flowing.look_at(flow)
 
     def callbacks(self, flow: str) -> Mapping[Hook, Envelope]:
         """Read the callbacks of a flow."""

@@ -246,7 +246,10 @@ class Moves:
         return held
 
     def end_at_once(self, connection: Connection, ends: Sequence[Settlement], writer: str) -> bool:
-        """Complete jobs, count and measure them, if every lease is still held; whether that was so."""
+        """Complete jobs, count and measure them, also in the one flow of which some may be members.
+
+        Nothing is done where a lease is not held any more, or something follows in the flow; returns whether it was.
+        """
         raise NotImplementedError
 
     def fail(self, connection: Connection, settlements: Sequence[Settlement]) -> Collection[str]:

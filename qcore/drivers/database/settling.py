@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from qcore.drivers.database.schema import CANCELLED, COMPLETED
 from qcore.drivers.notes import notes_of
+from qcore.flows import Role, role_in
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _COMPLETED = Outcome.COMPLETED
-_NOTHING = (None, None, None, None, None, None, ())
+_NOTHING = (None, None, None, None, None, ())
 _ENDED_AS = {Outcome.COMPLETED: COMPLETED, Outcome.CANCELLED: CANCELLED}
 
 
@@ -32,20 +33,26 @@ class Settling:
 
     def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
         """Apply those whose lease is still held in a transaction of its own; returns those refused."""
-        if self.may_settle_at_once(settlements):
+        if self.may_settle_at_once(settlements) and self._may_follow_nothing(settlements):
             moves, writer = self._link.moves, self._link.writer
             if self._link.run(lambda connection: moves.end_at_once(connection, settlements, writer), begin=()):
                 return []
         return self.running(settlements)(lambda connection: self.apply(connection, settlements))
 
     def may_settle_at_once(self, settlements: Sequence[Settlement]) -> bool:
-        """Whether `settle` may do with one statement: all complete, each another job, and nothing follows from it."""
+        """Whether `settle` may do with one statement: all complete, each another job, in one flow at the most."""
         return (
             self._link.moves.ends_at_once
             and bool(settlements)
             and all(map(_is_plain, settlements))
             and len({s.id for s in settlements}) == len(settlements)
+            and len({s.flow for s in settlements} - {None}) <= 1
         )
+
+    def _may_follow_nothing(self, settlements: Sequence[Settlement]) -> bool:
+        """Whether what ends is likely to be counted in its flow, and no more."""
+        members = [s.flow for s in settlements if s.flow is not None]
+        return not members or self._link.flowing.has_room(members[0], len(members))
 
     def running(self, settlements: Iterable[Settlement]) -> Callable[[Callable[[Connection], T]], T]:
         """How a transaction with these ends is to run: what others may have seen of them must last."""
@@ -128,5 +135,7 @@ class Settling:
 
 def _is_plain(s: Settlement) -> bool:
     return (
-        s.outcome is _COMPLETED and (s.result, s.history, s.lock, s.exclusive, s.flow, s.growth, s.pushes) == _NOTHING
+        s.outcome is _COMPLETED
+        and (s.result, s.history, s.lock, s.exclusive, s.growth, s.pushes) == _NOTHING
+        and (s.flow is None or role_in(s.flow) == Role.MEMBER)
     )

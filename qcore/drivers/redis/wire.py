@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qcore.drivers.notes import COUNTED, Note, notes_of
+from qcore.drivers.notes import COUNTED, Note, note_of, notes_of
 from qcore.drivers.tally import measure_of, tally
 from qcore.envelope import Lease
 from qcore.flows import Role, flow_in, role_in
@@ -295,20 +296,23 @@ def _apart(note: Note) -> tuple[object, ...]:
 
 def _flow_ends(settlements: Sequence[Settlement]) -> list[Argument]:
     """What the ends mean to flows: members that end alike go together."""
-    groups: dict[tuple[object, ...], list[Argument]] = {}
-    for note in notes_of(settlements):
-        is_apart = note.role == Role.STEP or note.growth is not None
-        alike = (note.flow, note.role, int(note.state), note.is_excused)
-        key = (*alike, note.id) if is_apart else alike
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = [pack((*alike, *(_apart(note) if is_apart else ()))), 0]
-        group.append(note.id)
-    arguments: list[Argument] = [len(groups)]
-    for group in groups.values():
-        group[1] = len(group) - 2
-        arguments += group
-    return arguments
+    alike: dict[tuple[str, Outcome, bool], list[Settlement]] = {}
+    apart: list[Settlement] = []
+    for s in settlements:
+        if s.flow is not None and (s.growth is not None or role_in(s.flow) == Role.STEP):
+            apart.append(s)
+        elif s.flow is not None:
+            alike.setdefault((s.flow, s.outcome, s.is_excused), []).append(s)
+    groups: list[list[Argument]] = [[pack((*_alike(one), *_apart(one))), 1, one.id] for one in notes_of(apart)]
+    for ends in alike.values():
+        note = note_of(ends[0])
+        if note is not None:
+            groups.append([pack(_alike(note)), len(ends), *(s.id for s in ends)])
+    return [len(groups), *chain.from_iterable(groups)]
+
+
+def _alike(note: Note) -> tuple[object, ...]:
+    return note.flow, note.role, int(note.state), note.is_excused
 
 
 @functools.lru_cache(maxsize=256)

@@ -139,5 +139,6 @@ class TestOfOneStatement:
         cells = pack_cells([("default", "app:Job", 0, 1, 1, 1)])
         values = {"writer": "w", "ofs": rows["attemptss"], **rows, **cells}
         check(full, statements.end_at_once(True, True), values)
+        check(full, statements.end_at_once(True, True, in_flow=True), {"flow_id": "none", **values})
         take = {"queue": "default", "most": 10, "token": "worker/1", "term_us": 1}
         check(full, statements.take_alone(True, True), take)

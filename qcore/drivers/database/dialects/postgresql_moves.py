@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qcore.settlement import Settlement
 
 _UNEXPECTED = frozenset({"22P02", "23505"})
-"""A lease is not held any more, an id is no UUID; a job ended before, under the same id."""
+"""A lease is not held any more, something follows, an id is no UUID; a job ended before, under the same id."""
 _id = attrgetter("id")
 
 
@@ -123,11 +123,13 @@ class PostgreSQLMoves(Moves):
         return held
 
     def end_at_once(self, connection: Connection, ends: Sequence[Settlement], writer: str) -> bool:
-        """Complete jobs, count and measure them by one statement, if every lease is still held; whether that was so."""
+        """Complete jobs, count and measure them by one statement; see `Moves.end_at_once`."""
         ordered = sorted(ends, key=_id)
         tokens = {token: place for place, token in enumerate({s.token for s in ends}, 1)}
         cells = self.link.measuring.cells_of(ends)
-        say = self.say.end_at_once(self._lightly, bool(cells))
+        flow = next((s.flow for s in ends if s.flow is not None), None)
+        counted = {} if flow is None else {"flow_id": flow}
+        say = self.say.end_at_once(self._lightly, bool(cells), in_flow=flow is not None)
         try:
             say.run(
                 connection,
@@ -139,6 +141,7 @@ class PostgreSQLMoves(Moves):
                 runtime_uss=arrays.bigs([round(s.runtime_s * 1_000_000) for s in ordered]),
                 writer=writer,
                 **cells,
+                **counted,
             )
         except psycopg.Error as error:
             if error.sqlstate not in _UNEXPECTED:

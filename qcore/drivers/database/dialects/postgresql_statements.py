@@ -22,6 +22,7 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -30,6 +31,7 @@ from sqlalchemy.sql.elements import Grouping
 from qcore.drivers.database.measurements import Measurements
 from qcore.drivers.database.schema import COMPLETED, DELAYED, READY
 from qcore.drivers.database.statements import KEPT_AT_THE_END, PUSHED, Statements, literally
+from qcore.flows import Hook, bit_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -202,15 +204,16 @@ class PostgreSQLStatements(Statements):
         return self.prepared(moved.returning(self.finished.c.id))
 
     @cached_property
-    def end_at_once(self) -> Callable[[bool, bool], Prepared]:
-        """`end_at_once(lightly, measured)`: complete all of `ids`, count them and what was measured, or fail.
+    def end_at_once(self) -> Callable[..., Prepared]:
+        """`end_at_once(lightly, measured, in_flow=False)`: complete all of `ids`, count and measure them, or fail.
 
-        One statement that is its own transaction; it fails where a lease is held no more. `tokens` are
-        few, and `ofs` says which of them is whose; the rest is as in `finish_all` and `Measurements.add`.
+        One statement that is its own transaction; it fails where a lease is held no more, or where something follows
+        from what ends in `flow_id`. `tokens` are few, and `ofs` says which of them is whose; the rest is as in
+        `finish_all` and `Measurements.add`.
         """
         return cache(self._ending_at_once)
 
-    def _ending_at_once(self, lightly: bool, measured: bool) -> Prepared:
+    def _ending_at_once(self, lightly: bool, measured: bool, *, in_flow: bool = False) -> Prepared:
         gone = self._gone(lightly)
         steps = [self._finished(gone).cte("finished"), self._counted(gone).cte("counted")]
         if measured:
@@ -220,7 +223,11 @@ class PostgreSQLStatements(Statements):
         said = literal("leases that are not held: ", Text) + cast(held, Text)
         expected = func.cardinality(bindparam("ids", type_=ARRAY(Text)))
         fault = cast(said, Integer)  # fails: no other way to undo what a statement has done
-        return self.prepared(select(case((held == expected, held), else_=fault)).select_from(gone).add_cte(*steps))
+        is_whole = held == expected
+        if in_flow:
+            counted = self._counted_in_flow(gone)
+            is_whole &= select(func.count()).select_from(counted).scalar_subquery() == 1
+        return self.prepared(select(case((is_whole, held), else_=fault)).select_from(gone).add_cte(*steps))
 
     def _gone(self, lightly: bool) -> CTE:
         jobs = self.jobs.c
@@ -251,6 +258,16 @@ class PostgreSQLStatements(Statements):
         }
         chosen = select(*values.values()).group_by(gone.c.queue)
         return self.dialect.upsert(self.tables.counters, (list(values), chosen), adding=("completed",))
+
+    def _counted_in_flow(self, gone: CTE) -> CTE:
+        """Count members, once their rows are held, in a flow where nothing follows from that."""
+        flows, named = self.tables.flows, bindparam("flow_id", type_=Text)
+        members = select(func.count().label("ended")).select_from(gone).where(gone.c.flow == named).subquery()
+        ended = flows.c.processed + flows.c.failed + flows.c.cancelled + members.c.ended
+        counted = update(flows).values(processed=flows.c.processed + members.c.ended)
+        counted = counted.where(flows.c.id == named, members.c.ended > 0, flows.c.finished_us.is_(None))
+        counted = counted.where(flows.c.hooks.op("&")(bit_of(Hook.PROGRESS)) == 0)
+        return counted.where(or_(flows.c.is_open == 1, ended < flows.c.total)).returning(flows.c.id).cte("in_flow")
 
     def _measured(self) -> Insert:
         return Measurements(self.tables, self.dialect).adding()

@@ -1,0 +1,141 @@
+"""Members of one flow that end in many groups, at several workers: each counts once, and what follows comes once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from fakes.store import StoreUnderTest
+from fakes.values import completed, envelope
+from fakes.worker import FakeWorker
+from msgspec.structs import replace
+
+from qcore.envelope import Envelope
+from qcore.flows import Flow, FlowKind, Hook, Opening, Weave, hooks_of, membership
+from qcore.ids import new_id
+
+_MANY = 60
+
+
+def batch(driver: Any, count: int, *hooks: Hook, is_open: bool = False) -> str:
+    """Store a batch of so many members, which may fail; returns its id."""
+    flow_id = new_id()
+    callbacks = tuple((hook, envelope(job=f"app:{hook.name}", flow=membership(flow_id, hook))) for hook in hooks)
+    flow = Flow(
+        id=flow_id,
+        kind=FlowKind.BATCH,
+        total=count,
+        hooks=hooks_of(callbacks),
+        allowed=-1,
+        has_begun=True,
+        is_open=is_open,
+    )
+    driver.weave(Weave(openings=(Opening(flow=flow, callbacks=callbacks),), members=members(flow_id, count)))
+    return flow_id
+
+
+def members(flow_id: str, count: int) -> tuple[Envelope, ...]:
+    return tuple(envelope(flow=membership(flow_id)) for _ in range(count))
+
+
+def flow_of(driver: Any, flow_id: str) -> Flow:
+    record = driver.flow(flow_id)
+    assert record is not None
+    return record.flow  # type: ignore[no-any-return]
+
+
+def waiting(driver: Any) -> list[str]:
+    return sorted(job.job.partition(":")[2] for job in driver.page("pending", limit=100).jobs)
+
+
+def complete(driver: Any, worker: FakeWorker, limit: int) -> int:
+    """Let a worker complete so many jobs at once; returns how many there were."""
+    leases = worker.reserve(limit)
+    assert driver.settle([completed(lease) for lease in leases]) == []
+    return len(leases)
+
+
+@pytest.mark.parametrize("hooks", [(), (Hook.THEN, Hook.FINALLY)], ids=["plain", "with callbacks"])
+def test_many_groups_of_one_flow(driver: Any, hooks: Sequence[Hook]) -> None:
+    flow_id = batch(driver, _MANY, *hooks)
+    worker = FakeWorker(driver)
+    done = 0
+    for _ in range(_MANY // 6 - 1):
+        done += complete(driver, worker, 6)
+        flow = flow_of(driver, flow_id)
+        assert (flow.processed, flow.finished_us, waiting(driver).count("THEN")) == (done, None, 0)
+    complete(driver, worker, 6)
+    flow = flow_of(driver, flow_id)
+    assert flow.processed == _MANY
+    assert flow.finished_us is not None
+    assert waiting(driver) == (["THEN"] if hooks else [])
+
+
+def test_several_workers_at_once(driver: Any, store: StoreUnderTest) -> None:
+    """Other jobs end among the members, and other flows."""
+    first, second = batch(driver, _MANY, Hook.THEN), batch(driver, 5, Hook.THEN)
+    driver.push([envelope() for _ in range(20)])
+    stores = [driver, store.share(driver), store.share(driver)]
+    together = threading.Barrier(len(stores))
+
+    def work(own: Any) -> int:
+        worker, done = FakeWorker(own), 0
+        together.wait(10)
+        while count := complete(own, worker, 7):
+            done += count
+        return done
+
+    with ThreadPoolExecutor(len(stores)) as threads:
+        ended = sum(threads.map(work, stores))
+    assert ended == _MANY + 5 + 20 + 2
+    for flow_id, total in ((first, _MANY), (second, 5)):
+        flow = flow_of(driver, flow_id)
+        assert (flow.total, flow.processed, flow.live) == (total, total, 0)
+        assert flow.finished_us is not None
+
+
+def test_progress_is_told_however_many_groups_end(driver: Any) -> None:
+    flow_id = batch(driver, 12, Hook.PROGRESS)
+    worker = FakeWorker(driver)
+    leases = worker.reserve(12)
+    for at in range(0, 12, 4):
+        assert driver.settle([completed(lease) for lease in leases[at : at + 4]]) == []
+    flow = flow_of(driver, flow_id)
+    assert (flow.processed, flow.progress, flow.live) == (12, 2, 1)
+    assert waiting(driver) == ["PROGRESS"]
+
+
+def test_an_open_flow_is_closed_behind_a_workers_back(driver: Any, store: StoreUnderTest) -> None:
+    flow_id = batch(driver, 9, Hook.THEN, is_open=True)
+    worker = FakeWorker(driver)
+    for _ in range(2):
+        complete(driver, worker, 3)
+    assert store.share(driver).close_flow(flow_id)
+    complete(driver, worker, 3)
+    assert flow_of(driver, flow_id).finished_us is not None
+    assert waiting(driver) == ["THEN"]
+
+
+def test_a_flow_is_deleted_behind_a_workers_back(driver: Any, store: StoreUnderTest) -> None:
+    flow_id = batch(driver, 9)
+    worker = FakeWorker(driver)
+    for _ in range(2):
+        complete(driver, worker, 3)
+    store.share(driver).delete_flow(flow_id)
+    assert complete(driver, worker, 3) == 3
+    assert driver.flow(flow_id) is None
+    assert driver.counts(["default"])[0].completed == 9
+
+
+def test_the_rest_of_a_group_counts_without_the_lease_that_was_lost(driver: Any) -> None:
+    flow_id = batch(driver, 9)
+    worker = FakeWorker(driver)
+    complete(driver, worker, 3)
+    leases = list(worker.reserve(6))
+    assert driver.settle([completed(leases[0])]) == []
+    forged = replace(completed(leases[1]), token="another/1")
+    assert driver.settle([forged, *(completed(lease) for lease in leases[2:])]) == [forged]
+    assert flow_of(driver, flow_id).processed == 8
