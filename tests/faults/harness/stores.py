@@ -291,13 +291,13 @@ class RedisStore(ServedStore):
             return len([one for one in admin.client_list() if one["id"] != str(admin.client_id())])
 
     def sizes(self) -> dict[str, int]:
-        """Nothing but what is known of queues, ended jobs, flows and counters may stay."""
+        """Nothing may stay but what is known of queues, flows, counters, and of ended jobs, listed or with a result."""
         with self._admin() as admin:
             left = {name: 1 for name in map(bytes.decode, admin.keys("*")) if not _may_stay(admin, name)}
-            ended = sum(admin.zcard(name) for kind in _ENDED for name in admin.keys(f"*:{kind}:*"))
-            held = {kind: sum(admin.hlen(name) for name in admin.keys(f"*:{kind}")) for kind in ("jobs", *_OF_JOBS)}
-            too_many = {f"{kind} without a job": number - ended for kind, number in held.items() if number > ended}
-            return left | too_many
+            listed = [name for kind in _ENDED for name in admin.keys(f"*:{kind}:*")]
+            known = {one for name in [*listed, *admin.keys("*:expiries")] for one in admin.zrange(name, 0, -1)}
+            held = {kind: admin.hkeys(name) for kind in ("jobs", *_OF_JOBS) for name in admin.keys(f"*:{kind}")}
+            return left | {f"{kind} without a job": len(set(ids) - known) for kind, ids in held.items()}
 
     def _admin(self) -> Any:
         import redis
