@@ -42,9 +42,9 @@ def one_of(field: str, values: Iterable[str], op: str = ":") -> Filter:
     return Filter((term,))
 
 
-def words(text: str) -> Filter:
-    """The filter that looks for a text, as it is, wherever words are looked for."""
-    return Filter((Term(WORDS, (Value((text,)),)),))
+def words(*texts: str) -> Filter:
+    """The filter that looks for a text, or one of several, as it is, wherever words are looked for."""
+    return Filter((Term(WORDS, tuple(Value((text,)) for text in texts)),))
 
 
 class _Reading:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qcore.filters import one_of
+from qcore.filters import words as any_of
 from qcore.monitor.monitor import Monitor
 from qcore.monitor.snapshots import JobSnapshot, StatsSnapshot, WorkerSnapshot
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from qcore.manager import QueueManager
 
 _JOBS = 200
+_TIMES = 20
 
 
 class HostSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,31 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     view: str = ""
     """The state of `jobs`; empty where none were asked for."""
     jobs: tuple[JobSnapshot, ...] = ()
+    words: str = ""
+    """What was looked for among all jobs of the state; empty where they are the newest ones, whatever they hold."""
+
+
+class Kept:
+    """What costs much to read is read the less often: it is kept for twenty times as long as that took.
+
+    Args:
+        least_s: seconds for which it is kept in any case.
+    """
+
+    def __init__(self, least_s: float = 0.0) -> None:
+        self._least_s = least_s
+        self._until_s = 0.0
+        self._of: object = None
+        self._value: Any = None
+
+    def read(self, read: Callable[[], Any], of: object = None) -> Any:
+        """What was read of late, or what is read now; `of` tells what it is, if it may be something else by now."""
+        began_s = monotonic()
+        if began_s >= self._until_s or of != self._of:
+            self._value, self._of = read(), of
+            now_s = monotonic()
+            self._until_s = now_s + max(self._least_s, _TIMES * (now_s - began_s))
+        return self._value
 
 
 class Glancer:
@@ -54,13 +83,16 @@ class Glancer:
     def __init__(self, manager: QueueManager, connection: str | None = None) -> None:
         self._monitor = Monitor(manager)
         self._connection = connection
+        self._sought = Kept()
 
-    def look(self, view: str = "", queues: Sequence[str] | None = None) -> Glance:
+    def look(self, view: str = "", queues: Sequence[str] | None = None, words: str = "") -> Glance:
         """Read everything once.
 
         Args:
             view: list jobs of this state too, the newest 200.
             queues: only these.
+            words: where there are more jobs than that, those that hold one of these, parted by `|`; they are looked for
+                among the newest 100,000.
 
         Raises:
             ConnectionFailed: the store does not answer.
@@ -70,8 +102,18 @@ class Glancer:
         if queues is not None:
             workers = tuple(one for one in workers if not set(one.queues).isdisjoint(queues))
         jobs = self._jobs(view, queues) if view else ()
+        sought = [word.strip() for word in words.split("|") if word.strip()] if len(jobs) >= _JOBS else []
+        if sought:
+            of = (view, queues, sought)
+            jobs = self._sought.read(lambda: self._holding(sought, view, queues), of)
         return Glance(
-            at_s=stats.generated_at.timestamp(), stats=stats, workers=workers, host=_host(), view=view, jobs=jobs
+            at_s=stats.generated_at.timestamp(),
+            stats=stats,
+            workers=workers,
+            host=_host(),
+            view=view,
+            jobs=jobs,
+            words=words if sought else "",
         )
 
     def _jobs(self, view: str, queues: Sequence[str] | None) -> tuple[JobSnapshot, ...]:
@@ -80,6 +122,12 @@ class Glancer:
             self._monitor.jobs(view, queue=queue, limit=_JOBS, connection=self._connection).jobs for queue in asked
         ]
         return tuple(job for page in pages for job in page)
+
+    def _holding(self, sought: Sequence[str], view: str, queues: Sequence[str] | None) -> tuple[JobSnapshot, ...]:
+        chosen = any_of(*sought)
+        if queues is not None:
+            chosen &= one_of("queue", queues)
+        return self._monitor.select(chosen, views=[view], connection=self._connection, bounded=True).page(_JOBS).jobs
 
 
 def _host() -> HostSnapshot:

@@ -82,11 +82,11 @@ class _Live:
         self._queues = queues or None
         self._host = host
 
-    def look(self, view: str) -> Glance | None:
+    def look(self, view: str, words: str = "") -> Glance | None:
         """One look."""
         import msgspec
 
-        glance = self._glancer.look(view, self._queues)
+        glance = self._glancer.look(view, self._queues, words)
         if self._host is None:
             return glance
         return msgspec.structs.replace(glance, workers=tuple(one for one in glance.workers if one.host == self._host))

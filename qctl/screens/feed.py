@@ -40,8 +40,8 @@ class SourceEnded(Message):
 class Source(Protocol):
     """Where looks come from: a store, or a recording."""
 
-    def look(self, view: str) -> Glance | None:
-        """One look, with the jobs of a state; None where there is none any more."""
+    def look(self, view: str, words: str = "") -> Glance | None:
+        """One look, with the jobs of a state, of many those that hold words; None where there is none any more."""
         ...
 
 
@@ -60,6 +60,8 @@ class Feed:
         self.every_s = every_s
         self.view = ""
         """The state whose jobs are listed too."""
+        self.words = ""
+        """Of many jobs those that hold one of these are listed."""
         self._wanted = threading.Event()
         self._is_over = False
         self._failures = 0
@@ -90,7 +92,7 @@ class Feed:
     def _look(self) -> float | None:
         """Look once; returns the seconds until the next look, or None after the last one."""
         try:
-            glance = self._source.look(self.view)
+            glance = self._source.look(self.view, self.words)
         except Exception as error:  # noqa: BLE001  the screen stays, whatever a store does
             self._failures += 1
             pause_s: float = min(_LONGEST_PAUSE_S, self.every_s * (1 << min(self._failures - 1, 5)))

@@ -36,9 +36,9 @@ class Recorder:
         except OSError as error:
             raise WrongUsage(f"--record {path}: {error.strerror}", hint="name a file that can be written") from None
 
-    def look(self, view: str) -> Glance | None:
+    def look(self, view: str, words: str = "") -> Glance | None:
         """Look, and keep it."""
-        glance = self._source.look(view)
+        glance = self._source.look(view, words)
         if glance is not None:
             with self._path.open("ab") as file:
                 file.write(_encode(glance) + b"\n")
@@ -71,9 +71,9 @@ class Replay:
         self._paced = paced
         self._last: Glance | None = None
 
-    def look(self, view: str) -> Glance | None:
+    def look(self, view: str, words: str = "") -> Glance | None:
         """The next one, when its time has come; None after the last."""
-        del view
+        del view, words
         if not self._left:
             return None
         glance = self._left.pop()

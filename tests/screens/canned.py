@@ -188,7 +188,7 @@ class Canned:
         self.all_given = threading.Event()
         self._last = glances[-1]
 
-    def look(self, view: str) -> Glance | None:
+    def look(self, view: str, words: str = "") -> Glance | None:
         self.asked.append(view)
         found = self._left.pop(0) if len(self._left) > 1 else self._left[0]
         if found is self._last:

@@ -163,7 +163,7 @@ class CannedPages:
         self.broken, self.empty, self.failing = broken, empty, failing
         self.asked: list[str] = []
 
-    def look(self, view: str) -> Sight:
+    def look(self, view: str, words: str = "") -> Sight:
         self.asked.append(view)
         if self.broken is not None:
             raise self.broken

@@ -134,7 +134,7 @@ async def test_too_small(dashboard: Any) -> None:
 
 async def test_nothing_of_the_store_steers_the_terminal(dashboard: Any) -> None:
     class Hostile(CannedPages):
-        def look(self, view: str) -> Any:
+        def look(self, view: str, words: str = "") -> Any:
             sight = super().look(view)
             stats = msgspec.structs.replace(sight.stats, queues=(queue(HOSTILE, pending=1, oldest_pending_s=9.0),))
             flows = tuple(msgspec.structs.replace(one, name=HOSTILE) for one in sight.flows)

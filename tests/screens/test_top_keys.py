@@ -38,8 +38,8 @@ class Live:
     def __init__(self, manager: QueueManager) -> None:
         self._glancer = Glancer(manager)
 
-    def look(self, view: str) -> Any:
-        return self._glancer.look(view)
+    def look(self, view: str, words: str = "") -> Any:
+        return self._glancer.look(view, words=words)
 
 
 @pytest.fixture
@@ -121,6 +121,24 @@ async def test_filter_and_find(top: Any) -> None:
         await pilot.press("f", *"nobody", "enter", "n")
         await settled(pilot)
         assert "no row holds" in text_of(app)
+
+
+async def test_a_filter_looks_for_more_than_the_newest(live: Callable[..., Any], manager: QueueManager) -> None:
+    """What failed before 300 others is found; without a filter the newest are listed."""
+    old = Fails().on_queue("early")
+    (old_id,) = dispatch_many([old])
+    dispatch_many([Fails() for _ in range(300)])
+    WorkerTester(manager).work("early", "mail", surface=False)
+    async with live() as (app, pilot):
+        await pilot.press("4")
+        await until(lambda: len(grid(app).rows) == 200, "the newest")
+        assert old_id not in [row.key for row in grid(app).rows]
+        await pilot.press("slash", *"nobody|EARLY", "enter")
+        await until(lambda: [row.key for row in grid(app).rows] == [old_id], "the old one")
+        await pilot.press("slash", *"s3cret", "enter")
+        await until(lambda: not grid(app).rows and "0 of jobs match" in text_of(app), "none")
+        await pilot.press("escape")
+        await until(lambda: len(grid(app).rows) == 200, "the newest again")
 
 
 async def test_words_are_letters_while_somebody_types(top: Any) -> None:

@@ -174,7 +174,8 @@ class Paged(TopApp, inherit_bindings=False):
         state += [f"{len(self._list.tags)} tagged"] if self._list.tags else []
         state += [f"range {self._range}"] if self._panel.view == "metrics" else []
         sight = self._sight
-        state += [f"the newest {MOST}"] if sight is not None and len(sight.jobs) >= MOST else []
+        newest = f"the newest {MOST} that match" if sight is not None and sight.words else f"the newest {MOST}"
+        state += [newest] if sight is not None and len(sight.jobs) >= MOST else []
         state += ["more happens than is looked at"] if sight is not None and sight.happenings.has_gaps else []
         right = Text("  ".join(state), style="yellow" if self._order.filter else "dim")
         text.append(" " * max(1, width - text.cell_len - right.cell_len - 1)).append_text(right)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from qcore.filters import parse
 from qcore.flows import FlowKind
 from qcore.monitor.flows import FlowMonitor
-from qcore.monitor.glance import Glance, Glancer
+from qcore.monitor.glance import Glance, Glancer, Kept
 from qcore.monitor.health import Check, checks_of
 from qcore.monitor.measured import MetricsSnapshot
 from qcore.monitor.metrics import HOUR_S, Metrics
@@ -32,7 +31,6 @@ _WEEK_S = RANGES["7d"]
 _LATELY_S = 300.0
 _WEEK_KEPT_S = 60.0
 """Seconds for which the count of a week is good enough."""
-_TIMES = 20
 
 
 class Sight(Glance, frozen=True, kw_only=True):
@@ -51,28 +49,6 @@ class Sight(Glance, frozen=True, kw_only=True):
     happenings: Happenings = Happenings()
 
 
-class _Kept:
-    """What costs much to read is read the less often: it is kept for twenty times as long as that took.
-
-    Args:
-        least_s: seconds for which it is kept in any case.
-    """
-
-    def __init__(self, least_s: float = 0.0) -> None:
-        self._least_s = least_s
-        self._until_s = 0.0
-        self._value: Any = None
-
-    def read(self, read: Callable[[], Any]) -> Any:
-        """What was read of late, or what is read now."""
-        began_s = monotonic()
-        if began_s >= self._until_s:
-            self._value = read()
-            now_s = monotonic()
-            self._until_s = now_s + max(self._least_s, _TIMES * (now_s - began_s))
-        return self._value
-
-
 class PageSource:
     """Reads one page after the other of one connection.
 
@@ -87,7 +63,7 @@ class PageSource:
         self._monitor, self._metrics = Monitor(manager), Metrics(manager)
         self._flows, self._tags = FlowMonitor(manager, connection), Tags(manager, connection)
         self._recent = Recent(manager, connection)
-        self._week, self._counted, self._silenced = _Kept(_WEEK_KEPT_S), _Kept(), _Kept()
+        self._week, self._counted, self._silenced = Kept(_WEEK_KEPT_S), Kept(), Kept()
         self.since_s = HOUR_S
         """How far the charts look back."""
         self._readers: dict[str, Callable[[], dict[str, Any]]] = {
@@ -103,13 +79,13 @@ class PageSource:
             "silenced": lambda: {"jobs": self._silenced.read(lambda: self._selected("silenced:true"))},
         }
 
-    def look(self, view: str) -> Sight:
-        """Read the title line, and what one page shows.
+    def look(self, view: str, words: str = "") -> Sight:
+        """Read the title line, and what one page shows; of many jobs those that hold one of these words.
 
         Raises:
             ConnectionFailed: the store does not answer.
         """
-        glance = self._glancer.look(view if view in VIEWS else "")
+        glance = self._glancer.look(view if view in VIEWS else "", words=words)
         more = self._readers[view]() if view in self._readers else {}
         return Sight(**(msgspec.structs.asdict(glance) | {"view": view} | more))
 

@@ -183,6 +183,7 @@ class Base(App[None]):
         if is_small:
             small.update(f"{self.TITLE} needs {_LEAST[0]} columns and {_LEAST[1]} rows; here are {width} and {height}")
             return
+        self._feed.words = self._order.filter if self._panel.view else ""
         self._draw_meters()
         base.query_one("#tabs", Static).update(self._tabs(width))
         base.query_one("#keys", Static).update(self._footer(width))
@@ -226,8 +227,12 @@ class Base(App[None]):
         grid.mark_sorted(order.sort, falling=order.falling)
         grid.dim(bool(self._trouble))
         rows = self._rows(panel)
-        shown = matching(rows, order.filter)
-        grid.empty = panel.empty if not rows else f"0 of {len(rows):,} match {order.filter!r}. Esc ends the filter"
+        is_sought = self._shown is not None and order.filter != "" and self._shown.words == order.filter
+        shown = rows if is_sought else matching(rows, order.filter)
+        among = "jobs" if is_sought else f"{len(rows):,}"
+        grid.empty = (
+            panel.empty if not (rows or is_sought) else f"0 of {among} match {order.filter!r}. Esc ends the filter"
+        )
         if self._shown is None or (panel.view and self._shown.view != panel.view):
             grid.empty = "…"
         grid.show(in_order(shown, order.sort, falling=order.falling), follow=self._is_following(panel))

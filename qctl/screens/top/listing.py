@@ -28,9 +28,9 @@ class Listing(Base):
         self._feed.view = self._panel.view
         self._list.tags.clear()
         self._list.go_to(0)
+        self._draw()
         if self._panel.view:
             self._feed.hurry()
-        self._draw()
 
     def action_next_panel(self) -> None:
         """Show the next list."""

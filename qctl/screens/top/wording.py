@@ -58,7 +58,9 @@ class Wording(Listing):
         if event.input.id != "words":
             return
         self._end_asking()
-        if self._input_for == "pause":
+        if self._input_for == "filter":
+            self._feed.hurry()  # there may be more of them than were read
+        elif self._input_for == "pause":
             self._pause_for(event.value)
         elif self._input_for == "jump" and event.value.strip():
             self._jump(event.value)
