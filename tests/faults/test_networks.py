@@ -157,7 +157,7 @@ def test_t12_frozen_worker(rig: Rig) -> None:
     """A worker without a supervisor that is stopped until its job runs elsewhere: its late end is refused meanwhile."""
     frozen = rig.host("--in-process", serving=0)
     rig.noted("serves")
-    (job_id,) = rig.dispatch([Hangs(leases(1))])
+    (job_id,) = rig.dispatch([Hangs(leases(2))])
     rig.noted("start")
     rig.dispatch([Sleeps(0.01) for _ in range(10)])
     frozen.freeze()
@@ -169,7 +169,7 @@ def test_t12_frozen_worker(rig: Rig) -> None:
     _ends_are_refused(frozen, 1)
     first, second = attempts(rig.ledger)[job_id]
     assert second.ended_at is None, "the job was over elsewhere: the test proves nothing"
-    rig.drained(within_s=leases(1) + 10)
+    rig.drained(within_s=leases(2) + 10)
     begun = [event for event in rig.ledger.events("start", since=thawed_at) if event.pid == frozen.pid]
     assert not begun, "what the sleeper had prefetched is not its own any more"
     rig.dispatch([Sleeps(0.01) for _ in range(20)])

@@ -159,7 +159,7 @@ def _reload(rig: Rig, host: Host) -> float:
     old = set(host.serving(2))
     began = rig.ledger.fault("reload", host.pid)
     host.signal(signal.SIGHUP)
-    until(lambda: not old & set(host.children()), 30, lambda: f"the old children leave:\n{host.log}")
+    until(lambda: not old & set(host.children()), 60, lambda: f"the old children leave:\n{host.log}")
     host.serving(2)
     return began
 
