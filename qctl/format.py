@@ -48,8 +48,10 @@ def count(number: int) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """`1 job`, `2 jobs`, `1,204 jobs`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """`1 job`, `2 jobs`, `1,204 jobs`, `3 batches`."""
+    if number == 1:
+        return f"{number:,} {noun}"
+    return f"{number:,} {noun}es" if noun.endswith(("ch", "s")) else f"{number:,} {noun}s"
 
 
 def rate(per_s: float) -> str:

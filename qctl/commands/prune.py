@@ -86,4 +86,4 @@ def _prune(call: Invocation, kind: str, age_s: float, *, dry_run: bool) -> "Acti
 
 def _told(kind: str, result: "ActionResult") -> str:
     number = result.matched if result.dry_run else result.changed
-    return fmt.plural(number, _WORDS[kind]).replace("batchs", "batches")
+    return fmt.plural(number, _WORDS[kind])

@@ -54,6 +54,7 @@ def test_sizes(number: int, text: str) -> None:
 def test_counts_and_plurals() -> None:
     assert fmt.count(1204) == "1,204"
     assert [fmt.plural(number, "job") for number in (0, 1, 1204)] == ["0 jobs", "1 job", "1,204 jobs"]
+    assert [fmt.plural(2, noun) for noun in ("batch", "process", "chain")] == ["2 batches", "2 processes", "2 chains"]
 
 
 def test_ages_look_back_and_ahead() -> None:

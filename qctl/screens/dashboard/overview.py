@@ -54,7 +54,7 @@ def staff(sight: Sight, width: int) -> Text:
     """Who works, in a few words, for the title line."""
     status, style = status_of(sight.workers)
     supervisors = len({one.supervisor for one in sight.workers})
-    processes = fmt.plural(len(sight.workers), "process").replace("processs", "processes")
+    processes = fmt.plural(len(sight.workers), "process")
     words = f"{fmt.plural(supervisors, 'supervisor')}, {processes}"
     if width < WIDE:
         words = f"{supervisors} sup, {len(sight.workers)} proc"

@@ -159,7 +159,7 @@ class Deeds:
                     return f"worker {_worker(one)}: {error.strerror}"
             return f"killed {fmt.plural(killed, 'process')}"
 
-        words = f"Kill {fmt.plural(len(workers), 'process').replace('processs', 'processes')} at once?"
+        words = f"Kill {fmt.plural(len(workers), 'process')} at once?"
         line = f"kill -9 {' '.join(str(one.pid) for one in workers)}"
         return Deed(words, line, do, [_worker(one) for one in workers[:3]], asks=True)
 
