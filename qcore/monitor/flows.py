@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from qcore.clock import SystemClock, instant
+from qcore.errors import JobNotFound
 from qcore.flows import FlowKind, FlowRecord, percent_of
-from qcore.ids import id_time_us
+from qcore.ids import id_time_us, is_id
 from qcore.monitor.actions import ActionResult
 from qcore.monitor.snapshots import FlowSnapshot, FlowsPage, StepSnapshot
 from qcore.workflows.batch import find_flow, retry_all
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     Act = Callable[[Store, str], bool]
 
+UNKNOWN = "no such batch or chain"
+"""Why nothing was done to one that no store knows (any more)."""
 _AT_ONCE = 200
 
 
@@ -42,7 +45,12 @@ class FlowMonitor:
             kinds: which ones.
             cursor: `next_cursor` of the page before.
             limit: flows, 1 to 1,000.
+
+        Raises:
+            ValueError: no cursor of this list.
         """
+        if cursor is not None and not is_id(cursor):
+            raise ValueError(f"no cursor of this list: {cursor!r}")
         name = self._manager.settings.connection(self._connection).name
         page = self._manager.connection(name).flows(kinds, cursor=cursor, limit=limit)
         return FlowsPage(flows=tuple(_snapshot(one, name) for one in page.flows), next_cursor=page.next_cursor)
@@ -101,7 +109,11 @@ class FlowMonitor:
     def _each(self, flows: Sequence[str], act: Act, otherwise: str) -> ActionResult:
         changed, failed = 0, []
         for flow in dict.fromkeys(flows):
-            _, name = find_flow(self._manager, flow, self._connection)
+            try:
+                _, name = find_flow(self._manager, flow, self._connection)
+            except JobNotFound:  # the others are acted on all the same, and this one is named
+                failed.append((flow, UNKNOWN))
+                continue
             if act(self._manager.connection(name), flow):
                 changed += 1
             else:

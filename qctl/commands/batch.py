@@ -7,14 +7,14 @@ import typer
 from qctl import live
 from qctl.commands import flow_acts
 from qctl.context import Invocation
-from qctl.exits import Exit, WrongUsage
+from qctl.exits import Exit
 
 EXAMPLES = (
     "qctl batch show 0192f0c1-7f1e-7cc3-98c4-dc0c0c07398f --watch",
     "qctl batch retry 0192f0c1-7f1e-7cc3-98c4-dc0c0c07398f",
     "qctl batch prune --finished 48h --dry-run",
 )
-EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
+EXITS = (Exit.FAILED, Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
 BARE = live.EVERY
 _VERBS = ("show", "cancel", "retry", "close", "prune")
 
@@ -47,10 +47,18 @@ def run(
     from qcore.flows import FlowKind
 
     call = Invocation.of(ctx)
+    given = {
+        "--watch": watch is not None,
+        "--finished": finished is not None,
+        "--unfinished": unfinished is not None,
+        "--cancelled": cancelled is not None,
+        "--dry-run": dry_run,
+    }
+    flow_acts.require_sense(
+        "batch", verb, _VERBS, ids or [], [option for option, is_given in given.items() if is_given]
+    )
     if verb == "show":
         return flow_acts.show(call, "batch", ids or [], watch)
     if verb == "prune":
         return flow_acts.prune(call, "batch", [FlowKind.BATCH], finished, unfinished, cancelled, dry_run=dry_run)
-    if verb not in _VERBS:
-        raise WrongUsage(f"there is no batch {verb!r}", hint=f"verbs are: {', '.join(_VERBS)}")
     return flow_acts.act(call, "batch", verb, ids or [])

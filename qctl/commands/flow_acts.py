@@ -16,17 +16,43 @@ if TYPE_CHECKING:
     from qcore.monitor.actions import ActionResult
 
 DONE = {"cancel": "cancelled", "retry": "retried", "close": "closed", "prune": "pruned"}
+_VERB_OF = {"--watch": "show"}
+"""Whose option it is, where it is not one of `prune`."""
+
+
+def require_sense(word: str, verb: str, verbs: Sequence[str], ids: Sequence[str], options: Sequence[str]) -> None:
+    """See that there is such a verb, and that all that was said beside it is for it: nothing is to be overheard.
+
+    Raises:
+        WrongUsage: it is not; nothing was done.
+    """
+    if verb not in verbs:
+        raise WrongUsage(f"there is no {word} {verb!r}", hint=f"verbs are: {', '.join(verbs)}")
+    if verb == "prune" and ids:
+        raise WrongUsage(
+            f"qctl {word} prune takes no id, and {ids[0]!r} was given: it forgets all that are old enough",
+            hint="say how old: --finished TIME, --unfinished TIME or --cancelled TIME; --dry-run only counts",
+        )
+    for option in options:
+        if (of := _VERB_OF.get(option, "prune")) != verb:
+            raise WrongUsage(f"{option} is not for qctl {word} {verb}", hint=f"it goes with qctl {word} {of}")
 
 
 def act(call: Invocation, word: str, verb: str, ids: Sequence[str]) -> Exit:
     """Cancel, retry or close those of the ids."""
     if not ids:
         raise WrongUsage(f"qctl {word} {verb} needs an id", hint=f"qctl {word} {verb} ID; see: qctl {_LISTS[word]}")
+    from qcore.monitor.flows import UNKNOWN
+
     require_writable(call)
     result: ActionResult = getattr(call.flows, verb)(ids)
     if result.failed and not result.changed:
         first, reason = result.failed[0]
-        raise NotFound(f"{word} {first}: {reason}", hint=f"qctl {word} show {first} tells how far it is")
+        is_there = reason != UNKNOWN
+        hint = (
+            f"qctl {word} show {first} tells how far it is" if is_there else f"qctl {_LISTS[word]} lists what there is"
+        )
+        raise NotFound(f"{word} {first}: {reason}", hint=hint)
     return tell(call, f"qctl.{word}.{verb}/1", DONE[verb], result, word)
 
 

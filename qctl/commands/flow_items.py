@@ -8,11 +8,12 @@ from qctl import live, output
 from qctl.commands.job_items import STATE
 from qctl.commands.values import seconds
 from qctl.context import Invocation
+from qctl.exits import WrongUsage
 from qctl.output import Column
 
 if TYPE_CHECKING:
     from qcore.flows import FlowKind
-    from qcore.monitor.snapshots import FlowSnapshot, StepSnapshot
+    from qcore.monitor.snapshots import FlowSnapshot, FlowsPage, StepSnapshot
 
 _ONE = {"batches": "batch", "chains": "chain"}
 _BAR = 30
@@ -42,7 +43,7 @@ def list_flows(
     every_s = seconds("--watch", watch)
 
     def read() -> tuple[output.Report, bool]:
-        page = call.flows.page(kinds, cursor=cursor, limit=limit)
+        page = _page(call, kinds, cursor, limit)
         items = [item_of(flow) for flow in page.flows]
         report = output.Report(
             schema=f"qctl.{word}/1",
@@ -60,6 +61,13 @@ def list_flows(
         output.show(call, read()[0])
     else:
         live.watch(call, every_s, read)
+
+
+def _page(call: Invocation, kinds: Sequence["FlowKind"], cursor: str | None, limit: int) -> "FlowsPage":
+    try:
+        return call.flows.page(kinds, cursor=cursor, limit=limit)
+    except ValueError as error:
+        raise WrongUsage(str(error), hint="give next_cursor of the page before") from None
 
 
 def item_of(flow: "FlowSnapshot") -> dict[str, Any]:

@@ -124,6 +124,28 @@ def test_they_are_acted_on(flows: Shop, schemas: Schemas) -> None:
     assert flows.qctl("batches").err == "no batches\n"
 
 
+def test_what_is_acted_on_is_said_and_what_is_not_there_is_named(flows: Shop, schemas: Schemas) -> None:
+    (letters,) = flows.qctl("batches", "-o", "name").lines()
+    two, *_ = flows.qctl("chains", "-o", "name").lines()
+    some = flows.qctl("batch", "cancel", letters, "nobody", "-o", "table", expect=1)
+    assert some.out == "cancelled 1 batch\n"
+    assert "nobody: no such batch or chain" in some.err
+    answer = flows.qctl("chain", "cancel", "nobody", two, "nobody", "--json", expect=1).json()
+    schemas.check("chain.cancel", answer)
+    assert (answer["data"]["matched"], answer["data"]["changed"]) == (2, 1)
+    assert answer["data"]["failed"] == [{"id": "nobody", "reason": "no such batch or chain"}]
+    none = flows.qctl("batch", "retry", "nobody", letters, expect=3)
+    assert "batch nobody: no such batch or chain" in none.err
+
+
+def test_a_prune_that_was_given_an_id_forgets_nothing(flows: Shop) -> None:
+    (letters,) = flows.qctl("batches", "-o", "name").lines()
+    flows.qctl("batch", "prune", letters, "--unfinished", "0s", expect=2)
+    assert flows.qctl("batches", "-o", "name").lines() == [letters]
+    flows.python("import flows; flows.make()")
+    assert flows.qctl("batch", "prune", "--unfinished", "0s", "-o", "table").out == "pruned 2 batches\n"
+
+
 def test_one_is_watched_until_it_ends(flows: Shop) -> None:
     (letters,) = flows.qctl("batches", "-o", "name").lines()
     flows.qctl("work", "--app", "flows", "--stop-when-empty", "--quiet")
@@ -139,6 +161,18 @@ def test_one_is_watched_until_it_ends(flows: Shop) -> None:
         (["batch", "mend", "x"], 2, "there is no batch 'mend'"),
         (["chain", "show", "nobody"], 3, "no batch or chain nobody"),
         (["batch", "prune", "--finished", "soon"], 2, "--finished"),
+        (["batch", "prune", "some-id"], 2, "qctl batch prune takes no id, and 'some-id' was given"),
+        (
+            ["chain", "prune", "--finished", "1h", "word", "word"],
+            2,
+            "qctl chain prune takes no id, and 'word' was given",
+        ),
+        (["batch", "show", "some-id", "--finished", "1h"], 2, "--finished is not for qctl batch show"),
+        (["chain", "cancel", "some-id", "--dry-run"], 2, "--dry-run is not for qctl chain cancel"),
+        (["batch", "retry", "some-id", "--watch"], 2, "--watch is not for qctl batch retry"),
+        (["batch", "cancel", "nobody"], 3, "batch nobody: no such batch or chain"),
+        (["batches", "--cursor", "junk"], 2, "no cursor of this list: 'junk'"),
+        (["chains", "--cursor", "junk"], 2, "no cursor of this list: 'junk'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(shop: Shop, words: list[str], code: int, said: str) -> None:
