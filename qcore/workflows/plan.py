@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qcore.envelope import Envelope
@@ -159,8 +160,9 @@ class Planner:
         if isinstance(work, Whole):
             inner = self._ids()
             self._check_connection(work.spec.connection, f'a {work.spec.kind} within it ("{work.spec.name}")', spec)
-            work.spec.queue = work.spec.queue or spec.queue
-            self._open(work, inner, flow_id, holds=True)
+            within = copy(work.spec)  # the same work may be part of another plan, with another queue
+            within.queue = within.queue or spec.queue
+            self._open(Whole(within, work.strands), inner, flow_id, holds=True)
             title = work.spec.name or work.spec.kind.value
             return Step(id=inner, flow=flow_id, place=place, strand=strand, name=node.name, job=title, is_flow=True)
         envelope = self._seal(work, spec, membership(flow_id, Role.STEP))
