@@ -27,8 +27,19 @@ def refuse_large(weave: Weave, kind: FlowKind) -> None:
         raise PayloadTooLargeError(
             f"a {kind} of {steps:,} steps with {size:,} bytes is above what is stored in one step "
             f"({MOST_STEPS:,} steps, {MOST_BYTES:,} bytes)",
-            hint="use a batch, which is stored piece by piece, or let a step append the next ones",
+            hint=_hint(weave, kind),
         )
+
+
+def _hint(weave: Weave, kind: FlowKind) -> str:
+    """What helps: it depends on where most of it is."""
+    nested = weave.openings if weave.extends is not None else weave.openings[1:]
+    in_batches = sum(one.flow.total for one in nested if one.flow.kind is FlowKind.BATCH)
+    if in_batches * 2 > _sizes(weave)[0]:
+        return "let a first job of the batch within it add the others with self.batch.add(), or dispatch that by itself"
+    if kind is FlowKind.BATCH:
+        return "divide the list of steps that is too large, or let a step append the next ones"
+    return "use a batch, which is stored piece by piece, or let a step append the next ones"
 
 
 def _sizes(weave: Weave) -> tuple[int, int]:
