@@ -53,24 +53,33 @@ class ChainableJob(Member):
         """Let a job come right after this one, before those that wait; stored as this one completes.
 
         Raises:
-            ConfigurationError: this job is no step of a chain.
+            ConfigurationError: this job is no step of a chain, or what is given is no job that can be one.
         """
-        self._wanted("chain_prepend").next.insert(0, job)
+        self._wanted("chain_prepend", job).next.insert(0, job)
 
     def chain_append(self, job: Job) -> None:
         """Let a job come at the end of the chain; stored as this one completes.
 
         Raises:
-            ConfigurationError: this job is no step of a chain.
+            ConfigurationError: this job is no step of a chain, or what is given is no job that can be one.
         """
-        self._wanted("chain_append").last.append(job)
+        self._wanted("chain_append", job).last.append(job)
 
-    def _wanted(self, verb: str) -> Wanted:
+    def _wanted(self, verb: str, job: Any) -> Wanted:
         context = self._context
         if context is None or context.flow is None or role_in(context.flow) != Role.STEP:
             raise ConfigurationError(
                 f"{verb}() of a {type(self).__qualname__} that is no step", hint="dispatch it in a chain"
             )
+        if not isinstance(job, Job):
+            given = f"the class {job.__qualname__}" if isinstance(job, type) else f"a {type(job).__qualname__}"
+            raise ConfigurationError(
+                f"{verb}() takes an instance of a job, not {given}",
+                hint="a batch or chain can be a step from the beginning, or is dispatched by itself",
+            )
+        member = context.desk.membership(context)
+        if member is not None:
+            member.require_here(job)
         if context.wanted is None:
             context.wanted = Wanted()
         return context.wanted

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain as joined
 from typing import TYPE_CHECKING, Any, Self
 
 from qcore.clock import instant
 from qcore.drivers.base import MAX_PUSH
-from qcore.errors import JobNotFound
+from qcore.errors import ConfigurationError
 from qcore.flows import FlowKind, FlowRecord, Hook, has_hook, percent_of
-from qcore.ids import ids_from, is_id, new_id
+from qcore.ids import ids_from, new_id
 from qcore.jobs.context import JobContext, Wanted
 from qcore.manager import QueueManager
 from qcore.manager.failures import tell_retried
+from qcore.workflows.finding import delete_flow, find_flow
 from qcore.workflows.options import options_in
-from qcore.workflows.pending import Pending, allowance_of
-from qcore.workflows.plan import Call, Node, Spec, Whole, connection_for, jobs_in
+from qcore.workflows.pending import Pending, allowance_of, works_in
+from qcore.workflows.plan import Call, Node, Spec, Whole, connection_for, jobs_in, require_connection
 from qcore.workflows.streaming import Sender, Shown, Told, piece_of, pieces_of, strands_of, stream, tell_with
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ def batch(jobs: Iterable[Any]) -> PendingBatch:
 
     Args:
         jobs: jobs, lists of jobs that follow each other, chains, graphs and other batches. Any iterable: it is read
-            once, as the batch is dispatched, a thousand at a time.
+            once, as the batch is dispatched, a thousand at a time. What a generator gives is dispatched once.
+
+    Raises:
+        ConfigurationError: it is no list of jobs, but a single one, or nothing.
     """
     return PendingBatch(jobs)
 
@@ -39,7 +43,8 @@ class PendingBatch(Pending):
 
     def __init__(self, jobs: Iterable[Any]) -> None:
         super().__init__(FlowKind.BATCH)
-        self._jobs = jobs
+        self._jobs = works_in(jobs, "batch()")
+        self._is_used_up = False
 
     def before(self, call: Call) -> Self:
         """Call this before the first job runs; the jobs wait for it."""
@@ -61,7 +66,7 @@ class PendingBatch(Pending):
 
     def whole(self) -> Whole:
         """Return itself as a part of other work."""
-        return Whole(self._spec, list(strands_of(self._jobs)))
+        return Whole(self._spec, list(self._strands()))
 
     def dispatch(self, *, session: Any = None, told: Told | None = None) -> str:
         """Store the batch; returns its id.
@@ -78,7 +83,7 @@ class PendingBatch(Pending):
                 may be closed or cancelled (`JobBatch`, `qctl batch`).
         """
         manager = QueueManager.current()
-        strands = strands_of(self._jobs)
+        strands = self._strands()
         first = piece_of(strands)
         connection = connection_for(manager, self._spec, jobs_in(first))
         sender = Sender(manager, connection, self._spec, session)
@@ -95,6 +100,18 @@ class PendingBatch(Pending):
     def dispatch_unless(self, condition: object) -> str | None:
         """Dispatch it unless the condition holds; returns its id or None."""
         return None if condition else self.dispatch()
+
+    def _strands(self) -> Iterator[list[Node]]:
+        """Read the members, one by one; of what can be read once only, once."""
+        jobs = iter(self._jobs)
+        if jobs is self._jobs:
+            if self._is_used_up:
+                raise ConfigurationError(
+                    f"the {type(jobs).__name__} of this batch was used up when it was dispatched before",
+                    hint="give a list, or make a new batch for each dispatch",
+                )
+            self._is_used_up = True
+        return strands_of(jobs)
 
 
 class JobBatch:
@@ -119,6 +136,7 @@ class JobBatch:
             connection: where to look; on every connection in use if None.
 
         Raises:
+            ConfigurationError: that is no id, but None or the like.
             JobNotFound: no store knows it (any more).
         """
         manager = QueueManager.current()
@@ -230,12 +248,14 @@ class JobBatch:
             jobs: as `batch()` takes them; any iterable, read a thousand at a time.
 
         Raises:
+            ConfigurationError: one is no job, or goes to another connection.
             QueueError: it has finished; what was added before that is told.
         """
-        strands = strands_of(jobs)
+        strands = strands_of(works_in(jobs, "add()"))
         first, rest = piece_of(strands), piece_of(strands)
         wanted = None if rest else self._wanted(first)
         if wanted is not None:
+            self._require_here(first)
             wanted.members += [node.work for (node,) in first]
             return len(first)
         settings = self._manager.settings.connection(self._connection)
@@ -262,8 +282,12 @@ class JobBatch:
         return retry_all(self._store, self.id)
 
     def delete(self) -> bool:
-        """Forget it; its jobs live on and count nowhere. Whether it was there."""
-        return self._store.delete_flow(self.id)
+        """Forget it; its jobs live on and count nowhere. Whether it was there.
+
+        Raises:
+            QueueError: it is a step of a batch or chain that is still stored.
+        """
+        return delete_flow(self._store, self._flow)
 
     @property
     def _store(self) -> Store:
@@ -276,6 +300,12 @@ class JobBatch:
             return None
         wanted = _wanted_of(context)
         return wanted if len(wanted.members) + len(strands) <= MAX_PUSH else None
+
+    def _require_here(self, strands: Sequence[Sequence[Node]]) -> None:
+        for job in jobs_in(strands):
+            if job.connection:
+                what = type(job).__qualname__
+                require_connection(self._manager, self._connection, job.connection, what, self._flow.kind)
 
     def _ids(self) -> Callable[[], str]:
         """Names what a member adds at once: the same, in the same order, in each of its attempts."""
@@ -317,20 +347,6 @@ def retry_all(store: Store, flow_id: str) -> int:
         tell_retried(ids)
         left -= len(ids)
     return total - left
-
-
-def find_flow(manager: QueueManager, flow_id: str, connection: str | None) -> tuple[FlowRecord, str]:
-    """Find a batch, chain or graph, and the name of its connection.
-
-    Raises:
-        JobNotFound: no store knows it (any more).
-    """
-    names = [manager.settings.connection(connection).name] if connection else manager.connections_in_use()
-    for name in names if is_id(flow_id) else ():
-        record = manager.connection(name).flow(flow_id)
-        if record is not None:
-            return record, name
-    raise JobNotFound(f"no batch or chain {flow_id}", hint="it may have been pruned; see: qctl batches, qctl chains")
 
 
 def _instant(us: int | None) -> datetime | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from qcore.flows import FlowKind
-from qcore.workflows.pending import Pending
+from qcore.workflows.pending import Pending, works_in
 from qcore.workflows.plan import Node, Whole
 from qcore.workflows.sending import parts_in_a_row, send
 
@@ -16,6 +16,9 @@ def chain(jobs: Iterable[Any]) -> PendingChain:
 
     Args:
         jobs: jobs, batches, which the next step waits for as a whole, and other chains. A list is a batch.
+
+    Raises:
+        ConfigurationError: it is no list of jobs, but a single one, or nothing.
     """
     return PendingChain(jobs)
 
@@ -25,7 +28,7 @@ class PendingChain(Pending):
 
     def __init__(self, jobs: Iterable[Any]) -> None:
         super().__init__(FlowKind.CHAIN)
-        self._jobs = list(jobs)
+        self._jobs = list(works_in(jobs, "chain()"))
 
     def whole(self) -> Whole:
         """Return itself as a part of other work."""

@@ -9,8 +9,9 @@ import msgspec
 from qcore.flows import Flow, FlowKind, FlowRecord, Step, StepState, percent_of
 from qcore.manager import QueueManager
 from qcore.states import JobState
-from qcore.workflows.batch import JobBatch, find_flow, retry_all
+from qcore.workflows.batch import JobBatch, retry_all
 from qcore.workflows.callbacks import Callback, failure_of
+from qcore.workflows.finding import delete_flow, find_flow
 from qcore.workflows.options import options_in
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class ChainMonitor:
         found: by somebody before.
 
     Raises:
+        ConfigurationError: that is no id, but None or the like.
         JobNotFound: no store knows it (any more).
     """
 
@@ -107,8 +109,12 @@ class ChainMonitor:
         return bool(retry_all(self._store, self.id))
 
     def delete(self) -> bool:
-        """Forget it; what runs of it counts nowhere. Whether it was there."""
-        return self._store.delete_flow(self.id)
+        """Forget it; what runs of it counts nowhere. Whether it was there.
+
+        Raises:
+            QueueError: it is a step of a batch or chain that is still stored.
+        """
+        return delete_flow(self._store, self._record.flow)
 
     @property
     def _store(self) -> Store:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from qcore.errors import ConfigurationError
 from qcore.flows import FlowKind
+from qcore.jobs.options import name as checked
 from qcore.workflows.pending import Pending, allowance_of, part_of
 from qcore.workflows.plan import Call, Node, Whole
 from qcore.workflows.sending import send
@@ -41,11 +42,12 @@ class PendingGraph(Pending):
             after: the step, or steps, that must have completed before.
 
         Raises:
-            ConfigurationError: there is a step of that name already, or what is given is no job.
+            ConfigurationError: there is a step of that name already, what is given is no job, or a name is none.
         """
+        checked(name, "add(): the name of a step")
         if name in self._nodes:
             raise ConfigurationError(f'there is a step "{name}" already', hint="give this one another name")
-        names = (after,) if isinstance(after, str) else tuple(dict.fromkeys(after))
+        names = _names_in(after, name)
         self._nodes[name] = (part_of(job, f'step "{name}"'), names)
         return self
 
@@ -108,3 +110,13 @@ class PendingGraph(Pending):
                     path.append(parent)
                     left.append((parent, iter(self._nodes[parent][1])))
         return []
+
+
+def _names_in(after: Any, name: str) -> tuple[str, ...]:
+    """The steps, by name, that a step waits for."""
+    names = [after] if isinstance(after, str) else list(after) if isinstance(after, Iterable) else [after]
+    if not all(isinstance(one, str) for one in names):
+        raise ConfigurationError(
+            f'step "{name}": after={after!r} names no steps', hint='write after="a", or after=["a", "b"]'
+        )
+    return tuple(dict.fromkeys(names))

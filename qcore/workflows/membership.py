@@ -8,8 +8,10 @@ from qcore.drivers.notes import COUNTED
 from qcore.flows import FlowKind, Step, flow_in, role_in
 from qcore.jobs.context import JobContext
 from qcore.jobs.guarding import read_result
+from qcore.jobs.job import Job
 from qcore.manager import QueueManager
 from qcore.workflows.batch import JobBatch, batch_of
+from qcore.workflows.plan import require_connection
 
 
 class Membership:
@@ -44,6 +46,17 @@ class Membership:
             found = [parents[one] for one in step.parents if one in parents]
             return {parent.name or parent.id: self._result(parent) for parent in found}
         return {}
+
+    def require_here(self, job: Job) -> None:
+        """See that a job which is to be added goes to no other connection.
+
+        Raises:
+            ConfigurationError: it goes elsewhere, or nowhere.
+        """
+        if job.connection:
+            record = self._store.flow(flow_in(self._told))
+            kind = FlowKind.CHAIN if record is None else record.flow.kind
+            require_connection(self._manager, self._connection, job.connection, type(job).__qualname__, kind)
 
     def _result(self, step: Step) -> Any:
         if step.is_flow:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from qcore.errors import ConfigurationError
 from qcore.flows import FlowKind, Hook
 from qcore.jobs.job import Job
+from qcore.jobs.options import name as checked
+from qcore.workflows.options import pack_options
 from qcore.workflows.plan import PPM, Allowance, Call, Node, Spec, Whole, in_a_row
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
@@ -18,7 +20,7 @@ _MOST_PERCENT = 100
 class Pending:
     """Work that is being described; every call returns it again.
 
-    Callbacks are functions; what cannot be called raises ConfigurationError.
+    Callbacks are functions, and names are texts; what is neither raises ConfigurationError.
     """
 
     def __init__(self, kind: FlowKind) -> None:
@@ -26,7 +28,7 @@ class Pending:
 
     def name(self, name: str) -> Self:
         """Call it so on screens."""
-        self._spec.name = name
+        self._spec.name = checked(name, "name()") if name != "" else ""
         return self
 
     def then(self, call: Call) -> Self:
@@ -43,16 +45,23 @@ class Pending:
 
     def on_queue(self, queue: str) -> Self:
         """Send jobs here that name no queue of their own, and the callbacks, which else go where the first job does."""
-        self._spec.queue = queue
+        self._spec.queue = checked(queue, "on_queue()")
         return self
 
     def on_connection(self, connection: str) -> Self:
         """Store all of it there."""
-        self._spec.connection = connection
+        self._spec.connection = checked(connection, "on_connection()")
         return self
 
     def with_option(self, name: str, value: Any) -> Self:
         """Keep a value with it, for whoever reads its `options`: anything that JSON has."""
+        try:
+            pack_options({checked(name, "with_option()"): value})
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise ConfigurationError(
+                f"with_option({name!r}) cannot keep that: {error}",
+                hint="give what JSON has: text, numbers, true, false, nothing, and lists and dictionaries of these",
+            ) from error
         self._spec.options[name] = value
         return self
 
@@ -67,6 +76,20 @@ class Pending:
             )
         self._spec.callbacks.setdefault(hook, []).append(call)
         return self
+
+
+def works_in(jobs: Any, what: str) -> Iterable[Any]:
+    """What was given as the jobs of a batch or chain, unread.
+
+    Raises:
+        ConfigurationError: nothing can be read from it: it is a single job, or none.
+    """
+    if isinstance(jobs, (Job, Pending)) or not (isinstance(jobs, Iterable) or hasattr(jobs, "__getitem__")):
+        given = "None" if jobs is None else f"a single {type(jobs).__qualname__}"
+        raise ConfigurationError(
+            f"{what} takes a list of jobs, not {given}", hint=f"write {what.replace('()', '([A(), B()])')}"
+        )
+    return jobs  # type: ignore[no-any-return]  # it was seen to be one
 
 
 def allowance_of(allowed: int | str | Call | None) -> Allowance:

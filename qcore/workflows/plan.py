@@ -182,11 +182,8 @@ class Planner:
         return self._manager.seal(job, self._connection, flow=told, queue=spec.queue, ids=self._ids)
 
     def _check_connection(self, named: str | None, what: str, spec: Spec) -> None:
-        if named and self._manager.settings.connection(named).name != self._connection.name:
-            raise ConfigurationError(
-                f'{what} goes to connection "{named}", and the {spec.kind} lives on "{self._connection.name}"',
-                hint="all of it lives on one connection: say on_connection(), or dispatch that part by itself",
-            )
+        if named:
+            require_connection(self._manager, self._connection.name, named, what, spec.kind)
 
     def _callback(self, spec: Spec, flow_id: str, hook: Hook, queue: str | None) -> Envelope:
         keyring = self._manager.keyring(self._connection.name)
@@ -200,6 +197,26 @@ class Planner:
             keyring = self._manager.keyring(self._connection.name)
             told["judge"] = sealed_judge(spec.allowance.judge, flow_id, self._manager.settings, keyring)
         return pack_options(told)
+
+
+def require_connection(manager: QueueManager, home: str, named: str, what: str, kind: FlowKind) -> None:
+    """See that a part of a flow goes to no other connection than the flow.
+
+    Args:
+        manager: whose connections they are.
+        home: where the flow lives.
+        named: where that part goes.
+        what: that part, in words.
+        kind: of the flow.
+
+    Raises:
+        ConfigurationError: it goes elsewhere, or nowhere.
+    """
+    if manager.settings.connection(named).name != home:
+        raise ConfigurationError(
+            f'{what} goes to connection "{named}", and the {kind} lives on "{home}"',
+            hint="all of it lives on one connection: say on_connection(), or dispatch that part by itself",
+        )
 
 
 def connection_for(manager: QueueManager, spec: Spec, jobs: Iterable[Job]) -> ConnectionSettings:

@@ -40,5 +40,5 @@ def parts_in_a_row(works: Sequence[Any]) -> list[Node]:
         elif whole is not None and whole.spec.kind is FlowKind.CHAIN and whole.spec.is_plain:
             parts += [node.work for strand in whole.strands for node in strand]
         else:
-            parts.append(part_of(work, where))
+            parts.append(whole or part_of(work, where))  # a generator within it was read just now
     return in_a_row(parts)
