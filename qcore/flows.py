@@ -259,10 +259,11 @@ def judge(flow: Flow, now_us: int) -> tuple[list[Hook], bool]:
         flow.failed_us = now_us
         flow.cancelled_us = flow.cancelled_us or now_us
         hooks += _once(flow, Hook.CATCH)
-    is_complete = not flow.is_open and flow.ended >= flow.total and (flow.has_begun or flow.cancelled_us is not None)
+    is_stopped = flow.cancelled_us is not None
+    is_complete = flow.ended >= flow.total and (is_stopped or (flow.has_begun and not flow.is_open))
     if is_complete and flow.finished_us is None:
         flow.finished_us = now_us
-        if flow.cancelled_us is None:
+        if not is_stopped and not _has_gap(flow):
             hooks += _once(flow, Hook.THEN)
     if flow.finished_us is not None and not flow.live:
         hooks += _once(flow, Hook.FINALLY)
@@ -281,7 +282,12 @@ def outcome_of(flow: Flow) -> StepState:
     """How a finished flow ended, as a step of another."""
     if flow.failed_us is not None:
         return StepState.FAILED
-    return StepState.CANCELLED if flow.cancelled_us is not None else StepState.PROCESSED
+    return StepState.CANCELLED if flow.cancelled_us is not None or _has_gap(flow) else StepState.PROCESSED
+
+
+def _has_gap(flow: Flow) -> bool:
+    """Whether steps of a chain or graph were cancelled, and no failure that is allowed is the reason."""
+    return flow.kind is not FlowKind.BATCH and flow.cancelled > 0 and not flow.failed
 
 
 def percent_of(flow: Flow) -> int:

@@ -111,5 +111,5 @@ def refuse_ended(flow: Flow | None, flow_id: str) -> None:
     """
     if flow is None:
         raise JobNotFound(f"no batch {flow_id}", hint="it was deleted or pruned; see: qctl batches")
-    if flow.finished_us is not None:
+    if flow.finished_us is not None and not flow.is_open:  # one that was stopped while open takes what comes yet
         raise QueueError(f"batch {flow_id} has finished: nothing was added", hint="dispatch a new one")

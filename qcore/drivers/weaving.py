@@ -60,6 +60,10 @@ class Loom(Protocol):
         """Read all the steps of a flow, in order."""
         ...
 
+    def strand_of(self, step: Step) -> Sequence[Step]:
+        """Read the steps that share a step's strand, in order; the flow may have many others."""
+        ...
+
     def keep(self, steps: Iterable[Step]) -> None:
         """Keep what changed of steps."""
         ...
@@ -281,8 +285,7 @@ class _Moving:
         grown = self._all([job_id]) if (growth.next or growth.last) and flow.cancelled_us is None else []
         for step in grown:
             self._step(step)
-            of_flow = [self._changed.get(one.id, one) for one in self._loom.steps_of(flow.id)]
-            strand = [one for one in of_flow if one.strand == step.strand]
+            strand = [self._changed.get(one.id, one) for one in self._loom.strand_of(step)]
             strand += self._insert(step, growth.next, strand)
             self._insert(self._step(max(strand, key=lambda one: one.place)), growth.last, strand)
 
@@ -313,7 +316,7 @@ class _Moving:
     def _conclude(self, before: int, *, was_cancelled: bool) -> None:
         """See what follows from how many have ended by now."""
         flow = self._flow
-        if flow.ended != before:
+        if flow.ended != before and flow.finished_us is None:
             self._hooks += tick(flow)
         hooks, fails = judge(flow, self._loom.now_us)
         self._hooks += hooks

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from qcore.clock import instant
 from qcore.drivers.base import MAX_PUSH
 from qcore.errors import ConfigurationError
-from qcore.flows import FlowKind, FlowRecord, Hook, has_hook, percent_of
+from qcore.flows import FlowKind, FlowRecord, Hook, StepState, has_hook, percent_of
 from qcore.ids import ids_from, new_id
 from qcore.jobs.context import JobContext, Wanted
 from qcore.manager import QueueManager
@@ -340,13 +340,17 @@ def batch_of(record: FlowRecord, manager: QueueManager, connection: str, context
 
 
 def retry_all(store: Store, flow_id: str) -> int:
-    """Put back as many members as have failed by now, but for those that fail again meanwhile; returns how many."""
+    """Put back as many jobs as have failed by now, but for those that fail again meanwhile; returns how many.
+
+    Of a member that is itself a batch, chain or graph and failed, its own.
+    """
     record = store.flow(flow_id)
     left = total = record.flow.failed if record is not None else 0
+    inner = [one.id for one in store.steps(flow_id) if one.is_flow and one.state is StepState.FAILED] if total else []
     while left > 0 and (ids := store.retry_flow(flow_id, limit=min(left, MAX_PUSH))):
         tell_retried(ids)
         left -= len(ids)
-    return total - left
+    return total - left + sum(retry_all(store, one) for one in inner)
 
 
 def _instant(us: int | None) -> datetime | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from qcore.flows import Flow, FlowKind, FlowRecord, Step, StepState, percent_of
+from qcore.flows import Flow, FlowKind, FlowRecord, Step, StepState, outcome_of, percent_of
 from qcore.manager import QueueManager
 from qcore.states import JobState
 from qcore.workflows.batch import JobBatch, retry_all
@@ -134,12 +134,8 @@ Callback.follow = staticmethod(handle_of)
 
 def state_of(flow: Flow) -> JobState:
     """The state of a flow, as a job's."""
-    if flow.failed_us is not None:
-        return JobState.FAILED
-    if flow.cancelled_us is not None:
-        return JobState.CANCELLED
-    if flow.finished_us is not None:
-        return JobState.COMPLETED
+    if flow.finished_us is not None or flow.cancelled_us is not None:
+        return _ENDED[outcome_of(flow)]
     return JobState.PROCESSING if flow.ended else JobState.PENDING
 
 

@@ -14,7 +14,8 @@ from fakes.worker import FakeWorker
 from msgspec.structs import replace
 
 from qcore.envelope import Envelope
-from qcore.flows import Flow, FlowKind, Hook, Opening, Weave, hooks_of, membership
+from qcore.errors import QueueError
+from qcore.flows import Flow, FlowKind, Hook, Opening, Role, Step, StepState, Weave, hooks_of, membership, outcome_of
 from qcore.ids import new_id
 
 _MANY = 60
@@ -35,6 +36,29 @@ def batch(driver: Any, count: int, *hooks: Hook, is_open: bool = False) -> str:
     )
     driver.weave(Weave(openings=(Opening(flow=flow, callbacks=callbacks),), members=members(flow_id, count)))
     return flow_id
+
+
+def chain_of(driver: Any, count: int, *hooks: Hook) -> tuple[str, list[Step]]:
+    """Store a chain of so many steps; returns its id, and them."""
+    flow_id = new_id()
+    callbacks = tuple((hook, envelope(job=f"app:{hook.name}", flow=membership(flow_id, hook))) for hook in hooks)
+    flow = Flow(id=flow_id, kind=FlowKind.CHAIN, total=count, hooks=hooks_of(callbacks))
+    jobs = [envelope(flow=membership(flow_id, Role.STEP)) for _ in range(count)]
+    steps = [
+        Step(
+            id=job.id,
+            flow=flow_id,
+            place=place,
+            job=job.job,
+            waits=min(place, 1),
+            parents=(jobs[place - 1].id,) if place else (),
+            children=(jobs[place + 1].id,) if place < count - 1 else (),
+            envelope=job,
+        )
+        for place, job in enumerate(jobs)
+    ]
+    driver.weave(Weave(openings=(Opening(flow=flow, callbacks=callbacks),), steps=tuple(steps)))
+    return flow_id, steps
 
 
 def members(flow_id: str, count: int) -> tuple[Envelope, ...]:
@@ -139,3 +163,54 @@ def test_the_rest_of_a_group_counts_without_the_lease_that_was_lost(driver: Any)
     forged = replace(completed(leases[1]), token="another/1")
     assert driver.settle([forged, *(completed(lease) for lease in leases[2:])]) == [forged]
     assert flow_of(driver, flow_id).processed == 8
+
+
+# --- what was cancelled ----------------------------------------------------------------------------------------------
+
+
+def test_a_chain_with_a_cancelled_step_did_not_complete(driver: Any) -> None:
+    flow_id, steps = chain_of(driver, 3, Hook.THEN, Hook.FINALLY)
+    assert driver.cancel([steps[0].id]) == [steps[0].id]
+    flow = flow_of(driver, flow_id)
+    assert (flow.total, flow.processed, flow.cancelled) == (3, 0, 3)
+    assert flow.finished_us is not None
+    assert outcome_of(flow) is StepState.CANCELLED
+    assert waiting(driver) == ["FINALLY"]
+
+
+def test_a_batch_in_which_one_was_cancelled_goes_on(driver: Any) -> None:
+    flow_id = batch(driver, 2, Hook.THEN)
+    first, _ = driver.page("pending", limit=2).jobs
+    driver.cancel([first.id])
+    complete(driver, FakeWorker(driver), 1)
+    assert outcome_of(flow_of(driver, flow_id)) is StepState.PROCESSED
+    assert waiting(driver) == ["THEN"]
+
+
+def test_an_open_flow_that_is_stopped_ends_and_takes_what_comes_yet(driver: Any) -> None:
+    flow_id = batch(driver, 3, Hook.FINALLY, is_open=True)
+    assert driver.cancel_flow(flow_id)
+    flow = flow_of(driver, flow_id)
+    assert (flow.total, flow.cancelled) == (3, 3)
+    assert flow.finished_us is not None
+    assert waiting(driver) == ["FINALLY"]
+    assert driver.weave(Weave(extends=flow_id, members=members(flow_id, 2))) == 2
+    flow = flow_of(driver, flow_id)
+    assert (flow.total, flow.cancelled, flow.finished_us is None) == (5, 5, False)
+    assert driver.close_flow(flow_id)
+    assert waiting(driver) == ["FINALLY"]
+    with pytest.raises(QueueError, match="has finished"):
+        driver.weave(Weave(extends=flow_id, members=members(flow_id, 1)))
+
+
+def test_the_last_member_of_an_open_flow_that_is_stopped_ends_it(driver: Any) -> None:
+    flow_id = batch(driver, 6, Hook.FINALLY, is_open=True)
+    worker = FakeWorker(driver)
+    complete(driver, worker, 2)
+    leases = worker.reserve(2)
+    driver.cancel_flow(flow_id)
+    assert flow_of(driver, flow_id).finished_us is None
+    driver.settle([completed(lease) for lease in leases])
+    flow = flow_of(driver, flow_id)
+    assert (flow.processed, flow.cancelled, flow.finished_us is None) == (4, 2, False)
+    assert waiting(driver) == ["FINALLY"]

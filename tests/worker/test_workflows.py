@@ -407,6 +407,24 @@ def test_a_chain_hands_results_on(run: Any, heard: Heard) -> None:
     assert all(step.runtime_s is not None for step in status.steps)
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_retry_reaches_what_failed_inside(
+    run: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch, depth: int
+) -> None:
+    inner: Any = batch([jobs.Mends("m")]).name("inner")
+    for _ in range(depth - 1):
+        inner = chain([inner, jobs.Says("y")]).name("between")
+    chain_id = chain([inner, jobs.Says("z")]).then(jobs.done).dispatch()
+    run()
+    assert ChainMonitor(chain_id).get_status().state == "failed"
+    monkeypatch.setattr(jobs.Mends, "is_mended", True)
+    assert ChainMonitor(chain_id).retry()
+    assert not ChainMonitor(chain_id).retry(), "nothing of it has failed any more"
+    run()
+    assert heard == [("m",), *[("y",)] * (depth - 1), ("z",), ("done",)]
+    assert ChainMonitor(chain_id).get_status().state == "completed"
+
+
 def test_a_failed_step_ends_its_chain_until_it_is_retried(
     run: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,13 @@ class FlowStatements(Operations):
         chosen = self._chosen_steps().where(steps.flow == bindparam("flow_id"))
         return self.prepared(chosen.order_by(steps.strand, steps.place))
 
+    @cached_property
+    def strand_of(self) -> Prepared:
+        """The steps of one `strand` of the flow `flow_id`, as `STEP`, in order."""
+        steps = self._steps.c
+        chosen = self._chosen_steps().where(steps.flow == bindparam("flow_id"), steps.strand == bindparam("strand"))
+        return self.prepared(chosen.order_by(steps.place))
+
     def _chosen_steps(self) -> Select[Any]:
         return select(*(self._steps.c[name] for name in STEP))
 

@@ -91,7 +91,8 @@ class Flowing:
         if len(self._room) >= _REMEMBERED:
             self._room.clear()
         if flow.finished_us is None and not has_hook(flow, Hook.PROGRESS):
-            self._room[flow.id] = sys.maxsize if flow.is_open else flow.total - flow.ended
+            goes_on = flow.is_open and flow.cancelled_us is None
+            self._room[flow.id] = sys.maxsize if goes_on else flow.total - flow.ended
 
     def mark_stopped(self, connection: Connection, leases: Sequence[Lease]) -> Sequence[Lease]:
         """Let leases say that their job is to be cancelled, where its flow was stopped before they were given."""
@@ -219,6 +220,10 @@ class _Loom:
     def steps_of(self, flow: str) -> Sequence[Step]:
         """Read all the steps of a flow, in order."""
         return [_step(row) for row in self._say.steps_of.run(self._connection, flow_id=flow)]
+
+    def strand_of(self, step: Step) -> Sequence[Step]:
+        """Read the steps that share a step's strand, in order."""
+        return [_step(row) for row in self._say.strand_of.run(self._connection, flow_id=step.flow, strand=step.strand)]
 
     def keep(self, steps: Iterable[Step]) -> None:
         """Keep what changed of steps."""

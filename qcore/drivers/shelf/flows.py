@@ -76,6 +76,10 @@ class Flows:
         found = (self._steps[one] for one in self._of.get(flow, ()))
         return [replace(step) for step in sorted(found, key=lambda step: (step.strand, step.place))]
 
+    def strand_of(self, step: Step) -> Sequence[Step]:
+        """Read the steps that share a step's strand, in order."""
+        return [one for one in self.steps_of(step.flow) if one.strand == step.strand]
+
     def keep(self, steps: Iterable[Step]) -> None:
         """Keep what changed of steps."""
         self._steps.update((step.id, step) for step in steps)

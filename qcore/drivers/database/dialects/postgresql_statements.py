@@ -267,7 +267,8 @@ class PostgreSQLStatements(Statements):
         counted = update(flows).values(processed=flows.c.processed + members.c.ended)
         counted = counted.where(flows.c.id == named, members.c.ended > 0, flows.c.finished_us.is_(None))
         counted = counted.where(flows.c.hooks.op("&")(bit_of(Hook.PROGRESS)) == 0)
-        return counted.where(or_(flows.c.is_open == 1, ended < flows.c.total)).returning(flows.c.id).cte("in_flow")
+        goes_on = (flows.c.is_open == 1) & flows.c.cancelled_us.is_(None)
+        return counted.where(or_(goes_on, ended < flows.c.total)).returning(flows.c.id).cte("in_flow")
 
     def _measured(self) -> Insert:
         return Measurements(self.tables, self.dialect).adding()

@@ -6,10 +6,10 @@
 --   that has no room. Then nothing changed.
 -- Changes: flows, flow, steps, members; what `push` changes; what follows in flows.
 local extends, flows, steps = unpack(cmsgpack.unpack(ARGV[1]))
-local known = extends and call('HMGET', root .. 'flow:' .. extends, 'total', 'finished_us', 'cancelled_us')
+local known = extends and call('HMGET', root .. 'flow:' .. extends, 'total', 'finished_us', 'cancelled_us', 'is_open')
 if known and not known[1] then
   return 'gone'
-elseif known and known[2] then
+elseif known and known[2] and known[4] == '0' then -- one that was stopped while open takes what comes yet
   return 'finished'
 elseif not known and call('EXISTS', root .. 'flow:' .. flows[1][1]) == 1 then
   return 0

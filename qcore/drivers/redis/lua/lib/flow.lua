@@ -20,7 +20,7 @@ end
 local function flow_parts()
   local FIELDS = {
     'total', 'processed', 'failed', 'cancelled', 'excused', 'allowed', 'is_open', 'has_begun', 'hooks', 'hooked', 'live',
-    'progress', 'allowed_ppm', 'failed_us', 'cancelled_us', 'finished_us', 'failed_by', 'parent',
+    'progress', 'allowed_ppm', 'failed_us', 'cancelled_us', 'finished_us', 'failed_by', 'parent', 'kind',
   }
   local NUMBERS = 12 -- so many of the fields are always numbers; the rest may be missing
 
@@ -127,6 +127,22 @@ local function flow_parts()
     return found
   end
 
+  -- A step and those that share its strand; of one that is no graph those behind it.
+  local function strand_of(flow, step)
+    local found = { step }
+    if flow.kind == 'graph' then
+      return all_steps(flow)
+    end
+    while #found[#found][CHILDREN] > 0 do
+      local child = step_of(flow, found[#found][CHILDREN][1])
+      if not child then
+        break
+      end
+      found[#found + 1] = child
+    end
+    return found
+  end
+
   local function keep_steps(flow)
     local kept = {}
     for id, step in pairs(flow.steps) do
@@ -175,6 +191,11 @@ local function flow_parts()
     return most ~= nil and flow.failed - flow.excused > most
   end
 
+  -- Whether steps of a chain or graph were cancelled, and no failure that is allowed is the reason.
+  local function has_gap(flow)
+    return flow.kind ~= 'batch' and flow.cancelled > 0 and flow.failed == 0
+  end
+
   -- See whether the flow fails or finishes now; returns whether its other members are to be cancelled.
   local function judge(flow)
     local fails = not flow.failed_us and is_over(flow)
@@ -183,10 +204,10 @@ local function flow_parts()
       flow.cancelled_us = flow.cancelled_us or NOW
       once(flow, 'c')
     end
-    local complete = flow.is_open == 0 and ended_of(flow) >= flow.total and (flow.has_begun == 1 or flow.cancelled_us)
-    if complete and not flow.finished_us then
+    local goes_on = flow.is_open == 1 or flow.has_begun == 0
+    if ended_of(flow) >= flow.total and (flow.cancelled_us or not goes_on) and not flow.finished_us then
       flow.finished_us = NOW
-      if not flow.cancelled_us then
+      if not flow.cancelled_us and not has_gap(flow) then
         once(flow, 't')
       end
     end
@@ -212,7 +233,7 @@ local function flow_parts()
   end
 
   local function outcome_of(flow)
-    return flow.failed_us and BROKEN or flow.cancelled_us and WITHDRAWN or PROCESSED
+    return flow.failed_us and BROKEN or (flow.cancelled_us or has_gap(flow)) and WITHDRAWN or PROCESSED
   end
 
   local function lift(flow, failed, excused, cancelled)
@@ -224,6 +245,6 @@ local function flow_parts()
 
   return {
     count_one = count_one, outcome_of = outcome_of, lift = lift,
-    of_flow = of_flow, read_flow = read_flow, save_flow = save_flow, has_bit = has_bit, store_jobs = store_jobs, ended_of = ended_of, step_of = step_of, all_steps = all_steps, keep_steps = keep_steps, once = once, tick = tick, may_fail = may_fail, is_over = is_over, judge = judge,
+    of_flow = of_flow, read_flow = read_flow, save_flow = save_flow, has_bit = has_bit, store_jobs = store_jobs, ended_of = ended_of, step_of = step_of, all_steps = all_steps, strand_of = strand_of, keep_steps = keep_steps, once = once, tick = tick, may_fail = may_fail, is_over = is_over, judge = judge,
   }
 end

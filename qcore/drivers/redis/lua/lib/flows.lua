@@ -5,8 +5,8 @@ local function weaver()
   local parts = flow_parts()
   local count_one, outcome_of, lift, of_flow, read_flow =
     parts.count_one, parts.outcome_of, parts.lift, parts.of_flow, parts.read_flow
-  local save_flow, store_jobs, ended_of, step_of, all_steps =
-    parts.save_flow, parts.store_jobs, parts.ended_of, parts.step_of, parts.all_steps
+  local save_flow, store_jobs, ended_of, step_of, all_steps, strand_of =
+    parts.save_flow, parts.store_jobs, parts.ended_of, parts.step_of, parts.all_steps, parts.strand_of
   local keep_steps, once, tick, is_over, judge =
     parts.keep_steps, parts.once, parts.tick, parts.is_over, parts.judge
 
@@ -130,8 +130,8 @@ local function weaver()
       return
     end
     local above, children = after, after[CHILDREN]
-    for _, step in ipairs(all_steps(flow)) do
-      if step[STRAND] == after[STRAND] and step[PLACE] > after[PLACE] then
+    for _, step in ipairs(strand_of(flow, after)) do
+      if step[PLACE] > after[PLACE] then
         step[PLACE], step.changed = step[PLACE] + #groups, true
       end
     end
@@ -171,8 +171,8 @@ local function weaver()
     if step then
       insert(flow, step, growth[1])
       local tail = step
-      for _, one in ipairs(all_steps(flow)) do
-        if one[STRAND] == step[STRAND] and one[PLACE] > tail[PLACE] then
+      for _, one in ipairs(strand_of(flow, step)) do
+        if one[PLACE] > tail[PLACE] then
           tail = one
         end
       end
@@ -318,7 +318,7 @@ local function weaver()
   end
 
   local function conclude(flow, before, was_cancelled)
-    if ended_of(flow) ~= before then
+    if ended_of(flow) ~= before and not flow.finished_us then
       tick(flow)
     end
     local fails = judge(flow)
