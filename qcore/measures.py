@@ -56,6 +56,8 @@ class Span(IntEnum):
 
 
 MINUTE_US = 60_000_000
+EVER = 0
+"""The minute of the day under which stores add up the days that they no longer keep: what only grows needs them too."""
 Cell = tuple[str, str, int, int]
 """Queue, class path, measure, bucket."""
 

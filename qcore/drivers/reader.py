@@ -99,6 +99,8 @@ class Reader(Protocol):
     def readings(self, span: Span, first: int, after: int) -> Sequence[Reading]:
         """Read what was measured of jobs, one reading for each span, queue and class, in that order.
 
+        The days that are no longer kept are one more day, which begins at the minute `EVER`.
+
         Args:
             span: how much time one covers; how long each is kept, `Span.kept` says.
             first: the minute since the epoch, by the store's clock, in which the first may begin.
