@@ -9,7 +9,7 @@ from sqlalchemy import Integer, bindparam, cast, delete, select
 
 from qcore.drivers.database.schema import CELL_ROW
 from qcore.drivers.database.statements import Statements, literally
-from qcore.measures import MINUTE_US
+from qcore.measures import EVER, MINUTE_US
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Insert
@@ -87,9 +87,10 @@ class Measurements(Statements):
 
     @cached_property
     def drop_old(self) -> Prepared:
-        """Forget what is summed up in spans of one kind that began before `before`."""
+        """Forget what is summed up in spans of one kind that began before `before`, but for what is kept for ever."""
         history = self.tables.history
-        old = (history.c.span == bindparam("of_span"), history.c.minute < bindparam("before"))
+        minute = history.c.minute
+        old = (history.c.span == bindparam("of_span"), minute > literally(EVER), minute < bindparam("before"))
         return self.prepared(delete(history).where(*old))
 
     @cached_property

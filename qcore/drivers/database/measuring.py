@@ -9,9 +9,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from qcore.drivers.database.measurements import PLACE, Measurements
 from qcore.drivers.tally import tally
-from qcore.measures import Reading, Span, Spreads, merged, pack_spreads, readings_of, unpack_spreads
+from qcore.measures import EVER, Reading, Span, Spreads, merged, pack_spreads, readings_of, unpack_spreads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,12 +61,8 @@ class Measuring:
         """What was measured in spans that begin from one minute to before another."""
         first, after = span.next_start(first), span.next_start(after)
         rows = self._say.between.run(connection, of_span=int(span), first=first, after=after).all()
-        known = [
-            Reading(minute=minute, queue=queue, job=job, spreads=unpack_spreads(bytes(spreads)))
-            for minute, queue, job, spreads in rows
-        ]
         cells = self._say.cells.run(connection, first=first, after=after).all()
-        return merged([*known, *_readings(cells)], span)
+        return merged([*_unpacked(rows), *_readings(cells)], span)
 
     def _sum_up(self, connection: Connection) -> int:
         say = self._say
@@ -77,9 +75,16 @@ class Measuring:
         over = list(_readings(rows))
         for span in Span:
             self._add(connection, span, merged(over, span))
-            say.drop_old.run(connection, of_span=int(span), before=now - span.kept)
+            self._forget(connection, span, now - span.kept)
         say.drop_cell.many(connection, [{f"of_{name}": row[n] for n, name in enumerate(PLACE)} for row in rows])
         return len(rows)
+
+    def _forget(self, connection: Connection, span: Span, before: int) -> None:
+        if span is Span.DAY:
+            old = self._say.between.run(connection, of_span=int(span), first=EVER + 1, after=before).all()
+            days = [msgspec.structs.replace(one, minute=EVER) for one in _unpacked(old)]
+            self._add(connection, span, merged(days, span))
+        self._say.drop_old.run(connection, of_span=int(span), before=before)
 
     def _add(self, connection: Connection, span: Span, readings: Iterable[Reading]) -> None:
         rows = []
@@ -89,7 +94,15 @@ class Measuring:
             spreads = Spreads() if known is None else unpack_spreads(bytes(known))
             spreads.merge(reading.spreads)
             rows.append({**place, "spreads": pack_spreads(spreads)})
-        self._say.sum_up.many(connection, rows)
+        if rows:
+            self._say.sum_up.many(connection, rows)
+
+
+def _unpacked(rows: Iterable[Sequence[Any]]) -> Iterable[Reading]:
+    return (
+        Reading(minute=minute, queue=queue, job=job, spreads=unpack_spreads(bytes(spreads)))
+        for minute, queue, job, spreads in rows
+    )
 
 
 def _readings(rows: Iterable[Sequence[Any]]) -> Iterable[Reading]:

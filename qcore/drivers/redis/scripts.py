@@ -11,7 +11,7 @@ from typing import NamedTuple
 from qcore.drivers.base import COMPLETED_FRESH_S, COMPLETED_KEPT, COMPLETED_KEPT_S, DROPPED_KEPT_S, FLOW_KEPT_S
 from qcore.drivers.tally import OF_OUTCOME
 from qcore.limits import EXACT, LATE_US, LONGEST_MARGIN_US, MARGIN, SHUT_REASON, SLOT_KEPT_US
-from qcore.measures import MINUTE_US, Measure, Span
+from qcore.measures import EVER, MINUTE_US, Measure, Span
 
 _GIVEN = {
     "$KEPT_S": COMPLETED_KEPT_S,
@@ -29,6 +29,8 @@ _GIVEN = {
     "$SPANS": ", ".join(f"{{ {int(span)}, {span.kept} }}" for span in Span),
     "$OF_OUTCOME": ", ".join(f"{outcome} = {int(measure)}" for outcome, measure in OF_OUTCOME.items()),
     "$WAIT": int(Measure.WAIT),
+    "$DAY": int(Span.DAY),
+    "$EVER": EVER,
 }
 """What the scripts have in common with the rest, by the mark that stands for it."""
 _USES = re.compile(r"^-- Uses: (.+)$", re.MULTILINE)

@@ -12,7 +12,7 @@ from fakes.values import completed, envelopes
 from fakes.worker import FakeWorker
 from sqlalchemy import Engine, text
 
-from qcore.measures import Measure, Reading, Span
+from qcore.measures import EVER, Measure, Reading, Span
 
 ALWAYS = 2**30
 
@@ -87,7 +87,22 @@ def test_sums_are_forgotten_in_their_time(store: Any, engine: Engine, span: Span
     complete(store, 1)
     age(engine, 3)
     store._link.measuring.sum_up()
-    assert completed_in(store, span) == [1]
+    assert [one.spreads[Measure.COMPLETED].count for one in store.readings(span, EVER + 1, ALWAYS)] == [1]
+
+
+def test_days_that_are_no_longer_kept_are_added_up(store: Any, engine: Engine) -> None:
+    complete(store)
+    before = read(store, Span.DAY)[0].spreads
+    for _ in range(2):
+        age(engine, Span.DAY.kept + 2 * Span.DAY)
+        store._link.measuring.sum_up()
+        complete(store)
+    ever, today = read(store, Span.DAY)
+    assert ever.minute == EVER < today.minute
+    for measure, spread in before.items():
+        assert ever.spreads[measure].total == 2 * spread.total
+        assert ever.spreads[measure].count == 2 * spread.count
+    assert sum(completed_in(store, Span.DAY)) == 30
 
 
 def test_who_was_swept_up_after_sums_up_too(store: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from fakes.values import completed, envelopes, failed
 from fakes.worker import FakeWorker
 
-from qcore.measures import Measure, Span
+from qcore.measures import EVER, Measure, Span
 
 pytestmark = pytest.mark.server
 ROOT = "{qctl}:"
@@ -71,6 +71,22 @@ def test_keys_end_by_themselves(driver: Any, client: Any) -> None:
     complete(driver)
     age(client, 3)
     complete(driver)
-    for span in Span:
+    for span in (Span.MINUTE, Span.HOUR):
         (key,) = client.keys(f"{ROOT}sum:{int(span)}:*")
         assert span.kept * 60 <= client.ttl(key) <= (span.kept + span) * 60
+
+
+def test_days_that_are_no_longer_kept_are_added_up(driver: Any, client: Any) -> None:
+    complete(driver)
+    (before,) = driver.readings(Span.DAY, EVER, 2**30)
+    for _ in range(2):
+        age(client, Span.DAY.kept + 2 * Span.DAY)
+        complete(driver)
+    ever, today = driver.readings(Span.DAY, EVER, 2**30)
+    assert ever.minute == EVER
+    for measure, spread in before.spreads.items():
+        assert ever.spreads[measure].total == 2 * spread.total
+        assert ever.spreads[measure].count == 2 * spread.count
+    assert [one.minute for one in driver.readings(Span.DAY, EVER + 1, 2**30)] == [today.minute]
+    assert client.keys(f"{ROOT}sum:{int(Span.DAY)}:*") == [f"{ROOT}sum:{int(Span.DAY)}:{EVER}"]
+    assert client.ttl(f"{ROOT}sum:{int(Span.DAY)}:{EVER}") == client.ttl(f"{ROOT}sums:{int(Span.DAY)}") == -1

@@ -1,8 +1,9 @@
 -- What is measured of jobs. Of the minute under way: `minute:<m>`, queue \0 class \0 measure ":" bucket → number, and
 -- ":+" → the sum. When another minute begins, those before it are summed up: `sum:<span>:<m>`, queue \0 class → msgpack
--- [measure, sum, number of buckets, then each and its count, …], as in measures.py.
+-- [measure, sum, number of buckets, then each and its count, …], as in measures.py. Days that are no longer kept are
+-- added up in `sum:1440:<EVER>`, which stays.
 -- The numbers are those of measures.py, filled in on loading; of a span its minutes, and those that it is kept.
-local MINUTE_US, WAIT = $MINUTE_US, $WAIT
+local MINUTE_US, WAIT, DAY, EVER = $MINUTE_US, $WAIT, $DAY, $EVER
 local SPANS, OF_OUTCOME = { $SPANS }, { $OF_OUTCOME }
 
 local function of_minute(minute)
@@ -40,15 +41,9 @@ local function spreads_in(fields)
   return found
 end
 
--- Add to spreads what is packed already, and pack all of it.
-local function packed_with(spreads, packed)
-  local sums, at, numbers = {}, 1, packed and cmsgpack.unpack(packed) or {}
-  for measure, spread in pairs(spreads) do
-    sums[measure] = { spread[1], {} }
-    for bucket, number in pairs(spread[2]) do
-      sums[measure][2][bucket] = number
-    end
-  end
+-- Add to sums what is packed.
+local function unpack_into(sums, packed)
+  local at, numbers = 1, cmsgpack.unpack(packed)
   while at <= #numbers do
     local sum = sums[numbers[at]] or { 0, {} }
     sums[numbers[at]] = sum
@@ -58,6 +53,20 @@ local function packed_with(spreads, packed)
       sum[2][numbers[k]] = (sum[2][numbers[k]] or 0) + numbers[k + 1]
     end
     at = after
+  end
+end
+
+-- Add to spreads what is packed already, and pack all of it.
+local function packed_with(spreads, packed)
+  local sums = {}
+  for measure, spread in pairs(spreads) do
+    sums[measure] = { spread[1], {} }
+    for bucket, number in pairs(spread[2]) do
+      sums[measure][2][bucket] = number
+    end
+  end
+  if packed then
+    unpack_into(sums, packed)
   end
   local all = {}
   for measure, sum in pairs(sums) do
@@ -72,7 +81,23 @@ local function packed_with(spreads, packed)
   return cmsgpack.pack(all)
 end
 
--- Sum up one minute that is over.
+-- Add the days that are no longer kept to what is kept for ever: a counter must not fall.
+local function forget_days(starts, before)
+  for _, start in ipairs(call('ZRANGEBYSCORE', starts, '(' .. EVER, '(' .. string.format('%.0f', before))) do
+    local day, ever = of_span(DAY, tonumber(start)), of_span(DAY, EVER)
+    local kinds = call('HGETALL', day)
+    for n = 1, #kinds, 2 do
+      local sums = {}
+      unpack_into(sums, kinds[n + 1])
+      call('HSET', ever, kinds[n], packed_with(sums, call('HGET', ever, kinds[n])))
+    end
+    call('ZADD', starts, EVER, EVER)
+    call('DEL', day)
+    call('ZREM', starts, start)
+  end
+end
+
+-- Sum up one minute that is over. Days do not expire: if nothing runs for long, nobody adds them to the rest meanwhile.
 local function sum_up(minute, this_minute)
   local spreads = spreads_in(call('HGETALL', of_minute(minute)))
   for _, span in ipairs(SPANS) do
@@ -81,10 +106,16 @@ local function sum_up(minute, this_minute)
     for kind, its_spreads in pairs(spreads) do
       call('HSET', key, kind, packed_with(its_spreads, call('HGET', key, kind)))
     end
-    call('EXPIRE', key, (span[1] + span[2]) * 60)
     call('ZADD', starts, start, string.format('%.0f', start))
-    call('EXPIRE', starts, (span[1] + span[2]) * 60)
-    call('ZREMRANGEBYSCORE', starts, '-inf', '(' .. string.format('%.0f', this_minute - span[2]))
+    if span[1] == DAY then
+      call('PERSIST', key)
+      call('PERSIST', starts)
+      forget_days(starts, this_minute - span[2])
+    else
+      call('EXPIRE', key, (span[1] + span[2]) * 60)
+      call('EXPIRE', starts, (span[1] + span[2]) * 60)
+      call('ZREMRANGEBYSCORE', starts, '-inf', '(' .. string.format('%.0f', this_minute - span[2]))
+    end
   end
   call('DEL', of_minute(minute))
 end
