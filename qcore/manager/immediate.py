@@ -174,6 +174,7 @@ def run_pushed(store: Store, queues: Collection[str], here: Here) -> None:
 def _run_lease(store: Store, lease: Lease, here: Here) -> Exception | None:
     options = NONE
     error: BaseException | None = None
+    began = time.perf_counter()
     try:
         payload = here.opener.unpack(lease)
         options = payload.options or NONE
@@ -184,7 +185,7 @@ def _run_lease(store: Store, lease: Lease, here: Here) -> Exception | None:
     except BaseException as raised:  # noqa: BLE001  a job may raise anything; the caller gets it
         error, end = raised, _failed(lease, raised, here.opener.mask(lease) or str)
     key = options.overlap.key if options.overlap is not None else None
-    store.settle([msgspec.structs.replace(end, exclusive=key)])
+    store.settle([msgspec.structs.replace(end, exclusive=key, runtime_s=time.perf_counter() - began)])
     if options.elsewhere is not None:
         here.free_elsewhere(options.elsewhere, lease.id)
     if error is not None and not isinstance(error, Exception):

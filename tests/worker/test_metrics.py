@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import metric_jobs as jobs
 import pytest
+from fakes.managers import in_use
 
 from qcore import ConfigurationError, JobMetrics, QueueManager, dispatch_many
 from qcore.monitor import Metrics
@@ -62,3 +64,13 @@ def test_a_trend_adds_up(real_manager: QueueManager, work: Work) -> None:
 def test_a_time_that_is_none_is_refused(real_manager: QueueManager, bad: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match="longer than nothing"):
         Metrics(real_manager).of(**bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_what_runs_where_it_is_dispatched_is_timed(ends: str) -> None:
+    with in_use({"url": "sync://"}) as manager:
+        with suppress(ValueError):
+            jobs.Lasts(0.02, ends).dispatch()
+        runtime = Metrics(manager).of().totals.runtime
+    assert runtime is not None
+    assert 0.02 <= runtime.avg_s < 1
