@@ -16,7 +16,7 @@ _SHARES = (0.5, 0.95, 0.99)
 
 
 class TimesSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """How long something took. The average is exact, the others are good to about three percent."""
+    """How long something took. The average is exact, and between the extremes; those are good to about three percent."""
 
     avg_s: float
     min_s: float
@@ -160,10 +160,11 @@ def times(spreads: Mapping[int, Spread], measures: Iterable[Measure]) -> TimesSn
     if not spread.buckets:
         return None
     p50, p95, p99 = quantiles(spread.buckets, _SHARES)
+    avg_s = spread.total / spread.count / _US
     return TimesSnapshot(
-        avg_s=spread.total / spread.count / _US,
-        min_s=typical(min(spread.buckets)) / _US,
-        max_s=typical(max(spread.buckets)) / _US,
+        avg_s=avg_s,
+        min_s=min(avg_s, typical(min(spread.buckets)) / _US),
+        max_s=max(avg_s, typical(max(spread.buckets)) / _US),
         p50_s=p50 / _US,
         p95_s=p95 / _US,
         p99_s=p99 / _US,
@@ -173,4 +174,5 @@ def times(spreads: Mapping[int, Spread], measures: Iterable[Measure]) -> TimesSn
 def _memory(spread: Spread | None) -> MemorySnapshot | None:
     if spread is None or not spread.buckets:
         return None
-    return MemorySnapshot(avg_bytes=spread.total // spread.count, max_bytes=round(typical(max(spread.buckets))))
+    avg_bytes = spread.total // spread.count
+    return MemorySnapshot(avg_bytes=avg_bytes, max_bytes=max(avg_bytes, round(typical(max(spread.buckets)))))

@@ -14,7 +14,7 @@ from qcore.clock import Clock, SystemClock
 from qcore.errors import ConfigurationError
 from qcore.manager import QueueManager
 from qcore.manager.stats import QueueStats
-from qcore.measures import MINUTE_US, Reading, Span
+from qcore.measures import EVER, MINUTE_US, Reading, Span
 from qcore.monitor.measured import MeasuredSnapshot, MetricsSnapshot, TimesSnapshot, Window
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 HOUR_S = 3600.0
 _STEPS = 60
-"""How many numbers a trend has at the most, where nobody says otherwise."""
-_EVER = 2**30
+"""How many numbers a trend has, where nobody says otherwise; and one more, for the time under way."""
+_NEVER = 2**30
 """A minute that no clock reaches: hosts and stores need not agree on the time."""
 
 
@@ -52,7 +52,7 @@ class Metrics:
 
         Args:
             connection: whose; the default connection's if None.
-            since_s: from so many seconds ago until now. Of the last day minutes are kept, of the last thirty days
+            since_s: from so many seconds ago, or the minute before, until now. Of the last day minutes are kept, of the last thirty days
                 hours, of the last year days: the older the time, the coarser it is.
             step_s: seconds of a step of the trends; a sixtieth of that time, if None.
             job: only jobs of this class: its path, or its name alone.
@@ -180,8 +180,8 @@ def is_of(path: str, name: str) -> bool:
 
 
 def ever(store: Store) -> list[Reading]:
-    """Everything that was measured in the last year, by queue and class; for counters that only grow."""
-    return list(store.readings(Span.DAY, 0, _EVER))
+    """Everything that was ever measured, by queue and class; for counters that only grow."""
+    return list(store.readings(Span.DAY, EVER, _NEVER))
 
 
 def _over(
@@ -203,7 +203,8 @@ def _window(clock: Clock, since_s: float, step_s: float | None) -> tuple[Window,
     span = next((span for span in Span if minutes <= span.kept), Span.DAY)
     asked = -(-minutes // _STEPS) if step_s is None else round(step_s / 60)
     step = max(1, -(-asked // span)) * span
-    return Window(span.start_of(int(now) - minutes + 1), now, step), span
+    first = span.start_of(int(now) - minutes)  # of this minute only a part is over, so that one more is looked at
+    return Window(max(first, EVER + 1), now, step), span
 
 
 def _read(
@@ -211,7 +212,7 @@ def _read(
 ) -> list[Reading]:
     return [
         reading
-        for reading in manager.connection(connection).readings(span, window.first, _EVER)
+        for reading in manager.connection(connection).readings(span, window.first, _NEVER)
         if (job is None or is_of(reading.job, job)) and (queue is None or reading.queue == queue)
     ]
 
