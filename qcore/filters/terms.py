@@ -120,7 +120,15 @@ class Filter:
     @cached_property
     def queues(self) -> frozenset[str] | None:
         """The queues that a job can be on, where terms name them; None for any."""
-        named = [term.exact for term in self.terms if _names_queues(term)]
+        return self._named("queue")
+
+    @cached_property
+    def ids(self) -> frozenset[str] | None:
+        """The ids that a job can have, where terms name them; None for any."""
+        return self._named("id")
+
+    def _named(self, field: str) -> frozenset[str] | None:
+        named = [term.exact for term in self.terms if term.field == field and not term.negated]
         found = [names for names in named if names is not None]
         return frozenset.intersection(*found) if found else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -13,15 +13,15 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from qcore.clock import Clock, SystemClock, instant
-from qcore.filters import STATES, Filter
+from qcore.filters import STATES, Filter, state_of
 from qcore.monitor.reading import snapshot
 from qcore.monitor.silence import Silence
 from qcore.monitor.snapshots import JobSnapshot, JobsPage
+from qcore.records import Page, StoredJob
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
     from qcore.manager import QueueManager
-    from qcore.records import StoredJob
 
 SCAN_MOST = 100_000
 """Jobs that one question looks at where no index tells which of them match."""
@@ -46,7 +46,7 @@ class Found(NamedTuple):
 class Selection:
     """Jobs that match a filter, state by state, newest first in each, whatever stores and queues they are on.
 
-    States and queues are left to the stores. What else the filter asks is judged job by job, of the newest
+    States and queues are left to the stores, and jobs whose ids are given are looked up by them. What else the filter asks is judged job by job, of the newest
     `scan_most` at the most, and `scanned_limit` tells whether there were more.
 
     Args:
@@ -79,6 +79,8 @@ class Selection:
         self._manager = manager
         self._silence = Silence(manager.settings)
         self._rest = chosen.rest
+        self._ids = chosen.ids
+        self._named: dict[str, list[StoredJob]] = {}
         self._most = (SCAN_MOST if scan_most is None else scan_most) if self.is_judged or bounded else sys.maxsize
         self._left = self._most
         self._now_us = (clock or SystemClock()).wall_us()
@@ -132,9 +134,19 @@ class Selection:
     def _line(self, source: tuple[str, str | None], start: str, step: int) -> _Line:
         name, queue = source
         line = _Line(self._manager.connection(name), name, self.views[self._view], queue, step)
+        if self._ids is not None:
+            line.named = [job for job in self._of_ids(name, self._ids) if queue in {None, job.queue}]
         line.with_payloads = bool(self._rest.in_payload)
         line.begin(start, self._last)
         return line
+
+    def _of_ids(self, connection: str, ids: Iterable[str]) -> list[StoredJob]:
+        """The jobs of these ids that are in the state under way; each is looked up once."""
+        if connection not in self._named:
+            find = self._manager.connection(connection).find
+            self._named[connection] = [job for job in map(find, ids) if job is not None]
+        shown = [(job, self._shown(job, connection, full=False)) for job in self._named[connection]]
+        return [job for job, told in shown if state_of(told) == self.views[self._view]]
 
     def _merged(self) -> Iterator[Found]:
         """Those of one view that match, of all sources together."""
@@ -181,6 +193,7 @@ class Selection:
         """Go to where a cursor points; returns where each source begins."""
         self._view, self._last, self._lines = 0, None, []
         self._left, self.scanned_limit = self._most, False
+        self._named.clear()
         if cursor is None:
             return [_BEGINNING] * len(self.sources)
         view, *parts = map(unquote, cursor.split("/"))
@@ -198,6 +211,8 @@ class _Line:
     """What a store holds of one view, for all queues or one, read page by page."""
 
     with_payloads = False
+    named: Iterable[StoredJob] | None = None
+    """All that it holds, in no order, where that is known already."""
 
     def __init__(self, store: Store, connection: str, view: str, queue: str | None, step: int) -> None:
         self.store = store
@@ -238,16 +253,21 @@ class _Line:
         return self._jobs.popleft()
 
     def _load(self, start: str) -> None:
-        page = self.store.page(
+        page = self._read(start)
+        jobs = (job for job in page.jobs if self._after is None or place_of(self._view, job) < self._after)
+        self._jobs.extend(jobs)
+        self._page, self._next = start, page.next_cursor
+
+    def _read(self, start: str) -> Page:
+        if self.named is not None:
+            return Page(tuple(sorted(self.named, key=lambda job: place_of(self._view, job), reverse=True)), None)
+        return self.store.page(
             self._view,
             queue=self._queue,
             cursor=start or None,
             limit=self._step,
             payloads=self.with_payloads,
         )
-        jobs = (job for job in page.jobs if self._after is None or place_of(self._view, job) < self._after)
-        self._jobs.extend(jobs)
-        self._page, self._next = start, page.next_cursor
 
 
 def place_of(view: str, job: StoredJob) -> Place:

@@ -160,6 +160,26 @@ def test_the_newest_alone_are_looked_at(manager: QueueManager) -> None:
     assert not by_index.scanned_limit
 
 
+def test_a_job_is_found_by_its_id_however_many_are_newer(manager: QueueManager) -> None:
+    old, mail = fail(manager, 2), one_of_each(manager, "mail")
+    fail(manager, 3)
+    by_id = Selection(manager, parse(f"id:{old[0]}"), scan_most=2)
+    assert ([found.job.id for found in by_id], by_id.scanned_limit) == ([old[0]], False)
+    for state, job_id in mail.items():
+        assert selected(manager, f"id:{job_id}", scan_most=1) == [job_id]
+        assert selected(manager, f"id:{job_id} state:{state} queue:mail", scan_most=1) == [job_id]
+        assert selected(manager, f"id:{job_id} -state:{state}") == []
+    ids = ",".join([*old, mail["failed"], "nobody"])
+    newest_first = [mail["failed"], *old[::-1]]
+    assert selected(manager, f"id:{ids} tries:1", scan_most=3) == newest_first
+    assert [one for page in pages(manager, f"id:{ids}", 1, scan_most=3) for one in page] == newest_first
+    assert selected(manager, f"id:{ids} queue:other,mail") == [mail["failed"]]
+    assert selected(manager, f"id:{ids} id:{old[1]},nobody") == [old[1]]
+    assert selected(manager, f"-id:{old[0]} id:{ids} queue:default") == [old[1]]
+    assert selected(manager, f"id:{old[0]} error:elsewhere") == []
+    assert Actions(manager).preview(parse(f"id:{old[0]}"), ["failed"]).matched == 1
+
+
 def test_what_ended_too_long_ago_is_not_even_looked_at(memory: QueueManager) -> None:
     fail(memory, 1100)
     store, asked = memory.connection(), []
