@@ -16,7 +16,7 @@ _SHARES = (0.5, 0.95, 0.99)
 
 
 class TimesSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """How long something took. The average is exact, and between the extremes; those are good to about three percent."""
+    """How long something took. The average is exact and between the extremes; these are good to three percent."""
 
     avg_s: float
     min_s: float

@@ -52,8 +52,8 @@ class Metrics:
 
         Args:
             connection: whose; the default connection's if None.
-            since_s: from so many seconds ago, or the minute before, until now. Of the last day minutes are kept, of the last thirty days
-                hours, of the last year days: the older the time, the coarser it is.
+            since_s: from the minute of so many seconds ago until now. Of the last day minutes are kept, of the last
+                thirty days hours, of the last year days: the older the time, the coarser it is.
             step_s: seconds of a step of the trends; a sixtieth of that time, if None.
             job: only jobs of this class: its path, or its name alone.
             queue: only jobs of this queue.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from qcore.clock import Clock, SystemClock, instant
 from qcore.config import mask_url
 from qcore.errors import ConfigurationError, JobNotFound, QueueError
 from qcore.filters import STATES, Filter
+from qcore.monitor.pace import clears_in_s, paces
 from qcore.monitor.reading import limit_snapshot, lock_snapshot, snapshot, unused_limit, worker_snapshot
 from qcore.monitor.selection import Selection
 from qcore.monitor.snapshots import (
@@ -59,8 +60,10 @@ class Monitor:
         store = self._manager.connection(settings.name)
         latency_s = store.ping()
         served = Counter(queue for worker in store.workers() for queue in worker.queues)
+        pace = paces(store, self._clock.wall_us()) if settings.metrics else None
         found = [
-            self._queue(counts, settings.name, settings.driver, served[counts.name]) for counts in store.counts(queues)
+            self._queue(counts, settings.name, settings.driver, served[counts.name], pace)
+            for counts in store.counts(queues)
         ]
         unknown = sorted(set(queues or ()) - {queue.name for queue in found})
         return StatsSnapshot(
@@ -220,8 +223,13 @@ class Monitor:
         keyring = self._manager.keyring(connection) if full else None
         return snapshot(job, connection, keyring, now_us=self._clock.wall_us(), full=full)
 
-    def _queue(self, counts: QueueCounts, connection: str, driver: str, workers: int) -> QueueSnapshot:
+    def _queue(
+        self, counts: QueueCounts, connection: str, driver: str, workers: int, pace: Mapping[str, float] | None
+    ) -> QueueSnapshot:
         oldest = counts.oldest_due_us
+        per_min = None if pace is None else pace.get(counts.name, 0.0)
+        drained_per_s = None if per_min is None or counts.paused else per_min / 60
+        waiting = counts.pending + counts.retrying
         definition = counts.definition
         return QueueSnapshot(
             name=counts.name,
@@ -240,6 +248,8 @@ class Monitor:
             pause_reason=counts.pause_reason,
             max_jobs=definition.max_jobs if definition else None,
             workers=workers,
+            throughput_per_min=per_min,
+            clears_in_s=None if drained_per_s is None else clears_in_s(waiting, drained_per_s),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from qcore.errors import ConfigurationError, QueueError
@@ -10,10 +10,11 @@ from qcore.histogram import typical
 from qcore.measures import Measure, Reading, Spread
 from qcore.monitor.measured import summed
 from qcore.monitor.metrics import ever
+from qcore.monitor.monitor import Monitor
 
 if TYPE_CHECKING:
     from qcore.manager import QueueManager
-    from qcore.records import QueueCounts
+    from qcore.monitor.snapshots import QueueSnapshot
 
 _BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 _OF_JOBS = ("connection", "queue", "job")
@@ -25,13 +26,7 @@ _COUNTERS = {
     Measure.CANCELLED: ("qctl_jobs_cancelled", "Jobs that were cancelled while a worker held them."),
 }
 _RAN = (Measure.COMPLETED, Measure.FAILED, Measure.RETRIED)
-_STATES: Mapping[str, Callable[[QueueCounts], int]] = {
-    "pending": lambda counts: counts.pending,
-    "delayed": lambda counts: counts.delayed,
-    "processing": lambda counts: counts.processing,
-    "retrying": lambda counts: counts.retrying,
-    "failed": lambda counts: counts.failed,
-}
+_STATES = ("pending", "delayed", "processing", "retrying", "failed")
 
 
 def exposition(manager: QueueManager) -> bytes:
@@ -68,22 +63,23 @@ class _Collector:
 
         up = core.GaugeMetricFamily("qctl_store_up", "Whether the store answers.", labels=["connection"])
         found: list[tuple[tuple[str, str, str], list[Reading]]] = []
-        counts: list[tuple[str, QueueCounts]] = []
+        queues: list[QueueSnapshot] = []
+        monitor = Monitor(self._manager)
         workers = core.GaugeMetricFamily("qctl_workers", "Workers that reported of late.", labels=["connection"])
         for name in self._manager.connections_in_use():
             try:
-                store = self._manager.connection(name)
-                its_counts, readings, number = store.counts(), ever(store), len(store.workers())
+                its_queues, number = monitor.stats(None, name).queues, len(monitor.workers(name))
+                readings = ever(self._manager.connection(name))
             except QueueError:
                 up.add_metric([name], 0)
                 continue
             up.add_metric([name], 1)
             workers.add_metric([name], number)
-            counts += [(name, one) for one in its_counts]
+            queues += its_queues
             found += _by_kind(name, readings)
         yield up
         yield workers
-        yield from _of_queues(core, counts)
+        yield from _of_queues(core, queues)
         yield from _of_jobs(core, found)
 
 
@@ -94,16 +90,26 @@ def _by_kind(connection: str, readings: Iterable[Reading]) -> list[tuple[tuple[s
     return sorted(kinds.items(), key=lambda item: item[0])
 
 
-def _of_queues(core: Any, counts: Iterable[tuple[str, QueueCounts]]) -> Iterator[Any]:
+def _of_queues(core: Any, queues: Iterable[QueueSnapshot]) -> Iterator[Any]:
     labels = ["connection", "queue"]
     jobs = core.GaugeMetricFamily("qctl_queue_jobs", "Jobs in a queue.", labels=[*labels, "state"])
     paused = core.GaugeMetricFamily("qctl_queue_paused", "Whether a queue is paused.", labels=labels)
-    for connection, one in counts:
-        for state, number in _STATES.items():
-            jobs.add_metric([connection, one.name, state], number(one))
-        paused.add_metric([connection, one.name], int(one.paused))
-    yield jobs
-    yield paused
+    oldest = core.GaugeMetricFamily(
+        "qctl_queue_oldest_seconds", "How long the job that waits longest has been due.", labels=labels
+    )
+    clears = core.GaugeMetricFamily(
+        "qctl_queue_clears_in_seconds", "When nothing waits, at the pace of the last minutes.", labels=labels
+    )
+    for one in queues:
+        where = [one.connection, one.name]
+        for state in _STATES:
+            jobs.add_metric([*where, state], getattr(one, state))
+        paused.add_metric(where, int(one.paused))
+        if one.oldest_pending_s is not None:
+            oldest.add_metric(where, one.oldest_pending_s)
+        if one.clears_in_s is not None:
+            clears.add_metric(where, one.clears_in_s)
+    yield from (jobs, paused, oldest, clears)
 
 
 def _of_jobs(core: Any, found: Iterable[tuple[tuple[str, str, str], list[Reading]]]) -> Iterator[Any]:

@@ -133,7 +133,8 @@ def worker_snapshot(worker: WorkerRecord, connection: str, *, now_us: int) -> Wo
     age_s = max(0.0, (now_us - worker.beat_us) / 1e6)
     uptime_s = max(0.0, (now_us - worker.started_us) / 1e6)
     busy_s = worker.busy_s + sum(one.runtime_s for one in worker.running)
-    lived_s = max(uptime_s - age_s, 1e-3) * max(1, worker.places)  # a supervisor by itself has none
+    reported_s = max(uptime_s - age_s, 1e-3)
+    lived_s = reported_s * max(1, worker.places)  # a supervisor by itself has none
     return WorkerSnapshot(
         id=worker.id,
         supervisor=worker.supervisor,
@@ -162,6 +163,7 @@ def worker_snapshot(worker: WorkerRecord, connection: str, *, now_us: int) -> Wo
         started_at=instant(worker.started_us),
         uptime_s=round(uptime_s, 3),
         heartbeat_age_s=round(age_s, 3),
+        jobs_per_min=round(worker.jobs / max(1.0, reported_s / 60), 3),
     )
 
 

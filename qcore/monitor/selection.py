@@ -46,8 +46,8 @@ class Found(NamedTuple):
 class Selection:
     """Jobs that match a filter, state by state, newest first in each, whatever stores and queues they are on.
 
-    States and queues are left to the stores, and jobs whose ids are given are looked up by them. What else the filter asks is judged job by job, of the newest
-    `scan_most` at the most, and `scanned_limit` tells whether there were more.
+    States and queues are left to the stores, and jobs whose ids are given are looked up by them. What else the filter
+    asks is judged job by job, of the newest `scan_most` at the most, and `scanned_limit` tells whether there were more.
 
     Args:
         manager: whose connections are read.

@@ -52,6 +52,10 @@ class QueueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     max_jobs: int | None
     workers: int
     """That serve it now."""
+    throughput_per_min: float | None = None
+    """Jobs that ended well or failed, a minute, over the last five or since the first of them; None: not measured."""
+    clears_in_s: float | None = None
+    """Seconds until what is due or retried now has ended, at that pace; None: nothing drains it, or not measured."""
 
 
 class StatsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +220,8 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     uptime_s: float
     heartbeat_age_s: float
+    jobs_per_min: float = 0.0
+    """Attempts a minute, since its start."""
 
 
 class StepSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -142,6 +142,7 @@ def _unused(call: Invocation, name: str) -> dict[str, Any]:
     """A queue that may be used but was not yet."""
     connection = call.connection_of(name)
     nothing = {"oldest_pending_s": None, "paused": False, "paused_until": None, "pause_reason": None, "max_jobs": None}
+    nothing |= {"throughput_per_min": None, "clears_in_s": None}
     zero = dict.fromkeys((*_COUNTS, "workers"), 0)
     return {"name": name, "connection": connection.name, "driver": connection.driver} | zero | nothing
 
@@ -158,4 +159,6 @@ def _item(queue: "QueueSnapshot") -> dict[str, Any]:
         "pause_reason": queue.pause_reason,
         "max_jobs": queue.max_jobs,
         "workers": queue.workers,
+        "throughput_per_min": queue.throughput_per_min,
+        "clears_in_s": queue.clears_in_s,
     }

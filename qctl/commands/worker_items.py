@@ -84,6 +84,7 @@ def item_of(worker: WorkerSnapshot) -> dict[str, Any]:
         "started_at": worker.started_at,
         "uptime_s": worker.uptime_s,
         "heartbeat_age_s": worker.heartbeat_age_s,
+        "jobs_per_min": worker.jobs_per_min,
     }
 
 

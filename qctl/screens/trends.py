@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from qcore.monitor import pace
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -88,12 +90,13 @@ class Trends:
 
 
 def clears_in_s(queue: QueueSnapshot, trend: Trend) -> float | None:
-    """Seconds until a queue is empty, as it moves now; 0 of an empty one, None where it does not get shorter."""
-    waiting = queue.pending + queue.retrying
-    if not waiting:
-        return 0.0
-    gain = trend.out_per_s - trend.in_per_s
-    return waiting / gain if gain > 0 else None
+    """Seconds until a queue is empty, as it was measured of late, or where nothing was, as it moves before one's eyes.
+
+    0 of an empty one, None where it does not get shorter.
+    """
+    if queue.clears_in_s is not None:
+        return queue.clears_in_s
+    return pace.clears_in_s(queue.pending + queue.retrying, trend.out_per_s - trend.in_per_s)
 
 
 def _numbers(queue: QueueSnapshot) -> tuple[int, int, int]:

@@ -11,12 +11,15 @@ from fakes.values import completed, envelopes
 from fakes.worker import FakeWorker
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from qcore import QueueManager
 from qcore.histogram import bucket_of
 from qcore.measures import Measure, Reading, Span, Spreads
-from qcore.monitor import Metrics
+from qcore.monitor import Metrics, Monitor
 from qcore.monitor.measured import Window
+from qcore.monitor.prometheus import exposition
+from qcore.monitor.snapshots import QueueSnapshot
 
 MINUTE_S = 60.0
 
@@ -65,3 +68,48 @@ def test_an_average_is_between_the_extremes(values: list[int]) -> None:
     assert times.min_s <= times.avg_s <= times.max_s
     assert times.min_s <= times.p50_s <= times.p99_s <= times.max_s
     assert memory.avg_bytes <= memory.max_bytes
+
+
+def seen(manager: QueueManager, clock: FakeClock) -> QueueSnapshot:
+    (queue,) = Monitor(manager, clock).stats().queues
+    return queue
+
+
+def test_when_a_queue_clears_is_told(manager: QueueManager, clock: FakeClock) -> None:
+    complete(manager, 8)
+    clock.advance(4 * MINUTE_S)
+    assert (seen(manager, clock).throughput_per_min, seen(manager, clock).clears_in_s) == (2.0, 0.0)
+    manager.connection().push(envelopes(6))
+    assert seen(manager, clock).clears_in_s == 180.0
+    manager.connection().pause("default")
+    assert (seen(manager, clock).throughput_per_min, seen(manager, clock).clears_in_s) == (2.0, None)
+    manager.connection().resume("default")
+    clock.advance(10 * MINUTE_S)
+    assert (seen(manager, clock).throughput_per_min, seen(manager, clock).clears_in_s) == (0.0, None)
+
+
+def test_when_a_queue_clears_nobody_knows_without_metrics(clock: FakeClock) -> None:
+    config = {"default": {"driver": "memory", "metrics": False}}
+    with in_use({}, app_config={"QUEUE_CONFIG": config}) as manager:
+        complete(manager, 8)
+        queue = seen(manager, clock)
+    assert (queue.completed, queue.throughput_per_min, queue.clears_in_s) == (8, None, None)
+
+
+def test_prometheus_is_told_the_same(manager: QueueManager, clock: FakeClock) -> None:
+    def told(name: str) -> list[float]:
+        found = {one.name: one for one in text_string_to_metric_families(exposition(manager).decode())}
+        return [sample.value for sample in found[name].samples if sample.name.removesuffix("_total") == name]
+
+    assert told("qctl_store_up") == [1.0]
+    complete(manager, 8)
+    assert told("qctl_queue_clears_in_seconds") == [0.0]
+    assert told("qctl_queue_oldest_seconds") == []
+    manager.connection().push(envelopes(6))
+    (oldest_s,) = told("qctl_queue_oldest_seconds")
+    assert oldest_s > 0
+    for _ in range(2):
+        clock.advance(MINUTE_S * (Span.DAY.kept + 2 * Span.DAY))
+        manager.connection().reclaim()
+        complete(manager)
+    assert told("qctl_jobs_completed") == [10.0]

@@ -36,6 +36,13 @@ def test_ages_and_shares_are_told() -> None:
     assert (told.running[0].name, told.running[0].runtime_s, told.connection) == ("Send", 10.0, "default")
 
 
+@pytest.mark.parametrize(("uptime_s", "jobs", "per_min"), [(300.0, 60, 12.0), (15.0, 3, 3.0), (0.0, 0, 0.0)])
+def test_jobs_a_minute_are_told(uptime_s: float, jobs: int, per_min: float) -> None:
+    record = worker_record(started_us=NOON_US, beat_us=NOON_US + round(uptime_s * 1e6), jobs=jobs)
+    told = worker_snapshot(record, "default", now_us=record.beat_us + 40_000_000)
+    assert told.jobs_per_min == per_min
+
+
 def test_a_clock_that_is_behind_makes_no_age_negative() -> None:
     told = worker_snapshot(worker_record(beat_us=NOON_US), "default", now_us=NOON_US - 5_000_000)
     assert (told.heartbeat_age_s, told.uptime_s, told.busy_percent) == (0.0, 0.0, 0.0)

@@ -67,7 +67,7 @@ KEYS = (
     Key("minutes", "zset", "minutes whose measures are not summed up", "connection", "the sum"),
     Key("minute:<m>", "hash", "queue, class, measure, bucket → number; or sum", "minute", "the sum, a minute later"),
     Key("sums:<s>", "zset", "spans of one kind that are summed up", "connection", "a day, a month; days stay"),
-    Key("sum:<s>:<m>", "hash", "queue, class → measures of a span, packed", "span", "a day, a month; a year, into day 0"),
+    Key("sum:<s>:<m>", "hash", "queue, class → measures of a span, packed", "span", "as they; old days into day 0"),
     Key("tags", "set", "tags that somebody monitors", "connection", "whoever ceases to"),
     Key("request:<w>", "string", "number and ids of a worker's last reserve", "worker", "60 s, or an empty reserve"),
     Key("workers", "hash", "worker → last report, record", "worker", "dismiss, or three lease terms of silence"),
