@@ -86,20 +86,12 @@ class PendingBatch(Pending):
         strands = self._strands()
         first = piece_of(strands)
         connection = connection_for(manager, self._spec, jobs_in(first))
-        sender = Sender(manager, connection, self._spec, session)
+        sender = Sender(manager, connection, self._spec, session, self._take_id())
         rest = piece_of(strands)
         flow_id = sender.begin(first, is_open=bool(rest))
         if rest:
             stream(sender, joined([rest], pieces_of(strands)), told or Shown(self._jobs))
         return flow_id
-
-    def dispatch_if(self, condition: object) -> str | None:
-        """Dispatch it if the condition holds; returns its id or None."""
-        return self.dispatch() if condition else None
-
-    def dispatch_unless(self, condition: object) -> str | None:
-        """Dispatch it unless the condition holds; returns its id or None."""
-        return None if condition else self.dispatch()
 
     def _strands(self) -> Iterator[list[Node]]:
         """Read the members, one by one; of what can be read once only, once."""

@@ -44,12 +44,4 @@ class PendingChain(Pending):
         Raises:
             QueueError: as `Job.dispatch` raises; nothing was stored.
         """
-        return send(self.whole(), session)
-
-    def dispatch_if(self, condition: object) -> str | None:
-        """Dispatch it if the condition holds; returns its id or None."""
-        return self.dispatch() if condition else None
-
-    def dispatch_unless(self, condition: object) -> str | None:
-        """Dispatch it unless the condition holds; returns its id or None."""
-        return None if condition else self.dispatch()
+        return send(self.whole(), session, self._take_id())

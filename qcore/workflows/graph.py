@@ -74,7 +74,7 @@ class PendingGraph(Pending):
             ConfigurationError: it is no graph without circles.
             QueueError: as `Job.dispatch` raises; nothing was stored.
         """
-        return send(self.whole(), session)
+        return send(self.whole(), session, self._take_id())
 
     def _check(self) -> None:
         for name, (_, after) in self._nodes.items():

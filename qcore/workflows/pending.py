@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Self
 
+from qcore import dispatcher
 from qcore.errors import ConfigurationError
 from qcore.flows import FlowKind, Hook
+from qcore.identity import Identity, current_identity, on_behalf_of
+from qcore.ids import new_id
 from qcore.jobs.job import Job
 from qcore.jobs.options import name as checked
 from qcore.workflows.options import pack_options
@@ -25,6 +29,7 @@ class Pending:
 
     def __init__(self, kind: FlowKind) -> None:
         self._spec = Spec(kind)
+        self._promised_id: str | None = None
 
     def name(self, name: str) -> Self:
         """Call it so on screens."""
@@ -68,6 +73,43 @@ class Pending:
     def whole(self) -> Whole:
         """Return itself as a part of other work."""
         raise NotImplementedError
+
+    def dispatch(self) -> str:
+        """Store it; returns its id."""
+        raise NotImplementedError
+
+    def dispatch_if(self, condition: object) -> str | None:
+        """Dispatch it if the condition holds; returns its id or None."""
+        return self.dispatch() if condition else None
+
+    def dispatch_unless(self, condition: object) -> str | None:
+        """Dispatch it unless the condition holds; returns its id or None."""
+        return None if condition else self.dispatch()
+
+    def dispatch_after_response(self) -> str:
+        """Dispatch it once the response under way has been sent (`qcore.deferring`), at once where there is none.
+
+        Returns:
+            The id that it will have.
+        """
+        promised = new_id()
+        call = partial(self._dispatch_as, promised, current_identity())  # of the block that asks now, not of its end
+        if not dispatcher.defer(call):
+            call()
+        return promised
+
+    def _dispatch_as(self, promised: str, identity: Identity | None) -> None:
+        self._promised_id = promised
+        if identity is None:
+            self.dispatch()
+            return
+        with on_behalf_of(identity):
+            self.dispatch()
+
+    def _take_id(self) -> str | None:
+        """The id that was promised, once."""
+        promised, self._promised_id = self._promised_id, None
+        return promised
 
     def _call(self, hook: Hook, call: Call) -> Self:
         if not callable(call):

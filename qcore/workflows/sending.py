@@ -14,7 +14,7 @@ from qcore.workflows.plan import Node, Planner, Spec, Whole, connection_for, in_
 from qcore.workflows.sizes import refuse_large
 
 
-def send(whole: Whole, session: Any = None) -> str:
+def send(whole: Whole, session: Any = None, flow_id: str | None = None) -> str:
     """Store a flow in one step; returns its id.
 
     Raises:
@@ -22,7 +22,7 @@ def send(whole: Whole, session: Any = None) -> str:
     """
     manager = QueueManager.current()
     connection = connection_for(manager, whole.spec, jobs_in(whole.strands))
-    flow_id = new_id()
+    flow_id = flow_id or new_id()
     weave = Planner(manager, connection).opening(whole, flow_id)
     refuse_large(weave, whole.spec.kind)
     manager.weave(connection, weave, session=session)

@@ -11,8 +11,8 @@ from screen_jobs import Fails, Works
 
 from qcore import QueueManager
 from qcore.monitor import Metrics
+from qcore.monitor import glance as glance_module
 from qcore.testing import WorkerTester
-from qctl.screens.dashboard import sight as sight_module
 from qctl.screens.dashboard.chart import chart, resampled
 from qctl.screens.dashboard.overview import status_of, tiles
 from qctl.screens.dashboard.sight import PageSource
@@ -85,7 +85,7 @@ def test_paused() -> None:
 
 def test_what_takes_long_is_read_the_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     now, numbers = [0.0], count()
-    monkeypatch.setattr(sight_module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(glance_module, "monotonic", lambda: now[0])
 
     def taking(seconds: float) -> Callable[[], int]:
         def read() -> int:
@@ -94,7 +94,7 @@ def test_what_takes_long_is_read_the_less_often(monkeypatch: pytest.MonkeyPatch)
 
         return read
 
-    kept = sight_module._Kept()
+    kept = glance_module.Kept()
     assert kept.read(taking(2.0)) == 0
     now[0] += 39.0
     assert kept.read(taking(2.0)) == 0

@@ -55,7 +55,10 @@ class Named(Job, ShouldBeUnique):
 
 class WhileWaiting(Job, ShouldBeUniqueUntilProcessing):
     def handle(self) -> None:
-        HEARD.append(("began", held(), None if HEARD else WhileWaiting.dispatch()))
+        is_first, said = not HEARD, ["began", held(), None]
+        HEARD.append(said)  # before the next one can begin
+        if is_first:
+            said[2] = WhileWaiting.dispatch()
 
 
 class Last(Job, ShouldBeUnique):

@@ -104,7 +104,7 @@ def test_until_processing(real_manager: QueueManager, work: Work, heard: Heard) 
     (one, two) = heard
     assert one[1] == []
     assert one[2] not in (None, first)
-    assert two == ("began", [], None)
+    assert two == ["began", [], None]
     assert jobs.held() == []
 
 
@@ -199,7 +199,7 @@ def test_on_a_sync_connection(heard: Heard) -> None:
             assert jobs.held() == []
         assert jobs.WhileWaiting.dispatch() is not None
     manager.close()
-    assert heard == [("import", 7, None), ("import", 7, None), ("began", [], None)]
+    assert heard == [("import", 7, None), ("import", 7, None), ["began", [], None]]
 
 
 # --- a lock that another connection keeps ----------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from qcore import (
     SignatureError,
     batch,
     chain,
+    deferring,
     dispatcher,
     workflow,
 )
@@ -392,6 +393,22 @@ def test_a_deleted_batch_is_forgotten_and_its_jobs_run(run: Any, heard: Heard) -
 
 
 # -- chains --------------------------------------------------------------------------------------------------------
+
+
+def test_a_response_comes_first(run: Any, heard: Heard) -> None:
+    described = [batch([jobs.Says("b")]), chain([jobs.Says("c")]), workflow().add("g", jobs.Says("g"))]
+    with deferring():
+        ids = [one.dispatch_after_response() for one in described]
+        run()
+        assert heard == []
+    run()
+    assert sorted(heard) == [("b",), ("c",), ("g",)]
+    assert JobBatch.find(ids[0]).finished()
+    assert [ChainMonitor(one).get_status().state for one in ids[1:]] == ["completed"] * 2
+    at_once = described[0].dispatch_after_response()
+    assert JobBatch.find(at_once).total_jobs == 1
+    assert described[0].dispatch_unless(True) is None
+    assert described[2].dispatch_if(True) not in {*ids, at_once}
 
 
 def test_a_chain_hands_results_on(run: Any, heard: Heard) -> None:
