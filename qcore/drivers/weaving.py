@@ -16,6 +16,7 @@ from qcore.drivers.notes import HOOKS, Note, Word
 from qcore.envelope import Envelope
 from qcore.flows import (
     Flow,
+    FlowKind,
     Growth,
     Hook,
     Role,
@@ -358,19 +359,26 @@ class _Moving:
         reopen(flow, failed=failed, excused=sum(note.is_excused for note in notes), cancelled=cancelled)
 
     def _wait_again(self, retried: set[str]) -> int:
-        """Let steps wait that were skipped, but for those behind one that stays ended badly; returns how many."""
+        """Let steps wait that were skipped, but for those behind one that stays ended badly; returns how many.
+
+        Jobs of a chain or graph that were cancelled meanwhile come back too: a step keeps its own.
+        """
         steps = {step.id: self._changed.get(step.id, step) for step in self._loom.steps_of(self._flow.id)}
         for job_id in retried & steps.keys():
             step = self._step(steps[job_id])
             step.state, step.error, step.result, step.ended_us = StepState.STARTED, None, None, None
-        dead = {one.id for one in steps.values() if one.state in {StepState.FAILED, StepState.CANCELLED}}
+        keeps = self._flow.kind is not FlowKind.BATCH
+        withdrawn = {one.id for one in steps.values() if one.state is StepState.CANCELLED}
+        back = {one for one in withdrawn if keeps and not steps[one].is_flow}
+        dead = {one.id for one in steps.values() if one.state is StepState.FAILED} | (withdrawn - back)
         behind, left = set(dead), list(dead)
         while left:
             for child in steps[left.pop()].children:
                 if child not in behind:
                     behind.add(child)
                     left.append(child)
-        again = [one for one in steps.values() if one.state is StepState.SKIPPED and one.id not in behind]
+        lost = {one.id for one in steps.values() if one.state is StepState.SKIPPED} | back
+        again = [one for one in steps.values() if one.id in lost and one.id not in behind]
         for step in again:
             self._step(step).state = StepState.WAITING
             step.ended_us = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fakes.store import StoreUnderTest
-from fakes.values import completed, envelope
+from fakes.values import completed, envelope, failed
 from fakes.worker import FakeWorker
 from msgspec.structs import replace
 
@@ -214,3 +214,42 @@ def test_the_last_member_of_an_open_flow_that_is_stopped_ends_it(driver: Any) ->
     flow = flow_of(driver, flow_id)
     assert (flow.processed, flow.cancelled, flow.finished_us is None) == (4, 2, False)
     assert waiting(driver) == ["FINALLY"]
+
+
+def test_a_retry_of_a_graph_brings_back_what_its_failure_cancelled(driver: Any) -> None:
+    """`a` fails while `b` waits; `c` waits for `a`, and `d` for `b` and `c`."""
+    flow_id = new_id()
+    names, after = "abcd", {"c": "a", "d": "bc"}
+    jobs = {name: envelope(job=f"app:{name}", flow=membership(flow_id, Role.STEP)) for name in names}
+    steps = tuple(
+        Step(
+            id=jobs[name].id,
+            flow=flow_id,
+            place=place,
+            name=name,
+            job=jobs[name].job,
+            waits=len(after.get(name, "")),
+            parents=tuple(jobs[one].id for one in after.get(name, "")),
+            children=tuple(jobs[one].id for one in names if name in after.get(one, "")),
+            envelope=jobs[name],
+        )
+        for place, name in enumerate(names)
+    )
+    hook = (Hook.THEN, envelope(job="app:THEN", flow=membership(flow_id, Hook.THEN)))
+    flow = Flow(id=flow_id, kind=FlowKind.GRAPH, total=4, hooks=hooks_of((hook,)))
+    driver.weave(Weave(openings=(Opening(flow=flow, callbacks=(hook,)),), steps=steps))
+    worker = FakeWorker(driver)
+    first = worker.reserve_one()
+    assert driver.settle([failed(first)]) == []
+    stopped = flow_of(driver, flow_id)
+    assert (stopped.failed, stopped.cancelled) == (1, 3)
+    assert driver.retry_flow(flow_id) == [first.id]
+    again = flow_of(driver, flow_id)
+    assert (again.total, again.ended, again.finished_us) == (4, 0, None)
+    assert waiting(driver) == ["a", "b"]
+    for _ in range(4):
+        complete(driver, worker, 1)
+    assert outcome_of(flow_of(driver, flow_id)) is StepState.PROCESSED
+    assert waiting(driver) == ["THEN"]
+    counts = driver.counts(["default"])[0]
+    assert (counts.completed, counts.failed) == (4, 0)

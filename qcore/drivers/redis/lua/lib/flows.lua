@@ -203,14 +203,18 @@ local function weaver()
     go_on(flow, over)
   end
 
-  -- Let steps wait that were skipped, but for those behind one that stays ended badly; returns how many.
+  -- Let steps wait that were skipped, but for those behind one that stays ended badly; returns how many. Jobs of a chain
+  -- or graph that were cancelled meanwhile come back too: a step keeps its own.
   local function wait_again(flow, retried)
     local behind, left, again = {}, {}, 0
     local steps = all_steps(flow)
+    local function comes_back(step)
+      return step[STATE] == WITHDRAWN and flow.kind ~= 'batch' and not step[IS_FLOW]
+    end
     for _, step in ipairs(steps) do
       if retried[step.id] then
         step[STATE], step[ERROR], step[ENDED], step.changed = STARTED, false, false, true
-      elseif step[STATE] == BROKEN or step[STATE] == WITHDRAWN then
+      elseif step[STATE] == BROKEN or (step[STATE] == WITHDRAWN and not comes_back(step)) then
         left[#left + 1] = step
       end
     end
@@ -224,7 +228,7 @@ local function weaver()
       end
     end
     for _, step in ipairs(steps) do
-      if step[STATE] == SKIPPED and not behind[step.id] then
+      if (step[STATE] == SKIPPED or comes_back(step)) and not behind[step.id] then
         step[STATE], step[ENDED], step.changed = WAITING, false, true
         again = again + 1
         if step[IS_FLOW] then
