@@ -79,6 +79,14 @@ class WrongUsage(CommandFailed):
         super().__init__(message, Exit.USAGE, hint=hint)
 
 
+def of_parser(error: Any) -> WrongUsage:
+    """What Typer complains of, in the house's own form."""
+    message = error.format_message().rstrip(".")
+    ctx = getattr(error, "ctx", None)
+    hint = f"{ctx.command_path} --help" if ctx is not None else ""
+    return WrongUsage(message[:1].lower() + message[1:], hint=hint)
+
+
 class NotFound(CommandFailed):
     """A job, a queue, a class or a worker that is not there."""
 

@@ -116,6 +116,23 @@ def rfc3339(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def local_time(at: datetime) -> str:
+    """The time of day of an instant, where we are: `10:20:00`; with its date where that is not today's."""
+    here = at.astimezone()
+    return f"{here:%H:%M:%S}" if here.date() == datetime.now(UTC).astimezone().date() else f"{here:%Y-%m-%d %H:%M:%S}"
+
+
+def wrapped(line: str, indent: int, width: int) -> str:
+    """A line that is too long as several, all but the first `indent` characters further right."""
+    if len(line) <= width:
+        return line
+    import textwrap
+
+    return textwrap.fill(
+        line, width, subsequent_indent=" " * min(indent, width // 2), break_on_hyphens=False, replace_whitespace=False
+    )
+
+
 parse_duration = clock.parse_duration
 
 

@@ -1,9 +1,11 @@
-"""Pages that are looked at again and again: drawn in place on a terminal, one after the other elsewhere."""
+"""Pages that are looked at again and again: drawn in place on a terminal, one after the other elsewhere; and bars."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from qcore.errors import ConnectionFailed
@@ -77,3 +79,22 @@ def _draw(call: Invocation, pause_s: float, read: Read) -> None:
             if is_over:
                 return
             time.sleep(pause_s)
+
+
+@contextmanager
+def progress(call: Invocation, words: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal while something long goes on, beside the data; `--quiet` shows none.
+
+    Yields:
+        What to tell of how much more is done.
+    """
+    if call.flags.quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _more: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(file=sys.stderr, no_color=not output.wants_color(call))
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(words, total=total)
+        yield lambda more: bar.advance(task, more)

@@ -101,6 +101,10 @@ ALIASES = {  # to a command, and words that are put before those of the line
     "queue:tail": "tail",
     "queue:tags": "tags",
     "events": "tail",
+    "job": "show",
+    "quiet": "pause --is-worker",
+    "worker:stop": "terminate",
+    "worker:restart": "restart",
     "queue:dispatch": "dispatch",
     "queue:failed": "failed",
     "queue:retry": "retry",
@@ -135,6 +139,7 @@ ALIASES = {  # to a command, and words that are put before those of the line
     "key-generate": "key:generate",
     "key-rotate": "key:rotate",
 }
+_NAMES = {*COMMANDS, *ALIASES}
 
 
 class LazyGroup(TyperGroup):
@@ -170,7 +175,7 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str, TyperCommand | None, list[str]]:
         """Find the command that the first argument names, or say what was probably meant."""
-        if _own_of(ctx, args[0]) is None and args[0] not in COMMANDS | ALIASES and ":".join(args[:2]) in COMMANDS:
+        if _own_of(ctx, args[0]) is None and args[0] not in _NAMES and ":".join(args[:2]) in _NAMES:
             args = [":".join(args[:2]), *args[2:]]  # `make job` is `make:job`
         command = self.get_command(ctx, args[0])
         if command is None and not ctx.resilient_parsing:
@@ -221,6 +226,7 @@ class LazyGroup(TyperGroup):
         """Run one call and leave with its exit code; the only place where an error ends."""
         del standalone_mode, windows_expand_args, extra  # this is no library: it always runs by itself
         words = list(sys.argv[1:] if args is None else args)
+        words[:1] = ["--show-completion"] if words[:1] == ["completion"] else words[:1]
         call = Invocation(output.show_logs)
         self.told_before = rejoin(os.environ)
         call.words = tuple(words) or words_to_complete()
@@ -248,7 +254,7 @@ class LazyGroup(TyperGroup):
         except (KeyboardInterrupt, typer.Abort):
             return output.complain(call, KeyboardInterrupt())
         except TyperException as error:
-            return output.complain(_told_of_json(call, words), _wrong_usage(error))
+            return output.complain(_told_of_json(call, words), exits.of_parser(error))
         except Exception as error:  # noqa: BLE001  every error ends here, as one line
             return output.complain(_told_of_json(call, words), error)
         finally:
@@ -296,14 +302,6 @@ def _unknown(ctx: Context, word: str) -> QueueError:
 def _nearest(word: str, own: Iterable[str]) -> str:
     meant = get_close_matches(word, [*own, *COMMANDS, *ALIASES], n=1)
     return f"did you mean {meant[0]!r}?" if meant else "qctl --help lists the commands"
-
-
-def _wrong_usage(error: TyperException) -> exits.WrongUsage:
-    """The same complaint in the house's own form."""
-    message = error.format_message().rstrip(".")
-    ctx = getattr(error, "ctx", None)
-    hint = f"{ctx.command_path} --help" if ctx is not None else ""
-    return exits.WrongUsage(message[:1].lower() + message[1:], hint=hint)
 
 
 def _told_of_json(call: Invocation, words: list[str]) -> Invocation:
@@ -365,8 +363,7 @@ def _note(option: GlobalOption, ctx: typer.Context, param: CallbackParam, value:
         return
     if option.choices and value not in option.choices:
         raise typer.BadParameter(f"{value!r} is none of {', '.join(option.choices)}", ctx=ctx, param=param)
-    call: Invocation = ctx.obj
-    call.note(option.field, option.constant if option.metavar is None and not option.counts else value)
+    ctx.obj.note(option.field, option.constant if option.metavar is None and not option.counts else value)
 
 
 app = typer.Typer(

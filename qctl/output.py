@@ -8,14 +8,14 @@ import os
 import re
 import string
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from qctl import exits
 from qctl import format as fmt
+from qctl.drawing import table, value_of
 
 if TYPE_CHECKING:
     from qctl.context import Invocation
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 """What one line tells, as values: numbers, text, aware datetimes, lists and mappings of these."""
 
-_ASCII_HEAD = "    \n    \n -- \n    \n    \n    \n    \n    \n"
 _STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -33,7 +32,7 @@ class Column:
 
     Args:
         title: its heading.
-        key: the item's key.
+        key: the item's key, or `key.part` of one that has parts.
         human: how a value reads in a table; None is left empty.
         style: how a value is coloured, or nothing.
         right: numbers stand to the right.
@@ -58,6 +57,7 @@ class Report:
         items: what NDJSON, CSV, tab-separated lines, names and templates list.
         item_schema: of one item in NDJSON.
         columns: of the table and of tab-separated lines.
+        parts: fields that have parts, and which: CSV has a field for each, `runtime.p50_s`.
         name: the item's key that `-o name` prints.
         text: for people, instead of a table: a sentence or a page.
         headline: above the table.
@@ -72,6 +72,7 @@ class Report:
     items: Sequence[Item] = ()
     item_schema: str = ""
     columns: Sequence[Column] = ()
+    parts: Mapping[str, Sequence[str]] | None = None
     name: str = "id"
     text: str | None = None
     headline: str = ""
@@ -154,25 +155,6 @@ def complain(call: Invocation, error: BaseException) -> exits.Exit:
     return verdict.exit_code
 
 
-@contextmanager
-def progress(call: Invocation, words: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal while something long goes on, beside the data; `--quiet` shows none.
-
-    Yields:
-        What to tell of how much more is done.
-    """
-    if call.flags.quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _more: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(file=sys.stderr, no_color=not wants_color(call))
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(words, total=total)
-        yield lambda more: bar.advance(task, more)
-
-
 def is_terminal() -> bool:
     """Whether stdout is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
@@ -250,7 +232,7 @@ def _plain_value(value: Any) -> Any:
 
 
 def machine(value: Any) -> str:
-    """A value as a field: nothing for None, `true`, a plain number, RFC 3339, or JSON for what has parts."""
+    """A value as a field: nothing for None, `true`, a plain number, RFC 3339, `a,b`, or JSON for what has parts."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -258,8 +240,17 @@ def machine(value: Any) -> str:
     if isinstance(value, datetime):
         return fmt.rfc3339(value) or ""
     if isinstance(value, Mapping | list | tuple):
-        return encode(value)
+        return encode(value) if isinstance(value, Mapping) or not all(map(_is_simple, value)) else _joined(value)
     return fmt.printable(str(value))
+
+
+def _is_simple(value: Any) -> bool:
+    """Whether it can stand between commas."""
+    return isinstance(value, int | float | datetime) or (isinstance(value, str) and "," not in value)
+
+
+def _joined(values: Iterable[Any]) -> str:
+    return ",".join(map(machine, values))
 
 
 def _show_json(call: Invocation, report: Report) -> None:
@@ -284,7 +275,7 @@ def _show_ndjson(_call: Invocation, report: Report) -> None:
 def _show_csv(_call: Invocation, report: Report) -> None:
     import csv
 
-    items = _items_of(report)
+    items = [_flat(item, report.parts) for item in _items_of(report)]
     page = io.StringIO()
     rows = csv.writer(page, lineterminator="\n")
     rows.writerow(items[0] if items else [column.key for column in report.columns])
@@ -296,7 +287,17 @@ def _show_plain(_call: Invocation, report: Report) -> None:
     if report.text is not None:
         write(fmt.printable_lines(report.text) + "\n")
         return
-    _write_lines("\t".join(machine(item[column.key]) for column in report.columns) for item in report.items)
+    _write_lines("\t".join(machine(value_of(item, column)) for column in report.columns) for item in report.items)
+
+
+def _flat(item: Item, parts: Mapping[str, Sequence[str]] | None) -> Item:
+    """The same, with each part of a field as a field."""
+    if not parts:
+        return item
+    flat: dict[str, Any] = {}
+    for name, value in item.items():
+        flat |= {f"{name}.{part}": value and value[part] for part in parts[name]} if name in parts else {name: value}
+    return flat
 
 
 def _show_names(_call: Invocation, report: Report) -> None:
@@ -318,12 +319,16 @@ def _show_template(call: Invocation, report: Report) -> None:
     fields = _Template()
     try:
         lines = [
-            fields.vformat(template, (), {key: machine(value) for key, value in item.items()})
+            fields.vformat(template, (), {name: machine(one) for name, one in _all_fields(item, report).items()})
             for item in _items_of(report)
         ]
     except ValueError as error:
         raise exits.WrongUsage(f"--format is no template: {error}", hint="write '{id} {queue}'") from None
     _write_lines(lines)
+
+
+def _all_fields(item: Item, report: Report) -> Item:
+    return {**item, **_flat(item, report.parts)}
 
 
 def _items_of(report: Report) -> Sequence[Item]:
@@ -346,41 +351,17 @@ def page(call: Invocation, report: Report) -> str:
     head = fmt.printable_lines(report.headline) + "\n" if report.headline else ""
     if report.text is not None:
         return f"{head}{fmt.printable_lines(report.text)}\n"
-    return head + (_drawn(call, report) if report.items else "")
-
-
-def _drawn(call: Invocation, report: Report) -> str:
-    from rich.box import SIMPLE_HEAD, Box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    color, ascii_only = wants_color(call), wants_ascii(call)
-    rule = Box(_ASCII_HEAD, ascii=True) if ascii_only else SIMPLE_HEAD
-    table = Table(box=rule, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for column in report.columns:
-        table.add_column(
-            Text(column.title),
-            justify="right" if column.right else "left",
-            overflow="crop" if ascii_only else "ellipsis",
-            no_wrap=True,
-            min_width=_longest(column, report.items) if column.whole else None,
-        )
-    for item in report.items:
-        table.add_row(*(Text(*_cell(column, item[column.key])) for column in report.columns))
-    drawn = io.StringIO()
+    if not report.items:
+        return head
     width = None if is_terminal() else _width_off_terminal()
-    Console(file=drawn, width=width, force_terminal=color, no_color=not color, highlight=False).print(table)
-    return "\n".join(line.rstrip() for line in drawn.getvalue().split("\n"))
+    return head + table(report.columns, report.items, width, color=wants_color(call), ascii_only=wants_ascii(call))
 
 
-def _longest(column: Column, items: Sequence[Item]) -> int:
-    return max(len(_cell(column, item[column.key])[0]) for item in items)
+def width() -> int:
+    """How long a line may be: as wide as the terminal, or as COLUMNS says elsewhere."""
+    import shutil
 
-
-def _cell(column: Column, value: Any) -> tuple[str, str]:
-    text = "" if value is None else fmt.printable(column.human(value))
-    return text, column.style(value) if column.style else ""
+    return shutil.get_terminal_size().columns if is_terminal() else _width_off_terminal()
 
 
 def _width_off_terminal() -> int:

@@ -3,6 +3,10 @@
 Who tells is decided by the store. A watcher that sees a threshold passed takes a lock for it, and the one who gets it
 tells; whoever sees that it is over frees the lock, and the one who freed it tells. So several watchers of one store,
 and watchers that look once and end, tell of an incident once.
+
+The lock lasts two minutes at first, and a week once somebody was told: a watcher that is killed between the two, or
+whose hooks fail, keeps nobody from telling it later. A second lock, `...:telling`, is held all that time, and is what
+others ask for first; so nobody comes between the end of the short lock and the begin of the long one.
 """
 
 from __future__ import annotations
@@ -10,19 +14,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from qcore.clock import Clock, SystemClock
 from qcore.ids import new_id
 
 if TYPE_CHECKING:
+    from qcore.drivers import Store
     from qcore.manager import QueueManager
     from qcore.monitor.snapshots import QueueSnapshot
 
 INCIDENT_KEPT_S = 7 * 24 * 3600
 """Seconds after which an incident is told again, by one that has not seen it: the lock that stands for it ends."""
-_LONGEST_KEY = 190
+CLAIMED_S = 120
+"""Seconds that a watcher has to tell of an incident, before another may."""
+_RENEWED_S = 24 * 3600
+"""Seconds after which a watcher renews the lock of an incident that goes on."""
+_TELLING, _MORE_S = ":telling", 10
+"""The other lock of an incident that is being told, and how much longer it lasts: it is taken first."""
+_LONGEST_KEY = 180
+_US = 1_000_000
 
 
 class QueueSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +77,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return f"queue {self.queue}: over; {what}, no more than {bound}"
 
 
+class _Incident(NamedTuple):
+    """A threshold that a queue has passed."""
+
+    connection: str
+    queue: str
+    kind: str
+
+
 class Watcher:
     """Looks at queues, and tells what has begun or ended since the store was last told of it.
 
@@ -73,6 +94,7 @@ class Watcher:
         max_size: jobs above which a queue is too long; None: it never is.
         max_wait_s: seconds above which its oldest job waits too long; None: it never does.
         connections: whose queues are watched where none are named; the default's if empty.
+        clock: says when to renew an incident that goes on; the host's if None.
     """
 
     def __init__(
@@ -83,6 +105,7 @@ class Watcher:
         max_size: int | None = 1000,
         max_wait_s: float | None = 60.0,
         connections: Sequence[str] = (),
+        clock: Clock | None = None,
     ) -> None:
         self._manager = manager
         self._queues = queues
@@ -90,10 +113,14 @@ class Watcher:
             kind: float(bound) for kind, bound in (("size", max_size), ("wait", max_wait_s)) if bound is not None
         }
         self._connections = connections
-        self._open: set[tuple[str, str, str]] = set()
+        self._clock = clock or SystemClock()
+        self._open: dict[_Incident, float] = {}
+        self._claims: dict[_Incident, str] = {}
 
     def look(self) -> tuple[list[QueueSeen], list[Alert]]:
         """Read the queues once; returns what was seen, and what is to be told of it.
+
+        Say of each alert by `settle` what became of it; one of which nothing is said is told again after two minutes.
 
         Raises:
             ConnectionFailed: a store does not answer.
@@ -122,19 +149,68 @@ class Watcher:
         over = tuple(kind for kind, bound in self._bounds.items() if values[kind] > bound)
         return QueueSeen(queue=queue.name, connection=queue.connection, size=size, wait_s=wait_s, over=over)
 
+    def settle(self, alert: Alert, *, was_told: bool) -> None:
+        """Say what became of an alert: told, it is not told again; else the next look of whoever tells it.
+
+        Raises:
+            ConnectionFailed: the store does not answer; it may be told again.
+        """
+        store = self._manager.connection(alert.connection)
+        key, incident = (
+            _key(alert.kind, alert.threshold, alert.queue),
+            _Incident(alert.connection, alert.queue, alert.kind),
+        )
+        if alert.state != "firing":
+            if not was_told:
+                store.take_lock(key, new_id(), INCIDENT_KEPT_S * _US)  # for the next look to free
+            return
+        owner = self._claims.pop(incident, "")
+        is_mine = store.release_lock(key, owner)  # not if it is over meanwhile
+        if was_told:
+            if is_mine:
+                store.take_lock(key, owner, INCIDENT_KEPT_S * _US)
+            self._open[incident] = self._clock.monotonic()
+        store.release_lock(key + _TELLING, owner)
+
     def _alerts(self, reading: QueueSeen) -> Iterator[Alert]:
         store = self._manager.connection(reading.connection)
         for kind, bound in self._bounds.items():
-            key, known = _key(kind, bound, reading.queue), (reading.connection, reading.queue, kind)
+            key, incident = _key(kind, bound, reading.queue), _Incident(reading.connection, reading.queue, kind)
             if kind not in reading.over:
-                self._open.discard(known)
+                self._open.pop(incident, None)
                 if store.release_lock(key):  # each time: another may have begun it, and be gone
                     yield _alert(reading, kind, bound, "over")
-            elif known not in self._open:
-                is_new = store.take_lock(key, new_id(), INCIDENT_KEPT_S * 1_000_000)
-                self._open.add(known)
-                if is_new:
-                    yield _alert(reading, kind, bound, "firing")
+            elif not self._is_open(store, key, incident) and self._claim(store, key, incident):
+                yield _alert(reading, kind, bound, "firing")
+
+    def _is_open(self, store: Store, key: str, incident: _Incident) -> bool:
+        """Whether it is known to have been told; its lock is renewed now and then."""
+        now = self._clock.monotonic()
+        if now - self._open.get(incident, now) < _RENEWED_S:
+            return incident in self._open
+        owner = new_id()
+        if not store.take_lock(key + _TELLING, owner, (CLAIMED_S + _MORE_S) * _US):
+            return True
+        was_held = store.release_lock(key)
+        if was_held:
+            store.take_lock(key, owner, INCIDENT_KEPT_S * _US)
+            self._open[incident] = now
+        else:
+            del self._open[incident]
+        store.release_lock(key + _TELLING, owner)
+        return was_held
+
+    def _claim(self, store: Store, key: str, incident: _Incident) -> bool:
+        """Whether it is for this watcher to tell; remembers what was told by another."""
+        owner = new_id()
+        if not store.take_lock(key + _TELLING, owner, (CLAIMED_S + _MORE_S) * _US):
+            return False
+        if store.take_lock(key, owner, CLAIMED_S * _US):
+            self._claims[incident] = owner
+            return True
+        store.release_lock(key + _TELLING, owner)
+        self._open[incident] = self._clock.monotonic()
+        return False
 
 
 def _key(kind: str, bound: float, queue: str) -> str:

@@ -55,17 +55,23 @@ def _id_of(line: str) -> str:
 
 
 def require_queues(call: Invocation, names: Sequence[str]) -> None:
-    """See to it that every queue is one that its store knows, or the usual one of its connection.
+    """See to it that every queue is one that its store or the configuration knows, or the usual one of its connection.
 
     Raises:
         NotFound: one is not; nothing was done.
     """
     for name in names:
         connection = call.connection_of(name)
-        if name == connection.queue or call.monitor.stats([name], connection.name).queues:
+        if name == connection.queue or name in _configured(call) or call.monitor.stats([name], connection.name).queues:
             continue
         known = ", ".join(queue.name for queue in call.monitor.stats(None, connection.name).queues)
         raise NotFound(f"no queue {name!r}", hint=f"queues here: {known}" if known else "no queue was used here yet")
+
+
+def _configured(call: Invocation) -> set[str]:
+    """The queues that the configuration names, used or not."""
+    pools = call.settings.supervisors.values()
+    return {*call.settings.protected, *(queue for pool in pools for queue in pool.queues)}
 
 
 def require_writable(call: Invocation) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from qctl import format as fmt
 from qctl import output
 from qctl.commands import health_items, version
 from qctl.context import Invocation
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = ("qctl doctor", "qctl doctor --json > report.json")
 EXITS = (Exit.USAGE, Exit.CONFIGURATION)
+_INDENT = 28
 _COLUMNS = (Column("SECTION", "section"), Column("NAME", "name"), Column("VALUE", "value", human=output.machine))
 
 
@@ -105,13 +107,13 @@ def _rows(data: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _page(call: Invocation, data: dict[str, Any], checks: "Sequence[Check]") -> str:
     lines: list[str] = []
-    before = ""
+    before, width = "", output.width()
     for row in _rows(data):
         if row["section"] == "health":
             continue
         if row["section"] != before:
             before = row["section"]
             lines += ["", before.upper()]
-        lines.append(f"  {row['name']:<24}  {output.machine(row['value'])}")
-    page = health_items.page_of(checks, ascii_only=output.wants_ascii(call))
+        lines.append(fmt.wrapped(f"  {row['name']:<24}  {output.machine(row['value'])}", _INDENT, width))
+    page = health_items.page_of(checks, ascii_only=output.wants_ascii(call), width=width - 2)
     return "\n".join([*lines[1:], "", "HEALTH", *(f"  {line}" for line in page.split("\n"))])

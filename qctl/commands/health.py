@@ -8,10 +8,10 @@ import typer
 from qctl import format as fmt
 from qctl import live, output
 from qctl.commands import health_items
-from qctl.commands.choosing import require_writable
+from qctl.commands.choosing import require_queues, require_writable
 from qctl.commands.values import seconds, split
 from qctl.context import Invocation
-from qctl.exits import Exit, WrongUsage
+from qctl.exits import Exit, NotFound, WrongUsage
 
 if TYPE_CHECKING:
     from qcore.monitor.health import Check, Observed, Thresholds
@@ -23,7 +23,15 @@ EXAMPLES = (
     "qctl health --watch 5s",
     "qctl health --fix",
 )
-EXITS = (Exit.USAGE, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT, Exit.DEGRADED, Exit.CRITICAL)
+EXITS = (
+    Exit.USAGE,
+    Exit.NOT_FOUND,
+    Exit.UNREACHABLE,
+    Exit.CONFIGURATION,
+    Exit.CONFLICT,
+    Exit.DEGRADED,
+    Exit.CRITICAL,
+)
 BARE = live.EVERY
 
 
@@ -58,7 +66,7 @@ def run(
         _require_one_look(call, watch, nagios=nagios)
     if nagios:
         return _nagios(call, check, max_wait, max_failed)
-    names, thresholds = _asked(check, max_wait, max_failed)
+    names, thresholds = _asked(call, check, max_wait, max_failed)
     every_s = seconds("--watch", watch)
     if every_s is not None:
         live.watch(call, every_s, lambda: (health_items.report_of(call, _check(call, names, thresholds)), False))
@@ -67,7 +75,9 @@ def run(
     return health_items.exit_code_of(checks)
 
 
-def _asked(check: list[str] | None, max_wait: list[str] | None, max_failed: int) -> "tuple[Sequence[str], Thresholds]":
+def _asked(
+    call: Invocation, check: list[str] | None, max_wait: list[str] | None, max_failed: int
+) -> "tuple[Sequence[str], Thresholds]":
     from qcore.monitor.health import CHECKS, Thresholds
 
     names = split(check)
@@ -78,8 +88,24 @@ def _asked(check: list[str] | None, max_wait: list[str] | None, max_failed: int)
     for word in max_wait or ():
         queue, _, time = word.rpartition("=")
         waits[queue] = seconds("--max-wait", time) or 0.0
+    _require_known(call, [queue for queue in waits if queue])
     general_s = waits.pop("", Thresholds().max_wait_s)
     return names, Thresholds(max_wait_s=general_s, max_wait_of=waits, max_failed=max_failed)
+
+
+def _require_known(call: Invocation, queues: Sequence[str]) -> None:
+    """See to it that there are such queues; where the store cannot say, the checks tell why."""
+    from qcore.errors import QueueError
+
+    try:
+        for queue in queues:
+            facts = call.manager.look_at(call.connection_of(queue).name).facts()
+            if facts.revision == facts.wanted_revision:  # else it would be asked, and make its tables
+                require_queues(call, [queue])
+    except NotFound:
+        raise
+    except QueueError:
+        return
 
 
 def _require_one_look(call: Invocation, watch: str | None, *, nagios: bool) -> None:
@@ -124,7 +150,7 @@ def _nagios(call: Invocation, check: list[str] | None, max_wait: list[str] | Non
     from qcore.errors import QueueError
 
     try:
-        checks = _check(call, *_asked(check, max_wait, max_failed))
+        checks = _check(call, *_asked(call, check, max_wait, max_failed))
     except QueueError as error:
         output.write(f"QCTL UNKNOWN - {fmt.printable(error.message)}\n")
         return health_items.NAGIOS_UNKNOWN

@@ -20,6 +20,7 @@ NAGIOS_UNKNOWN = 3
 _NAGIOS = {Verdict.OK: (0, "OK"), Verdict.DEGRADED: (1, "WARNING"), Verdict.CRITICAL: (2, "CRITICAL")}
 _CODES = {Verdict.OK: Exit.OK, Verdict.DEGRADED: Exit.DEGRADED, Verdict.CRITICAL: Exit.CRITICAL}
 _MARKS = {Verdict.OK: ("●", "*"), Verdict.DEGRADED: ("▲", "!"), Verdict.CRITICAL: ("✖", "X")}
+_INDENT = 24
 _COLUMNS = (
     Column("CHECK", "name"),
     Column("VERDICT", "verdict"),
@@ -63,23 +64,31 @@ def report_of(call: Invocation, checks: Sequence[Check]) -> output.Report:
         item_schema="qctl.health.check/1",
         columns=_COLUMNS,
         name="name",
-        text=page_of(checks, ascii_only=output.wants_ascii(call)) if output.format_of(call) == "table" else None,
+        text=page_of(checks, ascii_only=output.wants_ascii(call), width=output.width())
+        if output.format_of(call) == "table"
+        else None,
         backend=call.backend(),
     )
 
 
-def page_of(checks: Sequence[Check], *, ascii_only: bool) -> str:
-    """A line each, what to do about it below, and the connection where there are several."""
+def page_of(checks: Sequence[Check], *, ascii_only: bool, width: int) -> str:
+    """A line each, what to do about it below, and the connection where there are several.
+
+    Args:
+        checks: in this order.
+        ascii_only: draw with ASCII alone.
+        width: of the longest line; what is longer goes on below.
+    """
     is_one = len({check.connection for check in checks}) <= 1
     lines = []
     for check in checks:
         name = check.name if is_one else f"{check.connection}: {check.name}"
         lines.append(f"{_MARKS[check.verdict][ascii_only]} {check.verdict.value:<8}  {name:<10}  {check.found}")
         if check.fixed:
-            lines.append(f"{'':<24}{'+' if ascii_only else '✓'} fixed: {check.fixed}")
+            lines.append(f"{'':<{_INDENT}}{'+' if ascii_only else '✓'} fixed: {check.fixed}")
         if check.remedy:
-            lines.append(f"{'':<24}{'->' if ascii_only else '→'} {check.remedy}")
-    return "\n".join(lines)
+            lines.append(f"{'':<{_INDENT}}{'->' if ascii_only else '→'} {check.remedy}")
+    return "\n".join(fmt.wrapped(line, _INDENT, width) for line in lines)
 
 
 def nagios_code(checks: Sequence[Check]) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from qctl import format as fmt
-from qctl import output
+from qctl import live, output
 from qctl.commands.choosing import require_writable
 from qctl.context import Invocation
 from qctl.exits import Exit
@@ -56,7 +56,7 @@ def run(ctx: typer.Context) -> Exit:
 
 def _rotated(call: Invocation, rotation: Any) -> "RotationResult":
     total = rotation.size()
-    with output.progress(call, f"looking at {fmt.plural(total, 'job')}", total) as tell:
+    with live.progress(call, f"looking at {fmt.plural(total, 'job')}", total) as tell:
         result: RotationResult = rotation.run(tell)
     return result
 

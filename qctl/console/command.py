@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from qcore.errors import ConfigurationError
-from qctl import exits, output
+from qctl import exits, live, output
 from qctl import format as fmt
 from qctl.console import questions
 
@@ -139,7 +139,7 @@ class Command:
         """Call a function for each item, with a bar on stderr where that is a terminal; what it returned."""
         total = len(items) if isinstance(items, Sized) else None
         results = []
-        with output.progress(self._call, self._name, total) as advance:
+        with live.progress(self._call, self._name, total) as advance:
             for item in items:
                 results.append(callback(item))
                 advance(1)

@@ -106,7 +106,7 @@ def test_wrong_usage(shop: Shop) -> None:
         "error: there is no check 'wiat'\nhint: checks"
     )
     assert "no duration" in shop.qctl("health", "--max-wait", "mail=soon", expect=2).err
-    assert "needs an http" in shop.qctl("monitor", "--webhook", "file:///x", expect=5).err
+    assert "needs an http" in shop.qctl("monitor", "--webhook", "file:///x", expect=2).err
 
 
 def test_watched_until_interrupted(shop: Shop) -> None:
@@ -146,7 +146,7 @@ def test_mending_is_refused_where_it_makes_no_sense(shop: Shop) -> None:
 
 def test_monitor_looks_once(busy: Shop, schemas: Schemas) -> None:
     fields = busy.qctl("monitor", "--once", "--wait", "1h").fields()
-    assert [row[:2] + row[3:] for row in fields] == [["default", "2", "[]"], ["mail", "0", "[]"], ["small", "0", "[]"]]
+    assert [row[:2] + row[3:] for row in fields] == [["default", "2", ""], ["mail", "0", ""], ["small", "0", ""]]
     told = busy.qctl("monitor", "--once", "--max", "1", "--wait", "1h", "--json", expect=20).json()
     schemas.check("monitor", told)
     [alert] = told["data"]["alerts"]
@@ -193,6 +193,48 @@ def test_monitor_tells_by_a_command_and_goes_on_where_one_fails(shop: Shop, tmp_
     assert all("exit code 7" in line for line in said)
     facts: list[Any] = [json.loads(line) for line in (tmp_path / "told").read_text().split("\n")[:1]]
     assert (facts[0]["queue"], facts[0]["state"]) == ("default", "firing")
+
+
+def test_an_alert_that_no_hook_told_is_told_by_the_next_look(busy: Shop) -> None:
+    words = ["monitor", "--once", "--max", "1", "--wait", "1h"]
+    ended = busy.qctl(*words, "--exec", "exit 3", expect=1)
+    assert "error: 1 hook failed, of 1 call" in ended.err
+    assert busy.qctl(*words, "--exec", "echo told >> hook.log", expect=20).fields()[0][3] == "size"
+    busy.qctl(*words, "--exec", "echo told >> hook.log", expect=20)
+    assert (busy.folder / "hook.log").read_text() == "told\n", "once"
+
+
+def test_monitor_ends_badly_where_one_of_its_hooks_fails(busy: Shop) -> None:
+    words = ["monitor", "--once", "--max", "1", "--wait", "1h", "--exec", "exit 3", "--exec", "echo told >> hook.log"]
+    assert "error: 1 hook failed, of 2 calls" in busy.qctl(*words, expect=1).err
+    busy.qctl(*words, expect=20)
+    assert (busy.folder / "hook.log").read_text() == "told\n"
+
+
+def test_monitor_of_what_is_not_there(busy: Shop) -> None:
+    (busy.folder / "qctl.toml").write_text('[supervisors.mail]\nqueues = "reports"\n')
+    assert busy.qctl("monitor", "--once", "--queue", "default,reports", "--wait", "1h").fields()[0][0] == "default"
+    assert "no queue 'typo'" in busy.qctl("monitor", "--once", "--queue", "default,typo", expect=3).err
+    assert "no queue 'typo'" in busy.qctl("monitor", "--queue", "typo", expect=3).err
+    ended = busy.qctl("monitor", "--once", "--webhook", "ftp://x", expect=2)
+    assert "--webhook: a webhook needs an http" in ended.err
+
+
+def test_health_knows_its_queues(busy: Shop) -> None:
+    assert "no queue 'typo'" in busy.qctl("health", "--max-wait", "typo=1s", expect=3).err
+    ended = busy.qctl("health", "--nagios", "--max-wait", "typo=1s", expect=3)
+    assert "UNKNOWN - no queue 'typo'" in ended.out
+    assert busy.qctl("health", "--max-wait", "typo=1s", "--url", GONE, "-o", "table", expect=4).out.startswith(
+        "✖ critical"
+    )
+
+
+@pytest.mark.parametrize("words", [["health"], ["doctor"]])
+def test_no_line_is_longer_than_80(busy: Shop, words: list[str]) -> None:
+    busy.environment["COLUMNS"] = "80"
+    page = busy.call(*words, "-o", "table").out
+    assert max(map(len, page.splitlines())) <= 80
+    assert "CRITICAL" in page.upper()
 
 
 def test_monitor_of_a_store_that_is_not_there(shop: Shop) -> None:

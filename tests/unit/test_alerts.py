@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from fakes.clock import FakeClock
 from fakes.managers import in_use
 from fakes.values import envelopes
 
 from qcore import ConfigurationError, QueueManager
+from qcore.clock import instant
 from qcore.monitor.alerts import Alert, Watcher
 from qcore.monitor.hooks import AppriseHook, CommandHook, HookFailed, WebhookHook, tell_all
 
@@ -40,8 +42,12 @@ def managers(store_url: str) -> Iterator[list[QueueManager]]:
         yield [opened.enter_context(in_use({"url": store_url})) for _ in range(2)]
 
 
-def told(watcher: Watcher) -> list[tuple[str, str, str]]:
-    return [(alert.queue, alert.kind, alert.state) for alert in watcher.look()[1]]
+def told(watcher: Watcher, *, is_heard: bool | None = True) -> list[tuple[str, str, str]]:
+    """What a look finds to tell, which is heard, or is not; None: the watcher is killed before."""
+    _, alerts = watcher.look()
+    for alert in alerts if is_heard is not None else ():
+        watcher.settle(alert, was_told=bool(is_heard))
+    return [(alert.queue, alert.kind, alert.state) for alert in alerts]
 
 
 def fill(manager: QueueManager, number: int, queue: str = "mail") -> None:
@@ -76,6 +82,52 @@ def test_one_that_begins_anew_knows_what_was_told(managers: list[QueueManager]) 
     assert looks == [[("mail", "size", "firing")], []]
     managers[0].connection().clear("mail")
     assert told(Watcher(managers[1], max_size=0, max_wait_s=None)) == [("mail", "size", "over")]
+
+
+def test_what_nobody_heard_is_told_by_the_next_look(managers: list[QueueManager]) -> None:
+    fill(managers[0], 1)
+    watcher = Watcher(managers[0], max_size=0, max_wait_s=None)
+    assert [told(watcher, is_heard=False) for _ in range(2)] == [[("mail", "size", "firing")]] * 2
+    assert told(Watcher(managers[1], max_size=0, max_wait_s=None)) == [("mail", "size", "firing")]
+    assert told(watcher) == []
+    managers[0].connection().clear("mail")
+    assert told(watcher, is_heard=False) == told(watcher) == [("mail", "size", "over")]
+    assert told(watcher) == []
+
+
+def test_while_one_tells_another_does_not(managers: list[QueueManager]) -> None:
+    fill(managers[0], 1)
+    first, second = (Watcher(manager, max_size=0, max_wait_s=None) for manager in managers)
+    _, [alert] = first.look()
+    assert told(second) == []
+    first.settle(alert, was_told=False)
+    assert told(second) == [("mail", "size", "firing")]
+
+
+def test_one_that_is_killed_before_it_told_silences_nobody_for_long(managers: list[QueueManager]) -> None:
+    fill(managers[0], 1)
+    assert told(Watcher(managers[0], max_size=0, max_wait_s=None), is_heard=None) == [("mail", "size", "firing")]
+    now = datetime.now(UTC)
+    locks = managers[1].connection().locks().locks
+    assert {60 < (instant(lock.until_us or 0) - now).total_seconds() < 150 for lock in locks} == {True}
+    for lock in locks:  # as their end would
+        managers[1].connection().release_lock(lock.key)
+    assert told(Watcher(managers[1], max_size=0, max_wait_s=None)) == [("mail", "size", "firing")]
+
+
+def test_an_incident_that_goes_on_is_renewed(managers: list[QueueManager]) -> None:
+    clock = FakeClock()
+    fill(managers[0], 1)
+    watcher = Watcher(managers[0], max_size=0, max_wait_s=None, clock=clock)
+    assert told(watcher) == [("mail", "size", "firing")]
+    [before] = managers[0].connection().locks().locks
+    clock.advance(2 * 86_400)
+    assert told(watcher) == []
+    [after] = managers[0].connection().locks().locks
+    assert (after.key, (after.until_us or 0) > (before.until_us or 0)) == (before.key, True)
+    managers[0].connection().release_lock(after.key)
+    clock.advance(2 * 86_400)
+    assert told(watcher) == [("mail", "size", "firing")], "somebody has ended it: it is another one"
 
 
 def test_other_thresholds_are_other_incidents(managers: list[QueueManager]) -> None:
