@@ -1,14 +1,16 @@
 """`qctl metrics`."""
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from qctl import format as fmt
 from qctl import output
-from qctl.commands.values import seconds
+from qctl.commands.selecting import require_known
+from qctl.commands.values import ago, seconds
 from qctl.context import Invocation
-from qctl.exits import Exit, WrongUsage
+from qctl.exits import Exit, NotFound, WrongUsage
 from qctl.output import Column
 
 if TYPE_CHECKING:
@@ -20,16 +22,22 @@ EXAMPLES = (
     "qctl metrics --job SendReceipt --json | jq .data.totals.runtime.p95_s",
     "qctl metrics --prometheus",
 )
-EXITS = (Exit.USAGE, Exit.UNREACHABLE, Exit.CONFIGURATION)
+EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION)
 _BY = ("job", "queue")
 _TREND = 12
+_SHOWN = 10
+_TIMES = ("avg_s", "min_s", "max_s", "p50_s", "p95_s", "p99_s")
+_PARTS = {"runtime": _TIMES, "wait": _TIMES, "memory": ("avg_bytes", "max_bytes")}
+_DOWN = re.compile(rb'^qctl_store_up{connection="(.*)"} 0\.0$', flags=re.MULTILINE)
 
 
 def run(
     ctx: typer.Context,
     job: Annotated[str | None, typer.Option("--job", metavar="CLASS", help="Only these, by path or name.")] = None,
     queue: Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Only of this queue.")] = None,
-    since: Annotated[str, typer.Option("--since", metavar="TIME", help="How far to look back.")] = "1h",
+    since: Annotated[
+        str, typer.Option("--since", metavar="WHEN", help="How far to look back: 2h, or an instant.")
+    ] = "1h",
     step: Annotated[
         str | None, typer.Option("--step", metavar="TIME", help="What one step of a trend covers, at least.")
     ] = None,
@@ -37,7 +45,7 @@ def run(
     prometheus: Annotated[
         bool, typer.Option("--prometheus", help="All there is, in the text format of Prometheus.")
     ] = False,
-) -> None:
+) -> Exit:
     """Show how many jobs ended, and how long they ran and waited.
 
     /MIN counts jobs that ended well or failed. P50 and P95 are of runtimes, WAIT is what 95 of 100 jobs did not wait
@@ -46,18 +54,50 @@ def run(
     """
     call = Invocation.of(ctx)
     if prometheus:
-        output.write(call.exposition().decode())
-        return
+        return _expose(call)
     if by not in _BY:
         raise WrongUsage(f"--by {by!r} is none of {', '.join(_BY)}")
-    found = call.metrics.of(
-        call.flags.connection,
-        since_s=seconds("--since", since) or 0.0,
-        step_s=seconds("--step", step),
-        job=job,
-        queue=queue,
-    )
+    since_s, step_s = _longer_than_nothing("--since", ago("--since", since)), seconds("--step", step)
+    if step_s is not None:
+        _longer_than_nothing("--step", step_s)
+    require_known(call, queue)
+    found = call.metrics.of(call.flags.connection, since_s=since_s, step_s=step_s, job=job, queue=queue)
+    if job is not None and not found.jobs:
+        _require_class(call, job)
     output.show(call, _report(call, found, by))
+    return Exit.OK
+
+
+def _longer_than_nothing(flag: str, length_s: float) -> float:
+    if length_s <= 0:
+        raise WrongUsage(f"{flag}: it must be longer than nothing", hint=f"such as {flag} 1h")
+    return length_s
+
+
+def _expose(call: Invocation) -> Exit:
+    """Write it all down for Prometheus; a store that does not answer is told there, and by the exit code."""
+    text = call.exposition()
+    output.write(text.decode())
+    down = ", ".join(name.decode() for name in _DOWN.findall(text))
+    if down:
+        output.note(call, f"error: the store does not answer: {down}", even_quiet=True)
+    return Exit.UNREACHABLE if down else Exit.OK
+
+
+def _require_class(call: Invocation, name: str) -> None:
+    """See to it that a class was measured at some time, or that there is such a class."""
+    from qcore.errors import UnknownJobClass
+    from qcore.jobs.packing import resolve
+    from qcore.monitor.metrics import ever, is_of
+
+    known = sorted({reading.job for reading in ever(call.manager.connection(call.connection.name))})
+    if any(is_of(one, name) for one in known):
+        return
+    try:
+        resolve(name if ":" in name or call.settings.app is None else f"{call.settings.app}:{name}")
+    except UnknownJobClass:
+        hint = f"measured here: {', '.join(known[:_SHOWN])}" if known else "nothing was measured here yet"
+        raise NotFound(f"no job class {name!r}", hint=hint) from None
 
 
 def _report(call: Invocation, found: "MetricsSnapshot", by: str) -> output.Report:
@@ -71,6 +111,7 @@ def _report(call: Invocation, found: "MetricsSnapshot", by: str) -> output.Repor
         items=items,
         item_schema="qctl.measured/1",
         columns=_columns(by.upper(), ascii_only=output.wants_ascii(call)),
+        parts=_PARTS,
         name="name",
         headline=f"the last {span}: {_words(found.totals)}\n",
         empty=f"nothing ended in the last {span}",
@@ -93,9 +134,9 @@ def _columns(title: str, *, ascii_only: bool) -> tuple[Column, ...]:
         Column("FAIL", "failed", human=fmt.count, right=True, style=lambda n: "red" if n else "dim"),
         Column("RETRY", "retried", human=fmt.count, right=True, style=lambda n: "yellow" if n else "dim"),
         Column("/MIN", "throughput_per_min", human=lambda rate: f"{rate:.1f}", right=True),
-        Column("P50", "runtime", human=lambda times: fmt.duration(times["p50_s"]), right=True),
-        Column("P95", "runtime", human=lambda times: fmt.duration(times["p95_s"]), right=True),
-        Column("WAIT", "wait", human=lambda times: fmt.duration(times["p95_s"]), right=True),
+        Column("P50", "runtime.p50_s", human=fmt.duration, right=True),
+        Column("P95", "runtime.p95_s", human=fmt.duration, right=True),
+        Column("WAIT", "wait.p95_s", human=fmt.duration, right=True),
         Column("TREND", "trend", human=trend),
     )
 
@@ -120,5 +161,4 @@ def item_of(one: "MeasuredSnapshot") -> dict[str, Any]:
 
 
 def _times(times: "TimesSnapshot | None") -> dict[str, float] | None:
-    names = ("avg_s", "min_s", "max_s", "p50_s", "p95_s", "p99_s")
-    return None if times is None else {name: getattr(times, name) for name in names}
+    return None if times is None else {name: getattr(times, name) for name in _TIMES}

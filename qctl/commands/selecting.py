@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qcore.errors import FilterError
 from qctl.commands.choosing import require_queues
-from qctl.commands.values import split
+from qctl.commands.values import ago, split
 from qctl.exits import WrongUsage
 
 if TYPE_CHECKING:
@@ -66,14 +65,15 @@ def filter_of(
 
 
 def _since(text: str) -> Filter:
+    from datetime import UTC, datetime, timedelta
+
     from qcore.filters import one_of
 
-    for moment in (f"-{text.removeprefix('-')}", text):
-        try:
-            return one_of("ended", [moment], op=">=")
-        except FilterError:
-            continue
-    raise WrongUsage(f"--since: {text!r} is neither a duration (90s, 5m, 2h) nor an instant (2027-01-31T09:00)")
+    try:
+        at = datetime.now(UTC) - timedelta(seconds=ago("--since", text))
+    except OverflowError:
+        raise WrongUsage(f"--since: {text!r} is beyond any calendar") from None
+    return one_of("ended", [at.isoformat()], op=">=")
 
 
 def require_known(call: Invocation, queue: str | None) -> None:

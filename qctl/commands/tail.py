@@ -10,10 +10,11 @@ import typer
 from qctl import format as fmt
 from qctl import output
 from qctl.commands.selecting import Queue, Where, filter_of, require_known
-from qctl.commands.values import seconds, split
+from qctl.commands.values import ago, seconds, split
 from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
 from qctl.live import SHORTEST_S, Patience
+from qctl.output import Column
 
 if TYPE_CHECKING:
     from qcore.monitor.tail import JobEvent, Tail
@@ -29,7 +30,15 @@ EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION)
 _COLORS = {"started": "36", "retrying": "33", "completed": "32", "failed": "31", "cancelled": "2"}
 _BEFORE_S, _PAGE = 600.0, 100
 """Of --once: how far it looks back, and how many events it tells."""
-_FIELDS = ("at", "event", "id", "name", "queue", "attempt", "error")
+_COLUMNS = (
+    Column("AT", "at", human=fmt.local_time, whole=True),
+    Column("EVENT", "event", whole=True),
+    Column("ID", "id"),
+    Column("NAME", "name"),
+    Column("QUEUE", "queue"),
+    Column("ATTEMPT", "attempt", right=True),
+    Column("ERROR", "error"),
+)
 
 
 def run(
@@ -40,12 +49,13 @@ def run(
         list[str] | None, typer.Option("--event", metavar="EVENT,...", help="Only these: failed, retrying, ...")
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Begin with what happened since: 10m.")
+        str | None, typer.Option("--since", metavar="WHEN", help="Begin with what happened since: 10m, or an instant.")
     ] = None,
     every: Annotated[str, typer.Option("--every", metavar="TIME", help="How often to look.")] = "1s",
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="End after so many events.")
     ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", hidden=True)] = False,
     once: Annotated[
         bool, typer.Option("--once", help="Tell the newest of the last 10 minutes, or --since; end.")
     ] = False,
@@ -57,10 +67,11 @@ def run(
     """
     from qcore.monitor.tail import Tail
 
+    del follow  # it does, unless by --once
     call = Invocation.of(ctx)
     wanted = _wanted(event)
     pause_s = max(SHORTEST_S, seconds("--every", every) or 0.0)
-    since_s = seconds("--since", since)
+    since_s = None if since is None else ago("--since", since)
     require_known(call, queue)
     if once and since_s is None:
         since_s = _BEFORE_S
@@ -80,7 +91,7 @@ def _print_once(call: Invocation, tail: "Tail", wanted: frozenset[str], limit: i
         data={"events": items, "skipped": tail.has_skipped or len(found) > limit},
         items=items,
         item_schema="qctl.event/1",
-        columns=tuple(output.Column(name.upper(), name) for name in _FIELDS),
+        columns=_COLUMNS,
         empty="nothing happened",
         backend=call.backend(),
     )
@@ -122,8 +133,7 @@ def _tell(call: Invocation, events: "Sequence[JobEvent]") -> None:
         for item in items:
             output.write(_line(item, is_colored=output.wants_color(call)) + "\n")
     elif items:
-        columns = tuple(output.Column(name.upper(), name) for name in _FIELDS)
-        output.show(call, output.Report(schema="qctl.tail/1", data={}, items=items, columns=columns))
+        output.show(call, output.Report(schema="qctl.tail/1", data={}, items=items, columns=_COLUMNS))
 
 
 def _item_of(event: "JobEvent") -> dict[str, Any]:

@@ -41,6 +41,14 @@ def moment(flag: str, text: str | None) -> timedelta | datetime | None:
         raise WrongUsage(f"{flag}: {error}") from None
 
 
+def ago(flag: str, text: str) -> float:
+    """How many seconds ago that was: `2h` or `-2h`, or an ISO 8601 instant."""
+    from datetime import UTC, datetime, timedelta
+
+    found = moment(flag, text.removeprefix("-")) or timedelta(0)
+    return found.total_seconds() if isinstance(found, timedelta) else (datetime.now(UTC) - found).total_seconds()
+
+
 def arguments(text: str | None) -> tuple[list[Any], dict[str, Any]]:
     """A job's arguments: a JSON array gives positions, an object gives names, `-` reads either from stdin."""
     if text is None:

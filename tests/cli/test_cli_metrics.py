@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
 import subprocess
 from collections.abc import Iterator
@@ -51,13 +52,44 @@ def test_nothing_measured(shop: Shop) -> None:
     ("words", "said"),
     [
         (["--by", "worker"], "--by 'worker' is none of job, queue"),
-        (["--since", "soon"], "'soon' is no duration"),
+        (["--since", "soon"], "'soon' is neither a duration"),
         (["--since", "0"], "longer than nothing"),
+        (["--step", "0"], "longer than nothing"),
+        (["--since", "2099-01-01"], "longer than nothing"),
     ],
 )
 def test_what_cannot_be_asked(shop: Shop, words: list[str], said: str) -> None:
-    ended = shop.qctl("metrics", *words, expect=5 if "0" in words else 2)
-    assert said in ended.err
+    assert said in shop.qctl("metrics", *words, expect=2).err
+
+
+@pytest.mark.parametrize(("flag", "name"), [("--queue", "no queue"), ("--job", "no job class")])
+def test_what_is_not_there(busy: Shop, flag: str, name: str) -> None:
+    assert f"{name} 'nope'" in busy.qctl("metrics", flag, "nope", expect=3).err
+    known = {"--queue": "default", "--job": "Slow"}[flag]
+    busy.qctl("metrics", flag, known)
+
+
+@pytest.mark.parametrize("since", ["1h", "-1h", "2020-01-01T00:00Z"])
+def test_how_far_back(busy: Shop, since: str) -> None:
+    assert busy.data("metrics", "--since", since)["totals"]["processed"] == 1
+
+
+def test_every_cell_is_a_value_of_its_own(busy: Shop) -> None:
+    for fields in busy.qctl("metrics").fields():
+        assert len(fields) == 9
+        assert all(float(cell) >= 0 for cell in [*fields[1:8], *fields[8].split(",")])
+    rows = list(csv.DictReader(busy.qctl("metrics", "-o", "csv").lines()))
+    data = busy.data("metrics")["jobs"]
+    assert [float(row["runtime.p95_s"]) for row in rows] == [one["runtime"]["p95_s"] for one in data]
+    assert not any("{" in cell or "[" in cell for row in rows for cell in row.values())
+    template = busy.qctl("metrics", "--format", "{name} {wait.p95_s}").lines()
+    assert template == [f"{one['name']} {one['wait']['p95_s']}" for one in data]
+
+
+def test_prometheus_is_told_of_a_store_that_is_down_and_so_is_the_caller(shop: Shop) -> None:
+    ended = shop.qctl("metrics", "--prometheus", "--url", "redis://127.0.0.1:1", expect=4)
+    assert 'qctl_store_up{connection="default"} 0.0' in ended.out
+    assert ended.err == "error: the store does not answer: default\n"
 
 
 def test_prometheus_reads_it(busy: Shop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from typing import IO
@@ -75,6 +76,17 @@ def test_a_terminal_gets_a_coloured_line(busy: Shop) -> None:
     shown, code = busy.on_terminal("tail", "--since", "1h", "--event", "completed", "-n", "1")
     assert code == 0
     assert "\x1b[32mCOMPLETED" in shown
+
+
+def test_a_table_fits_80_columns(busy: Shop) -> None:
+    page = busy.qctl("tail", "--once", "--since", "-1d", "-o", "table", COLUMNS="80").lines()
+    assert max(map(len, page)) <= 80
+    assert {"dispatched", "completed", "failed"} <= {line.split()[1] for line in page[2:]}
+    assert all(re.match(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d ", line) for line in page[2:])
+
+
+def test_events_are_followed(busy: Shop) -> None:
+    assert json.loads(busy.qctl("events", "-f", "--since", "1h", "--limit", "1").out)["event"] == "dispatched"
 
 
 @pytest.mark.parametrize(
