@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FAILED = ("failed",)
 NOTHING: Mapping[str, Any] = {}
+_LISTED_BY = dict.fromkeys(("retried", "forgotten"), "qctl failed lists what there is")
 _SHOWN = 10
 _SAMPLE = 3
 _PAGE = 1000
@@ -206,7 +207,7 @@ def tell(
     reached = result.matched if result.dry_run else result.changed
     if result.failed and not reached:
         first_id, reason = result.failed[0]
-        raise NotFound(f"job {first_id}: {reason}", hint="qctl failed lists what there is")
+        raise NotFound(f"job {first_id}: {reason}", hint=_LISTED_BY.get(done, "qctl jobs lists what there is"))
     data = {
         "matched": result.matched,
         "changed": result.changed,

@@ -33,6 +33,7 @@ def run(
     where: Where = None,
     limit: Limit = None,
     hard: Annotated[bool, typer.Option("--hard", help="Interrupt those that run, as a timeout would.")] = False,
+    force: Annotated[bool, typer.Option("--force", hidden=True)] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --where: only count.")] = False,
 ) -> Exit:
     """Let jobs not run, or stop running.
@@ -41,6 +42,7 @@ def run(
     Asks nothing where each is named. With --where it asks first; without a terminal it needs --yes.
     """
     call = Invocation.of(ctx)
+    hard = hard or force
     require_writable(call)
     if where is not None and not ids:
         result = _cancel_all(call, filter_of(where), limit, hard=hard, dry_run=dry_run)

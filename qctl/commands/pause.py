@@ -26,6 +26,7 @@ def run(
     worker: Annotated[
         list[str] | None, typer.Option("--worker", metavar="WORKER", help="An id instead, of a worker or supervisor.")
     ] = None,
+    is_worker: Annotated[bool, typer.Option("--is-worker", hidden=True)] = False,
     for_: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Resume by itself: 90s, 10m, 2h.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Shown wherever the queue is.")] = None,
 ) -> None:
@@ -34,6 +35,8 @@ def run(
     A queue for every worker on every host, until qctl resume or the time is over. Running jobs end as usual.
     """
     call = Invocation.of(ctx)
+    if is_worker and queue is not None:  # as `qctl quiet WORKER` says it
+        worker, queue = [*(worker or ()), queue], None
     require_writable(call)
     for_s = seconds("--for", for_)
     if for_s == 0:

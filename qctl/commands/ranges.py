@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from qctl.commands.choosing import read_ids
-from qctl.exits import WrongUsage
+from qctl.exits import NotFound, WrongUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +32,16 @@ def ids_of(call: Invocation, words: Sequence[str], views: Sequence[str]) -> list
 
     Raises:
         WrongUsage: a range is none, or a line of JSON has no id.
+        NotFound: there is no such job within a range; nothing was done.
     """
     named = read_ids(words)
     ranges = {word: _range(word) for word in named if _DOTS in word}
     if not ranges:
         return named
     within = {job_id: None for job_id in _all(call, views) if any(job_id in one for one in ranges.values())}
+    for word, one in ranges.items():
+        if not any(job_id in one for job_id in within):
+            raise NotFound(f"no job within {word} that is {' or '.join(views)}", hint=f"{_lists(views)} lists them")
     return list(dict.fromkeys([*(word for word in named if word not in ranges), *within]))
 
 
@@ -46,6 +50,10 @@ def _range(word: str) -> Range:
     if _DOTS in last or not (first or last) or (last and first[: len(last)] > last):
         raise WrongUsage(f"{word!r} is no range of ids", hint="write FIRST..LAST, the older one first")
     return Range(first, last)
+
+
+def _lists(views: Sequence[str]) -> str:
+    return "qctl failed" if tuple(views) == ("failed",) else "qctl jobs"
 
 
 def _all(call: Invocation, views: Sequence[str]) -> Iterator[str]:

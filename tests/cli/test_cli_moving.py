@@ -39,7 +39,9 @@ class TestRelease:
     def test_what_does_not_wait_is_said(self, busy: Shop) -> None:
         (done,) = ids(busy, "--state", "completed")
         assert f"job {done}: it is completed" in busy.qctl("release", done, expect=3).err
-        assert f"job {MISSING}: no such job" in busy.qctl("release", MISSING, expect=3).err
+        ended = busy.qctl("release", MISSING, expect=3)
+        assert f"job {MISSING}: no such job" in ended.err
+        assert "hint: qctl jobs" in ended.err
 
     @pytest.mark.parametrize(
         ("words", "said"),
@@ -113,6 +115,10 @@ class TestRanges:
         assert busy.qctl("retry", f"{older[:8]}..").out == "retried 1 job\n"
         assert busy.qctl("cancel", f"{older[:8]}..", "-").code == 0
 
+    @pytest.mark.parametrize("verb", ["retry", "forget", "release", "cancel"])
+    def test_between_which_there_is_no_job(self, busy: Shop, verb: str) -> None:
+        assert "error: no job within a..b" in busy.qctl(verb, "a..b", expect=3).err
+
     @pytest.mark.parametrize("word", ["..", "b..a", "a..b..c"])
     def test_what_is_none(self, busy: Shop, word: str) -> None:
         assert "is no range of ids" in busy.qctl("retry", word, expect=2).err
@@ -128,3 +134,24 @@ class TestFingerprints:
         groups = answer["data"]["groups"]
         assert [group["count"] for group in groups] == [2, 1]
         assert shop.qctl("retry", "--where", f"fingerprint:{groups[0]['value']}").out == "retried 2 jobs\n"
+
+
+class TestOtherWords:
+    """Words that some know from elsewhere, for what there is."""
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["job", MISSING], "no job"),
+            (["cancel", "--force", MISSING], "no such job"),
+            (["quiet", "nobody"], "no worker 'nobody'"),
+            (["worker", "stop", "nobody"], "no worker 'nobody'"),
+            (["worker", "restart", "nobody"], "no worker 'nobody'"),
+        ],
+    )
+    def test_they_are_heard(self, busy: Shop, words: list[str], said: str) -> None:
+        assert said in busy.qctl(*words, expect=3).err
+
+    def test_those_that_need_nothing(self, shop: Shop) -> None:
+        assert "_qctl_completion" in shop.qctl("completion", "bash").out
+        assert "default" in shop.qctl("db", "migrate").out
