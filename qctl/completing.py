@@ -38,3 +38,16 @@ def rejoin(environ: MutableMapping[str, str]) -> str:
     environ["COMP_CWORD"] = str(len(whole) - 1 if is_open else len(whole))
     in_hand = whole[-1] if is_open else ""
     return in_hand[: in_hand.rfind(":") + 1]
+
+
+def print_script(shell: str) -> bool:
+    """Print what a shell is to read to complete `qctl`; returns whether it is one that can.
+
+    The parser's own option prints that of the shell it was called from alone, and cron has none.
+    """
+    from typer._completion_shared import Shells, get_completion_script
+
+    if shell not in {one.value for one in Shells}:
+        return False
+    print(get_completion_script(prog_name="qctl", complete_var="_QCTL_COMPLETE", shell=shell))  # noqa: T201  its answer
+    return True

@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 from qcore.errors import ConfigurationError, QueueError
 from qctl import __version__, exits, output
 from qctl import format as fmt
-from qctl.completing import rejoin, words_to_complete
+from qctl.completing import print_script, rejoin, words_to_complete
 from qctl.context import GLOBAL_OPTIONS, GlobalOption, InsideCall, Invocation
 
 if TYPE_CHECKING:
@@ -227,6 +227,8 @@ class LazyGroup(TyperGroup):
         del standalone_mode, windows_expand_args, extra  # this is no library: it always runs by itself
         words = list(sys.argv[1:] if args is None else args)
         words[:1] = ["--show-completion"] if words[:1] == ["completion"] else words[:1]
+        if words[:1] == ["--show-completion"] and words[1:] and print_script(words[1]):
+            sys.exit(exits.Exit.OK)
         call = Invocation(output.show_logs)
         self.told_before = rejoin(os.environ)
         call.words = tuple(words) or words_to_complete()
