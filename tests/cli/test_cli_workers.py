@@ -75,7 +75,7 @@ def test_workers_are_listed_with_what_they_do(shop: Shop, schemas: Schemas, fifo
         schemas.check("worker", {key: value for key, value in json.loads(line).items() if key != "schema"})
         assert shop.qctl("workers", "-o", "name").lines() == [worker["id"]]
         [fields] = shop.qctl("workers").fields()
-        assert fields[:4] == [worker["id"], worker["address"], "running", '["default", "mail"]']
+        assert fields[:4] == [worker["id"], worker["address"], "running", "default,mail"]
         table = shop.qctl("workers", "-o", "table").lines()
         titles = ["WORKER", "HOST:PID", "STATE", "QUEUES", "JOB", "BUSY", "RSS", "CPU", "JOBS", "HEARTBEAT"]
         assert table[0].split() == titles
