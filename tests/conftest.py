@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 from fakes.store import URLS, StoreUnderTest, fresh_url, in_ci
+from hypothesis import HealthCheck, settings
 from servers import session, stores
 
 from qcore.config import ConnectionSettings
 
 ALL = [*URLS, "memory"]
+settings.register_profile("here", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("here")  # how long a value takes to make says nothing on a machine that others share
 
 
 def pytest_configure(config: pytest.Config) -> None:
