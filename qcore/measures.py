@@ -58,6 +58,8 @@ class Span(IntEnum):
 MINUTE_US = 60_000_000
 EVER = 0
 """The minute of the day under which stores add up the days that they no longer keep: what only grows needs them too."""
+NEVER = 2**30
+"""A minute that no clock reaches: hosts and stores need not agree on the time."""
 Cell = tuple[str, str, int, int]
 """Queue, class path, measure, bucket."""
 

@@ -45,7 +45,7 @@ def print_script(shell: str) -> bool:
 
     The parser's own option prints that of the shell it was called from alone, and cron has none.
     """
-    from typer._completion_shared import Shells, get_completion_script
+    from typer._completion_shared import Shells, get_completion_script  # what is public prints one's own shell's alone
 
     if shell not in {one.value for one in Shells}:
         return False

@@ -156,10 +156,8 @@ class Watcher:
             ConnectionFailed: the store does not answer; it may be told again.
         """
         store = self._manager.connection(alert.connection)
-        key, incident = (
-            _key(alert.kind, alert.threshold, alert.queue),
-            _Incident(alert.connection, alert.queue, alert.kind),
-        )
+        key = _key(alert.kind, alert.threshold, alert.queue)
+        incident = _Incident(alert.connection, alert.queue, alert.kind)
         if alert.state != "firing":
             if not was_told:
                 store.take_lock(key, new_id(), INCIDENT_KEPT_S * _US)  # for the next look to free

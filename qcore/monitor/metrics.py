@@ -14,7 +14,7 @@ from qcore.clock import Clock, SystemClock
 from qcore.errors import ConfigurationError
 from qcore.manager import QueueManager
 from qcore.manager.stats import QueueStats
-from qcore.measures import EVER, MINUTE_US, Reading, Span
+from qcore.measures import EVER, MINUTE_US, NEVER, Reading, Span
 from qcore.monitor.measured import MeasuredSnapshot, MetricsSnapshot, TimesSnapshot, Window
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 HOUR_S = 3600.0
 _STEPS = 60
 """How many numbers a trend has, where nobody says otherwise; and one more, for the time under way."""
-_NEVER = 2**30
-"""A minute that no clock reaches: hosts and stores need not agree on the time."""
 
 
 class Metrics:
@@ -181,7 +179,7 @@ def is_of(path: str, name: str) -> bool:
 
 def ever(store: Store) -> list[Reading]:
     """Everything that was ever measured, by queue and class; for counters that only grow."""
-    return list(store.readings(Span.DAY, EVER, _NEVER))
+    return list(store.readings(Span.DAY, EVER, NEVER))
 
 
 def _over(
@@ -212,7 +210,7 @@ def _read(
 ) -> list[Reading]:
     return [
         reading
-        for reading in manager.connection(connection).readings(span, window.first, _NEVER)
+        for reading in manager.connection(connection).readings(span, window.first, NEVER)
         if (job is None or is_of(reading.job, job)) and (queue is None or reading.queue == queue)
     ]
 

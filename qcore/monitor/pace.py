@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from qcore.measures import MINUTE_US, Reading, Span
+from qcore.measures import MINUTE_US, NEVER, Reading, Span
 from qcore.monitor.measured import ended_in
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 _LATELY = 5
 """Minutes over which a pace is taken, besides the one under way."""
-_NEVER = 2**30
-"""A minute that no clock reaches: hosts and stores need not agree on the time."""
 
 
 def paces(store: Store, now_us: int) -> Mapping[str, float]:
@@ -33,7 +31,7 @@ def paces(store: Store, now_us: int) -> Mapping[str, float]:
     """
     now = now_us / MINUTE_US
     of_queue: defaultdict[str, list[Reading]] = defaultdict(list)
-    for reading in store.readings(Span.MINUTE, int(now) - _LATELY, _NEVER):
+    for reading in store.readings(Span.MINUTE, int(now) - _LATELY, NEVER):
         of_queue[reading.queue].append(reading)
     found: defaultdict[str, float] = defaultdict(float)
     for queue, readings in of_queue.items():

@@ -47,16 +47,7 @@ def run(
     from qcore.flows import FlowKind
 
     call = Invocation.of(ctx)
-    given = {
-        "--watch": watch is not None,
-        "--finished": finished is not None,
-        "--unfinished": unfinished is not None,
-        "--cancelled": cancelled is not None,
-        "--dry-run": dry_run,
-    }
-    flow_acts.require_sense(
-        "chain", verb, _VERBS, ids or [], [option for option, is_given in given.items() if is_given]
-    )
+    flow_acts.require_sense("chain", verb, _VERBS, ids or [], (watch, finished, unfinished, cancelled, dry_run or None))
     if verb == "show":
         return flow_acts.show(call, "chain", ids or [], watch)
     if verb == "prune":

@@ -16,12 +16,25 @@ if TYPE_CHECKING:
     from qcore.monitor.actions import ActionResult
 
 DONE = {"cancel": "cancelled", "retry": "retried", "close": "closed", "prune": "pruned"}
-_VERB_OF = {"--watch": "show"}
-"""Whose option it is, where it is not one of `prune`."""
+_VERB_OF = {
+    "--watch": "show",
+    "--finished": "prune",
+    "--unfinished": "prune",
+    "--cancelled": "prune",
+    "--dry-run": "prune",
+}
+"""Whose option it is."""
 
 
-def require_sense(word: str, verb: str, verbs: Sequence[str], ids: Sequence[str], options: Sequence[str]) -> None:
+def require_sense(word: str, verb: str, verbs: Sequence[str], ids: Sequence[str], given: Sequence[object]) -> None:
     """See that there is such a verb, and that all that was said beside it is for it: nothing is to be overheard.
+
+    Args:
+        word: `batch` or `chain`.
+        verb: what is to be done.
+        verbs: that there are.
+        ids: of which.
+        given: the values of `--watch`, `--finished`, `--unfinished`, `--cancelled` and `--dry-run`; None: not given.
 
     Raises:
         WrongUsage: it is not; nothing was done.
@@ -33,8 +46,8 @@ def require_sense(word: str, verb: str, verbs: Sequence[str], ids: Sequence[str]
             f"qctl {word} prune takes no id, and {ids[0]!r} was given: it forgets all that are old enough",
             hint="say how old: --finished TIME, --unfinished TIME or --cancelled TIME; --dry-run only counts",
         )
-    for option in options:
-        if (of := _VERB_OF.get(option, "prune")) != verb:
+    for (option, of), value in zip(_VERB_OF.items(), given, strict=True):
+        if value is not None and of != verb:
             raise WrongUsage(f"{option} is not for qctl {word} {verb}", hint=f"it goes with qctl {word} {of}")
 
 

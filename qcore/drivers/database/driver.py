@@ -120,7 +120,7 @@ class DatabaseDriver:
         if self._are_worth_two(settlements):
             answer = self._both_in_parallel(settlements, wanted)
         elif self._settling.may_settle_at_once(settlements):
-            answer = (self._settling.settle(settlements), self._reserve_alone(wanted))
+            answer = (self._settling.settle_plainly(settlements), self._reserve_alone(wanted))
         elif settlements:
             answer = self._both(settlements, wanted)
         elif self._is_worth_it(wanted):

@@ -33,7 +33,13 @@ class Settling:
 
     def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
         """Apply those whose lease is still held in a transaction of its own; returns those refused."""
-        if self.may_settle_at_once(settlements) and self._may_follow_nothing(settlements):
+        if self.may_settle_at_once(settlements):
+            return self.settle_plainly(settlements)
+        return self.running(settlements)(lambda connection: self.apply(connection, settlements))
+
+    def settle_plainly(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
+        """As `settle`, where `may_settle_at_once` has said so: the caller has looked already."""
+        if self._may_follow_nothing(settlements):
             moves, writer = self._link.moves, self._link.writer
             if self._link.run(lambda connection: moves.end_at_once(connection, settlements, writer), begin=()):
                 return []
