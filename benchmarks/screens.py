@@ -8,6 +8,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import statistics
 import struct
 import subprocess
@@ -16,14 +17,13 @@ import termios
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import psutil
 
 from benchmarks import options, stores
 from benchmarks.bench_jobs import hit
 from benchmarks.lab import Lab
-from benchmarks.measures import drain
 from benchmarks.pinning import Pins, pins
 from benchmarks.report import Report
 from benchmarks.stores import Site
@@ -37,6 +37,12 @@ _REFRESH = Target(50.0, " ms", most=True)
 _KEY = Target(50.0, " ms", most=True)
 _GROWTH = Target(5.0, " MB", most=True)
 _WATCHED = Target(0.98, "x")
+_WATCHING = Target(5.0, " %", most=True)
+_WATCHED_WORKERS = 50
+_UNSETTLED = 0.15
+"""Of each turn, what is not counted at its beginning."""
+_FEWEST = 3
+"""Whiles that tell something: one on which somebody looks, between two."""
 _STATS = Target(1.5, "x", most=True)
 _FEW = 1_000
 
@@ -47,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=float, default=1e6, help="stored (%(default)g)")
     parser.add_argument("--workers", type=int, default=200, help="that report (%(default)s)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of refreshes, one a second (%(default)s)")
-    parser.add_argument("--drain", type=int, default=60_000, help="jobs of each drain that is watched (%(default)s)")
+    parser.add_argument("--drain", type=int, default=1_000_000, help="jobs of a drain, watched in turns (%(default)s)")
+    parser.add_argument("--turn", type=float, default=2.0, help="seconds of one (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -82,7 +89,7 @@ def _rows(site: Site, pinned: Pins, args: argparse.Namespace) -> Iterator[list[s
                 passed_s = time.monotonic() - began
                 yield _row("CPU of a refresh", 1000 * (screen.cpu_s - cpu_s) / passed_s, _REFRESH)
                 yield _row(f"memory gained in {args.seconds:g} s", screen.rss_mb - before_mb, _GROWTH)
-    yield _row("drain while watched, to one that is not", _watched(site, pinned, args), _WATCHED)
+    yield from _watching(site, pinned, args)
 
 
 def _row(what: str, value: float, goal: Target) -> list[str]:
@@ -100,15 +107,37 @@ def _stats_s(lab: Lab, times: int = 5) -> float:
     return statistics.median(took)
 
 
-def _watched(site: Site, pinned: Pins, args: argparse.Namespace) -> float:
-    """What is left of a worker's jobs a second while somebody looks on, in turns; median of the rounds."""
-    ratios = []
+def _watching(site: Site, pinned: Pins, args: argparse.Namespace) -> Iterator[list[str]]:
+    """Let a screen of 50 workers look on for every other while of a long drain; what is left, and what it takes."""
+    ratios, shares = [], []
     for _ in range(args.rounds):
-        with Lab(site, pinned) as lab:
-            alone = drain(lab, args.drain, 1)
-        with Lab(site, pinned) as lab, Screen(lab):
-            ratios.append(drain(lab, args.drain, 1) / alone)
-    return statistics.median(ratios)
+        with Lab(site, pinned) as lab, lab.workers(1), _reporting(lab, _WATCHED_WORKERS), Screen(lab) as screen:
+            with lab.gate():
+                lab.fill(hit() for _ in range(args.drain))
+            whiles = list(_in_turns(lab, screen, args.drain, args.turn))
+        for before, one, after in zip(whiles, whiles[1:], whiles[2:], strict=False):
+            if one.is_watched:
+                ratios.append(2 * one.rate / (before.rate + after.rate))
+                shares.append(100 * one.cpu)
+        if len(whiles) < _FEWEST:
+            raise RuntimeError(f"{args.drain} jobs end too soon to look on and away: give --drain more")
+    yield _row("drain while watched, to the whiles before and after", statistics.median(ratios), _WATCHED)
+    yield _row(f"what watches it, of a core, with {_WATCHED_WORKERS} workers", statistics.median(shares), _WATCHING)
+
+
+def _in_turns(lab: Lab, screen: Screen, jobs: int, turn_s: float) -> Iterator[_While]:
+    """Stop and continue a screen until a drain is nearly over."""
+    is_watched = False
+    while True:
+        screen.watches(is_on=is_watched)
+        screen.settle(_UNSETTLED * turn_s)
+        began, before, cpu_s = time.perf_counter(), lab.count_hits(), screen.cpu_s
+        screen.settle(turn_s)
+        passed_s, after = time.perf_counter() - began, lab.count_hits()
+        if after >= jobs:
+            return
+        yield _While(is_watched, (after - before) / passed_s, (screen.cpu_s - cpu_s) / passed_s)
+        is_watched = not is_watched
 
 
 @contextlib.contextmanager
@@ -149,6 +178,16 @@ def _worker(number: int) -> WorkerRecord:
     )
 
 
+class _While(NamedTuple):
+    """A few seconds of a drain."""
+
+    is_watched: bool
+    rate: float
+    """Jobs a second."""
+    cpu: float
+    """Of one core, what the screen took."""
+
+
 class Screen:
     """`qctl top` on a terminal of its own."""
 
@@ -183,6 +222,10 @@ class Screen:
         self._process.kill()
         self._process.wait()
         os.close(self._ours)
+
+    def watches(self, *, is_on: bool) -> None:
+        """Let it look on, or hold it still."""
+        self._process.send_signal(signal.SIGCONT if is_on else signal.SIGSTOP)
 
     @property
     def cpu_s(self) -> float:

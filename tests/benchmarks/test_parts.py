@@ -20,7 +20,7 @@ PARTS = {
     "workers": "--idle 0.2 --pickups 5 --seconds 0.1",
     "prices": "--rounds 1 --jobs 50 --seconds 0.1",
     "flows": "--rounds 1 --jobs 100",
-    "screens": "--rounds 1 --jobs 1000 --workers 20 --seconds 1 --drain 300",
+    "screens": "--rounds 1 --jobs 1000 --workers 20 --seconds 1 --drain 12000 --turn 0.03",
     "reading": "--rounds 1 --jobs 2000",
     "peers": "--rounds 1 --jobs 50 --samples 5 --only none",
 }

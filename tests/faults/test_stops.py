@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from itertools import pairwise
 
 from harness import reserves
@@ -14,7 +15,7 @@ from harness.hosts import Host
 from harness.producer import Spec
 from harness.rig import Rig
 from harness.scale import count, seconds
-from harness.waiting import until
+from harness.waiting import TooLate, until
 
 _GRACE_S = seconds(10, least=1.0)
 _SHORT_S = seconds(5, least=0.6)
@@ -64,8 +65,7 @@ def test_t20_rolling_deploy_of_a_mixed_load(rig: Rig) -> None:
         old = hosts.pop(0)
         hosts.append(rig.host(*flags, serving=2, **_NOTES_RESERVES))
         pids = set(old.children())
-        takes_s |= _mixed(rig)
-        until(lambda: _runs_something(rig, pids), 10, "the old host has a job in hand")  # noqa: B023  called at once
+        takes_s |= _occupy(rig, pids)
         stops.append((pids, _terminate(rig, old)))
         assert old.process.wait(_GRACE_S + _LEAVE_S) == 0, old.log
         takes_s |= _mixed(rig)
@@ -197,6 +197,17 @@ def _mixed(rig: Rig) -> dict[str, float]:
     lengths += [_SHORT_S, _LONG_S, _LONG_S]
     rig.chance.shuffle(lengths)
     return dict(zip(rig.dispatch([Hangs(one) for one in lengths]), lengths, strict=True))
+
+
+def _occupy(rig: Rig, pids: set[int]) -> dict[str, float]:
+    """Dispatch jobs of all lengths until a host has one in hand: its neighbour may take all the long ones."""
+    takes_s: dict[str, float] = {}
+    for _ in range(5):
+        takes_s |= _mixed(rig)
+        with suppress(TooLate):
+            until(lambda: _runs_something(rig, pids), 2, "the old host has a job in hand")
+            return takes_s
+    raise AssertionError("the old host takes no job")
 
 
 def _runs_something(rig: Rig, pids: set[int]) -> bool:

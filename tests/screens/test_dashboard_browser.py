@@ -136,7 +136,9 @@ def test_a_browser_sees_numbers_move_and_retries_by_keyboard(
         browser.press("r")
         assert awaited(lambda: Monitor(manager).job(job_id).state is JobState.PENDING)
         browser.shows("No failed jobs")
-        browser.press("3", Keys.ENTER)
+        browser.press("3")
+        browser.shows(rf"Fails\s.*{job_id}")
+        browser.press(Keys.ENTER)
         assert job_id[:8] in browser.shows("Timeline")
         assert browser.complaints() == []
 
