@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from testing_jobs import Adds, Member, Pays, SendEmailJob, SendSMSJob, call, done
 
-from qcore import batch, chain, workflow
+from qcore import ConfigurationError, batch, chain, workflow
 from qcore.testing import QueueFake
 
 Assertion = Callable[[QueueFake], None]
@@ -158,6 +158,54 @@ def test_sensitive_arguments_are_masked(queue_fake: QueueFake) -> None:
 def test_what_is_no_job_is_said(queue_fake: QueueFake) -> None:
     with pytest.raises(TypeError, match="expected a job class"):
         queue_fake.assert_pushed("SendEmailJob")  # type: ignore[arg-type]
+
+
+async def never(_: object) -> bool:
+    return False
+
+
+NO_QUESTIONS: dict[str, tuple[Assertion, type[Exception], str]] = {
+    "a class for a batch": (lambda f: f.assert_batched(Member), TypeError, r"write \[Member\] for its jobs"),
+    "a function for a batch": (lambda f: f.assert_batched(call), TypeError, r"write \[call\] for its jobs"),
+    "a job for a batch": (
+        lambda f: f.assert_batched(Member(1)),  # type: ignore[arg-type]  # the point
+        TypeError,
+        r"Member\(\.\.\.\) is no list of jobs",
+    ),
+    "a class for a chain": (
+        lambda f: f.assert_chained(Adds),  # type: ignore[arg-type]  # the point
+        TypeError,
+        r"write \[Adds\] for its jobs",
+    ),
+    "a class for a graph": (lambda f: f.assert_workflow(Adds), TypeError, "Adds is no question .* a PushedFlow"),
+    "a class to ask a job": (lambda f: f.assert_pushed(call, where=Adds), TypeError, "Adds is no question .* the job"),
+    "a function to ask a job": (lambda f: f.assert_not_pushed(Pays, where=call), TypeError, "call is no question"),
+    "a class to ask a chain": (
+        lambda f: f.assert_chained([Adds], prefix=True, where=Adds),
+        TypeError,
+        "Adds is no question",
+    ),
+    "async, of a job": (lambda f: f.assert_pushed(call, where=never), ConfigurationError, "an async function"),
+    "async, of a batch": (lambda f: f.assert_batched(never), ConfigurationError, "an async function"),
+    "async, of a graph": (lambda f: f.assert_workflow(never), ConfigurationError, "an async function"),
+    "async, of a chain": (
+        lambda f: f.assert_chained([Adds], prefix=True, where=never),
+        ConfigurationError,
+        "an async function",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asks", "kind", "words"), NO_QUESTIONS.values(), ids=NO_QUESTIONS)
+def test_what_would_say_yes_to_everything_is_refused(
+    fake: QueueFake, asks: Assertion, kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        asks(fake)
+
+
+def test_jobs_may_come_from_a_generator(fake: QueueFake) -> None:
+    fake.assert_chained(one for one in (Adds, [Adds], Adds))  # type: ignore[arg-type]  # any iterable will do
 
 
 class WithUnittest(unittest.TestCase):
