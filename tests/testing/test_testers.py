@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from testing_jobs import Asks, Breaks, Lists, SendEmailJob, SendSMSJob, call_later
+from testing_jobs import Asks, Breaks, BreaksOnce, HasABug, Lists, SendEmailJob, SendSMSJob, call_later
 
 from qcore import QueueManager
 from qcore.testing import JobTester, QueueFake, WorkerTester, assert_job_serializable
@@ -100,6 +100,24 @@ def test_what_jobs_raise_the_test_gets(queue_fake: QueueFake, ran: list[Any]) ->
     Breaks.dispatch()
     report = WorkerTester().work(surface=False, options=WorkerOptions(tries=1))
     assert (report.completed, report.released, report.failed, len(report.errors)) == (0, 1, 1, 2)
+
+
+def test_what_a_job_raised_that_is_to_be_tried_later_the_test_gets(queue_fake: QueueFake, ran: list[Any]) -> None:
+    HasABug.dispatch()
+    SendSMSJob.dispatch("after")
+    with pytest.raises(ValueError, match="a bug"):
+        WorkerTester().work(until_empty=True)
+    assert ran == ["after"], "the others ran all the same"
+    HasABug.dispatch()
+    report = WorkerTester().work(surface=False)
+    assert (report.completed, report.released, report.failed, len(report.errors)) == (0, 1, 0, 1)
+
+
+def test_what_a_job_raised_that_completed_after_all_the_report_has(queue_fake: QueueFake, ran: list[Any]) -> None:
+    BreaksOnce.dispatch()
+    report = WorkerTester().work()
+    assert (report.completed, report.released, report.failed, ran) == (1, 1, 0, [1, 2])
+    assert [str(error) for error in report.errors] == ["broken once"]
 
 
 def test_a_worker_on_a_real_store(tmp_path: Any, ran: list[Any]) -> None:

@@ -113,6 +113,22 @@ class Breaks(Job):
         raise ValueError("broken")
 
 
+class HasABug(Job):
+    """With the options that a job has where it says nothing: three tries, and seconds between them."""
+
+    def handle(self) -> None:
+        raise ValueError("a bug")
+
+
+class BreaksOnce(Job):
+    backoff = 0
+
+    def handle(self) -> None:
+        RAN.append(self.attempts)
+        if self.attempts == 1:
+            raise ValueError("broken once")
+
+
 class Follows(Job):
     """Dispatches another job."""
 
