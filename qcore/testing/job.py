@@ -11,6 +11,7 @@ from qcore.jobs.context import JobContext, Nobody, Wish
 from qcore.jobs.job import Job
 from qcore.jobs.options import When, due
 from qcore.jobs.running import run
+from qcore.testing.apart import apart
 from qcore.testing.matching import NEAR_S
 
 
@@ -34,8 +35,11 @@ class JobTester:
         job._context = self._context
 
     def run(self) -> Any:
-        """Run `handle` inside the job's middleware, awaiting what is async; returns and raises what that does."""
-        return run(self.job, self._context)
+        """Run `handle` inside the job's middleware, awaiting what is async; returns and raises what that does.
+
+        While an event loop is running, it is run in another thread.
+        """
+        return apart(lambda: run(self.job, self._context))
 
     def cancel(self) -> None:
         """Let `is_cancelled()` tell the job that somebody wants it to stop."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from qcore import events
 from qcore.manager import QueueManager
 from qcore.states import Outcome
+from qcore.testing.apart import apart
 from qcore.worker import Worker, WorkerOptions
 
 
@@ -30,7 +31,9 @@ class WorkReport:
 
 
 class WorkerTester:
-    """Works through queues as `qctl work` does, in this process and thread: tries, backoff, middleware and all.
+    """Works through queues as `qctl work` does, in this process: tries, backoff, middleware and all.
+
+    It works in this thread; while an event loop is running here, in another.
 
         WorkerTester().work("emails", until_empty=True)
 
@@ -71,7 +74,7 @@ class WorkerTester:
         events.on(events.JobProcessed, events.JobExceptionOccurred, events.JobFailed)(ears.hear)
         try:
             with self._manager.using():
-                reason = Worker(list(queues) or None, manager=self._manager, options=own).run()
+                reason = apart(Worker(list(queues) or None, manager=self._manager, options=own).run)
         finally:
             events.off(ears.hear)
         if surface and (error := ears.first_left()) is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -144,6 +146,17 @@ class Lists(Job):
         self.items = items
 
     def handle(self) -> None: ...
+
+
+class RunsOnALoop(Job):
+    def __init__(self, who: ContextVar[str]) -> None:
+        super().__init__()
+        self.who = who
+
+    async def handle(self) -> tuple[str, asyncio.AbstractEventLoop]:
+        await asyncio.sleep(0)
+        self.release(30)
+        return self.who.get(), asyncio.get_running_loop()
 
 
 @job(queue="calls")
