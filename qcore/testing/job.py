@@ -31,14 +31,17 @@ class JobTester:
     def __init__(self, job: Job, *, attempt: int = 1, queue: str | None = None) -> None:
         self.job = job
         self._desk = _Desk()
-        self._context = JobContext(job.job_id or new_id(), attempt, queue or job.queue or "default", self._desk)
-        job._context = self._context
+        self._id, self._attempt, self._queue = job.job_id or new_id(), attempt, queue or job.queue or "default"
+        self._context = self._begin()
 
     def run(self) -> Any:
         """Run `handle` inside the job's middleware, awaiting what is async; returns and raises what that does.
 
-        While an event loop is running, it is run in another thread.
+        Each run is an attempt of its own: what the one before asked for and told is forgotten. While an event loop is
+        running, it is run in another thread.
         """
+        self._desk.progress = []
+        self._context = self._begin()
         return apart(lambda: run(self.job, self._context))
 
     def cancel(self) -> None:
@@ -93,6 +96,10 @@ class JobTester:
     def assert_not_failed(self) -> None:
         """Fail if the job failed itself."""
         self._assert_not("fail", "failed")
+
+    def _begin(self) -> JobContext:
+        self.job._context = context = JobContext(self._id, self._attempt, self._queue, self._desk)
+        return context
 
     def _assert(self, kind: str, word: str, delay: When | None) -> None:
         wish = self._context.wish

@@ -85,6 +85,16 @@ def test_what_else_a_job_may_ask(ran: list[Any]) -> None:
         Breaks().with_fake_queue().run()
 
 
+def test_a_run_knows_nothing_of_the_one_before() -> None:
+    job = Asks("release")
+    tester = job.with_fake_queue()
+    tester.run()
+    job.how = "nothing"
+    tester.run()
+    tester.assert_not_released()
+    assert tester.progress == [(40, "half")]
+
+
 def test_a_worker_works_until_all_is_done(queue_fake: QueueFake, ran: list[Any]) -> None:
     SendSMSJob.dispatch("one")
     SendEmailJob.dispatch("two")
