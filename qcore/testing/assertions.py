@@ -13,7 +13,7 @@ from qcore.jobs.job import Job
 from qcore.jobs.options import When, due
 from qcore.testing.matching import NEAR_S, JobLike, Where, all_match, class_of, listed, question
 from qcore.testing.pushed import Pushed, PushedFlow
-from qcore.testing.telling import told, told_list, told_push
+from qcore.testing.telling import told, told_delay, told_list, told_push
 
 _OF_FLOWS = "give a function that takes a PushedFlow"
 
@@ -91,8 +91,9 @@ class Assertions:
 
     def assert_nothing_pushed(self) -> None:
         """Fail if anything was pushed."""
-        number = len(self.pushes)
-        self._check(not (number or self.flows), f"{_many(number, 'job', 'jobs')} pushed")
+        self._check(not self.pushes, f"{_many(len(self.pushes), 'job', 'jobs')} pushed")
+        if self.flows:
+            raise AssertionError(f"work without jobs was pushed\n{told_list('pushed', map(told, self.flows))}")
 
     def assert_count(self, number: int) -> None:
         """Fail unless so many jobs were pushed, those of batches, chains and graphs among them."""
@@ -107,13 +108,14 @@ class Assertions:
             where: takes a job, and says whether it is meant.
         """
         found = self._found(job, where)
-        words = f"{told(job)} was not pushed with a delay of {delay!r}{_such(where)}"
+        words = f"{told(job)} was not pushed with a delay of {told_delay(delay)}{_such(where)}"
         self._check(any(_is_due(one, delay) for one in found), words)
 
     def assert_pushed_without_delay(self, job: JobLike, *, where: Where | None = None) -> None:
         """Fail unless such a job was pushed that was due at once."""
         found = self._found(job, where)
-        self._check(any(one.due_at is None for one in found), f"{told(job)} was not pushed without delay")
+        words = f"{told(job)} was not pushed without delay{_such(where)}"
+        self._check(any(one.due_at is None for one in found), words)
 
     # -- batches, chains and graphs --------------------------------------------------------------------------------
 

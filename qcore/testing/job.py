@@ -13,6 +13,7 @@ from qcore.jobs.options import When, due
 from qcore.jobs.running import run
 from qcore.testing.apart import apart
 from qcore.testing.matching import NEAR_S
+from qcore.testing.telling import told_delay, told_seconds
 
 
 class JobTester:
@@ -105,7 +106,7 @@ class JobTester:
         wish = self._context.wish
         self._check(wish is not None and wish.kind == kind, f"was not {word}: {_said(wish)}")
         if wish is not None and delay is not None:
-            words = f"was {word} for {wish.delay_us / 1e6:g} s, not {_as_delay(delay)}"
+            words = f"was {word} for {told_seconds(wish.delay_us / 1e6)}, not {told_delay(delay)}"
             self._check(_is_near(wish.delay_us / 1e6, delay), words)
 
     def _assert_not(self, kind: str, word: str) -> None:
@@ -147,12 +148,8 @@ def _is_near(asked_s: float, expected: When) -> bool:
     return 0 <= expected_s - asked_s <= min(NEAR_S / 2, expected_s / 100)
 
 
-def _as_delay(delay: When) -> str:
-    return delay.isoformat() if isinstance(delay, datetime) else repr(delay)
-
-
 def _said(wish: Wish | None) -> str:
     if wish is None:
         return "it asked for nothing"
-    after = f" after {wish.delay_us / 1e6:g} s" if wish.delay_us else ""
+    after = f" after {told_seconds(wish.delay_us / 1e6)}" if wish.delay_us else ""
     return f"it called {wish.kind}(){after}" + (f" with {wish.error!r}" if wish.error is not None else "")

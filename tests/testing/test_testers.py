@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -154,6 +155,7 @@ def test_a_worker_heeds_a_clock_that_a_test_moves(url: str, ran: list[Any]) -> N
 TRAVELS: list[Callable[[], object]] = [
     lambda: assert_job_serializable(SendEmailJob("a", body="c")),
     lambda: assert_job_serializable(Lists({"numbers": [1, {"two": (2, 3)}]})),
+    lambda: assert_job_serializable(Lists({"none": float("nan"), "nor": [Decimal("NaN"), float("inf")]})),
 ]
 TRAVELS_NOT: list[tuple[Callable[[], object], str]] = [
     (
@@ -167,6 +169,11 @@ TRAVELS_NOT: list[tuple[Callable[[], object], str]] = [
 @pytest.mark.parametrize("check", TRAVELS)
 def test_what_travels(check: Callable[[], object]) -> None:
     assert check()
+
+
+def test_a_class_has_no_arguments_that_could_travel() -> None:
+    with pytest.raises(TypeError, match=r"expected a job with its arguments, not <class .*SendEmailJob"):
+        assert_job_serializable(SendEmailJob)  # type: ignore[type-var]  # the point
 
 
 def test_what_arrives_is_what_a_worker_builds() -> None:
