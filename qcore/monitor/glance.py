@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from qcore.filters import one_of
 from qcore.filters import words as any_of
+from qcore.monitor.keeping import Kept
 from qcore.monitor.monitor import Monitor
 from qcore.monitor.snapshots import JobSnapshot, StatsSnapshot, WorkerSnapshot
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from qcore.manager import QueueManager
 
 _JOBS = 200
-_TIMES = 20
+_COUNTED_TIMES, _COUNTED_MOST_S = 100, 15.0
+"""Counting a great many jobs may take a hundredth of the time; and how old a count may be."""
 
 
 class HostSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,29 +50,6 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     """What was looked for among all jobs of the state; empty where they are the newest ones, whatever they hold."""
 
 
-class Kept:
-    """What costs much to read is read the less often: it is kept for twenty times as long as that took.
-
-    Args:
-        least_s: seconds for which it is kept in any case.
-    """
-
-    def __init__(self, least_s: float = 0.0) -> None:
-        self._least_s = least_s
-        self._until_s = 0.0
-        self._of: object = None
-        self._value: Any = None
-
-    def read(self, read: Callable[[], Any], of: object = None) -> Any:
-        """What was read of late, or what is read now; `of` tells what it is, if it may be something else by now."""
-        began_s = monotonic()
-        if began_s >= self._until_s or of != self._of:
-            self._value, self._of = read(), of
-            now_s = monotonic()
-            self._until_s = now_s + max(self._least_s, _TIMES * (now_s - began_s))
-        return self._value
-
-
 class Glancer:
     """Looks at one connection, again and again.
 
@@ -83,7 +61,7 @@ class Glancer:
     def __init__(self, manager: QueueManager, connection: str | None = None) -> None:
         self._monitor = Monitor(manager)
         self._connection = connection
-        self._sought = Kept()
+        self._sought, self._counted = Kept(), Kept(times=_COUNTED_TIMES, most_s=_COUNTED_MOST_S)
 
     def look(self, view: str = "", queues: Sequence[str] | None = None, words: str = "") -> Glance:
         """Read everything once.
@@ -97,7 +75,7 @@ class Glancer:
         Raises:
             ConnectionFailed: the store does not answer.
         """
-        stats = self._monitor.stats(queues, self._connection)
+        stats = self._monitor.stats(queues, self._connection, kept=self._counted)
         workers = self._monitor.workers(self._connection)
         if queues is not None:
             workers = tuple(one for one in workers if not set(one.queues).isdisjoint(queues))
@@ -115,6 +93,11 @@ class Glancer:
             jobs=jobs,
             words=words if sought else "",
         )
+
+    def forget(self) -> None:
+        """Read all anew at the next look: something was done about it."""
+        self._sought.forget()
+        self._counted.forget()
 
     def _jobs(self, view: str, queues: Sequence[str] | None) -> tuple[JobSnapshot, ...]:
         asked: Sequence[str | None] = [None] if queues is None else queues

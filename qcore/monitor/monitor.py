@@ -11,6 +11,7 @@ from qcore.clock import Clock, SystemClock, instant
 from qcore.config import mask_url
 from qcore.errors import ConfigurationError, JobNotFound, QueueError
 from qcore.filters import STATES, Filter
+from qcore.monitor.keeping import Kept
 from qcore.monitor.pace import clears_in_s, paces
 from qcore.monitor.reading import limit_snapshot, lock_snapshot, snapshot, unused_limit, worker_snapshot
 from qcore.monitor.selection import Selection
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from qcore.manager import QueueManager
     from qcore.records import QueueCounts, StoredJob
 
+_TRIPS, _COUNTED_S = 10, 0.02
+"""A count goes to a store and back so often, at the most; one that takes so many seconds costs nothing yet."""
 VIEWS = STATES
 """The lists of jobs there are."""
 
@@ -46,12 +49,15 @@ class Monitor:
         self._manager = manager
         self._clock = clock or SystemClock()
 
-    def stats(self, queues: Sequence[str] | None = None, connection: str | None = None) -> StatsSnapshot:
+    def stats(
+        self, queues: Sequence[str] | None = None, connection: str | None = None, kept: Kept | None = None
+    ) -> StatsSnapshot:
         """Count jobs by queue and state.
 
         Args:
             queues: only these; all that the store knows if None.
             connection: whose; the default connection's if None.
+            kept: counts of a moment ago will do, where counting takes long.
 
         Raises:
             ConnectionFailed: the store does not answer.
@@ -61,10 +67,9 @@ class Monitor:
         latency_s = store.ping()
         served = Counter(queue for worker in store.workers() for queue in worker.queues)
         pace = paces(store, self._clock.wall_us()) if settings.metrics else None
-        found = [
-            self._queue(counts, settings.name, settings.driver, served[counts.name], pace)
-            for counts in store.counts(queues)
-        ]
+        free_s = max(_COUNTED_S, _TRIPS * latency_s)
+        counted = (kept or Kept()).read(lambda: store.counts(queues), queues, free_s)
+        found = [self._queue(counts, settings.name, settings.driver, served[counts.name], pace) for counts in counted]
         unknown = sorted(set(queues or ()) - {queue.name for queue in found})
         return StatsSnapshot(
             generated_at=datetime.now(UTC),

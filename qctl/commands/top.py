@@ -91,6 +91,10 @@ class _Live:
             return glance
         return msgspec.structs.replace(glance, workers=tuple(one for one in glance.workers if one.host == self._host))
 
+    def forget(self) -> None:
+        """Let the next look read everything anew."""
+        self._glancer.forget()
+
 
 def _print_once(call: Invocation, source: Source) -> None:
     from qctl.screens.top.plain import page

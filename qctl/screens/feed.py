@@ -44,6 +44,10 @@ class Source(Protocol):
         """One look, with the jobs of a state, of many those that hold words; None where there is none any more."""
         ...
 
+    def forget(self) -> None:
+        """Let the next look read everything anew."""
+        ...
+
 
 class Feed:
     """Asks a source at an interval, one question at a time.
@@ -71,8 +75,10 @@ class Feed:
         """Begin to look."""
         self._thread.start()
 
-    def hurry(self) -> None:
-        """Look at once."""
+    def hurry(self, *, anew: bool = False) -> None:
+        """Look at once; `anew` if what was kept will not do, since something was done about it."""
+        if anew:
+            self._source.forget()
         self._wanted.set()
 
     def stop(self) -> None:

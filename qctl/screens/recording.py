@@ -44,6 +44,10 @@ class Recorder:
                 file.write(_encode(glance) + b"\n")
         return glance
 
+    def forget(self) -> None:
+        """Let the next look read everything anew."""
+        self._source.forget()
+
 
 class Replay:
     """A source of what was kept.
@@ -81,3 +85,6 @@ class Replay:
             time.sleep(max(0.0, min(60.0, glance.at_s - self._last.at_s)))
         self._last = glance
         return glance
+
+    def forget(self) -> None:
+        """What was kept stays what it is."""

@@ -188,6 +188,9 @@ class Canned:
         self.all_given = threading.Event()
         self._last = glances[-1]
 
+    def forget(self) -> None:
+        """Nothing is kept."""
+
     def look(self, view: str, words: str = "") -> Glance | None:
         self.asked.append(view)
         found = self._left.pop(0) if len(self._left) > 1 else self._left[0]

@@ -163,6 +163,9 @@ class CannedPages:
         self.broken, self.empty, self.failing = broken, empty, failing
         self.asked: list[str] = []
 
+    def forget(self) -> None:
+        """Nothing is kept."""
+
     def look(self, view: str, words: str = "") -> Sight:
         self.asked.append(view)
         if self.broken is not None:

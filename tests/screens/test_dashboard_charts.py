@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 import pytest
 from canned_pages import CannedPages
 from screen_jobs import Fails, Works
 
 from qcore import QueueManager
-from qcore.monitor import Metrics
-from qcore.monitor import glance as glance_module
+from qcore.monitor import Metrics, keeping
+from qcore.monitor.glance import Glancer
 from qcore.testing import WorkerTester
 from qctl.screens.dashboard.chart import chart, resampled
 from qctl.screens.dashboard.overview import status_of, tiles
@@ -85,7 +86,7 @@ def test_paused() -> None:
 
 def test_what_takes_long_is_read_the_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     now, numbers = [0.0], count()
-    monkeypatch.setattr(glance_module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(keeping, "monotonic", lambda: now[0])
 
     def taking(seconds: float) -> Callable[[], int]:
         def read() -> int:
@@ -94,10 +95,39 @@ def test_what_takes_long_is_read_the_less_often(monkeypatch: pytest.MonkeyPatch)
 
         return read
 
-    kept = glance_module.Kept()
-    assert kept.read(taking(2.0)) == 0
+    kept = keeping.Kept()
+    assert kept.read(taking(3.0)) == 0
+    assert kept.read(taking(2.0)) == 1, "once may be chance"
     now[0] += 39.0
-    assert kept.read(taking(2.0)) == 0
+    assert kept.read(taking(2.0)) == 1
     now[0] += 2.0
-    assert kept.read(taking(0.0)) == 1
     assert kept.read(taking(0.0)) == 2
+    assert kept.read(taking(0.0)) == 3
+
+
+def test_counting_takes_a_hundredth_of_the_time_and_is_done_anew_after_a_deed(
+    manager: QueueManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(keeping, "monotonic", lambda: now[0])
+    store, counted = manager.connection(), count()
+
+    def slowly(queues: Any = None) -> Any:
+        next(counted)
+        now[0] += 0.06
+        return []
+
+    monkeypatch.setattr(store, "counts", slowly)
+    monkeypatch.setattr(store, "ping", lambda: 0.0001)
+    glancer = Glancer(manager)
+    glancer.look()
+    for after_s in (1.0, 1.0, 2.9):  # of 60 ms, 20 are nobody's business
+        now[0] += after_s
+        glancer.look()
+    assert next(counted) == 2, "what was counted of late is shown"
+    now[0] += 0.2
+    glancer.look()
+    assert next(counted) == 4
+    glancer.forget()
+    glancer.look()
+    assert next(counted) == 6, "something was done about it"

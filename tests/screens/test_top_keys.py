@@ -41,6 +41,9 @@ class Live:
     def look(self, view: str, words: str = "") -> Any:
         return self._glancer.look(view, words=words)
 
+    def forget(self) -> None:
+        self._glancer.forget()
+
 
 @pytest.fixture
 def live(top: Any, manager: QueueManager) -> Callable[..., Any]:

@@ -10,8 +10,9 @@ import msgspec
 from qcore.filters import parse
 from qcore.flows import FlowKind
 from qcore.monitor.flows import FlowMonitor
-from qcore.monitor.glance import Glance, Glancer, Kept
+from qcore.monitor.glance import Glance, Glancer
 from qcore.monitor.health import Check, checks_of
+from qcore.monitor.keeping import Kept
 from qcore.monitor.measured import MetricsSnapshot
 from qcore.monitor.metrics import HOUR_S, Metrics
 from qcore.monitor.monitor import VIEWS, Monitor
@@ -88,6 +89,12 @@ class PageSource:
         glance = self._glancer.look(view if view in VIEWS else "", words=words)
         more = self._readers[view]() if view in self._readers else {}
         return Sight(**(msgspec.structs.asdict(glance) | {"view": view} | more))
+
+    def forget(self) -> None:
+        """Let the next look read everything anew."""
+        self._glancer.forget()
+        for kept in (self._week, self._counted, self._silenced):
+            kept.forget()
 
     def _overview(self) -> dict[str, Any]:
         return {

@@ -114,7 +114,7 @@ class Operating(Wording):
             self.call_from_thread(self.notify, fmt.printable(verdict.message), severity="error")
             return
         self.call_from_thread(self.notify, f"{fmt.printable(said)}\n[dim]{fmt.printable(deed.line)[:200]}[/dim]")
-        self._feed.hurry()
+        self._feed.hurry(anew=True)
         self.call_from_thread(self._acted)
 
     def _acted(self) -> None:
