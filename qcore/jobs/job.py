@@ -12,12 +12,12 @@ from qcore.errors import ConfigurationError
 from qcore.identity import Identity, current_identity, on_behalf_of
 from qcore.ids import new_id
 from qcore.jobs.context import JobContext, Wish
-from qcore.jobs.options import BackoffLike, Seconds, When, due, tags_of
+from qcore.jobs.options import BackoffLike, Seconds, When, due, percentage, tags_of
+from qcore.jobs.own_log import OwnLog
 
 if TYPE_CHECKING:
     from inspect import Signature
 
-    from qcore.logs import Log
     from qcore.testing.job import JobTester
     from qcore.workflows.batch import JobBatch
 
@@ -32,28 +32,6 @@ class _Dispatch:
 
     def __get__(self, job: Job | None, cls: type[Job]) -> Callable[..., str]:
         return job.send if job is not None else cls.build_and_send
-
-
-class _BoundLog:
-    """`self.log`: made when it is asked for, and a job may keep something else under that name.
-
-    Its lines show nothing of the arguments that are hidden.
-    """
-
-    @overload
-    def __get__(self, job: None, cls: type[Job]) -> Self: ...
-    @overload
-    def __get__(self, job: Job, cls: type[Job]) -> Log: ...
-
-    def __get__(self, job: Job | None, cls: type[Job]) -> Log | Self:
-        if job is None:
-            return self
-        from qcore.jobs.sensitive import mask_of_own
-        from qcore.logs import bound
-
-        queue = job._context.queue if job._context is not None else job.queue
-        name = f"{cls.__module__}:{cls.__qualname__}"
-        return bound(cls.__module__, mask_of_own(job), job_id=job.job_id, job=name, queue=queue, attempt=job.attempts)
 
 
 class Job:
@@ -103,7 +81,9 @@ class Job:
     _required_permissions: tuple[str, ...] | None = None
     """Permissions that running it takes; None of a class that is no `SecureJob`."""
     _hides_all: bool
-    """All of its arguments are hidden; only of `ShouldBeEncrypted` and of what a worker built of ciphertext."""
+    """All of its arguments are hidden; only of `ShouldBeEncrypted`."""
+    _sealed_arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    """Arguments that travelled as ciphertext, where a worker has built it; known before the constructor runs."""
     _dispatched_by: Identity | None = None
     """On whose behalf it was dispatched, where a worker has built it."""
     _trace: dict[str, str] | None = None
@@ -257,7 +237,7 @@ class Job:
         """The job's id, once it has been dispatched; of one dispatched again, the latest."""
         return self._context.job_id if self._context is not None else self._id
 
-    log = _BoundLog()
+    log = OwnLog()
     """Writes log lines that bear the job's id, class, queue and attempt; see `docs/middleware.md`."""
 
     @property
@@ -338,10 +318,9 @@ class Job:
         Raises:
             ConfigurationError: it is no number.
         """
-        if percent != percent:  # noqa: PLR0124  so is NaN alone
-            raise ConfigurationError("update_progress: nan is no percentage", hint="give a number from 0 to 100")
+        whole = percentage(percent, "update_progress")
         if self._context is not None:
-            self._context.desk.report(self._context.job_id, round(max(0, min(100, percent))), message)
+            self._context.desk.report(self._context.job_id, whole, message)
 
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel this job while it runs."""

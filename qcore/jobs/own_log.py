@@ -1,0 +1,31 @@
+"""`self.log` in a job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, overload
+
+if TYPE_CHECKING:
+    from qcore.jobs.job import Job
+    from qcore.logs import Log
+
+
+class OwnLog:
+    """`self.log`: made when it is asked for, and a job may keep something else under that name.
+
+    Its lines show nothing of the arguments that are hidden.
+    """
+
+    @overload
+    def __get__(self, job: None, cls: type[Job]) -> Self: ...
+    @overload
+    def __get__(self, job: Job, cls: type[Job]) -> Log: ...
+
+    def __get__(self, job: Job | None, cls: type[Job]) -> Log | Self:
+        if job is None:
+            return self
+        from qcore.jobs.sensitive import mask_of_own
+        from qcore.logs import bound
+
+        queue = job._context.queue if job._context is not None else job.queue
+        name = f"{cls.__module__}:{cls.__qualname__}"
+        return bound(cls.__module__, mask_of_own(job), job_id=job.job_id, job=name, queue=queue, attempt=job.attempts)
