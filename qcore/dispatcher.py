@@ -97,6 +97,12 @@ def deferring() -> Iterator[None]:
     """Hold back what `dispatch_after_response` is given until the block ends, as a web response does.
 
     The calls are made also when the block ends by an exception: the response was an error, the jobs are not.
+
+    Raises:
+        Exception: at the end of the block the first error of what was held back, once all of it was dispatched; the
+            others are notes of it.
+
+    Source: Laravel's `dispatchAfterResponse`, by a block where there is no framework to ask.
     """
     waiting: list[Callable[[], Any]] = []
     try:

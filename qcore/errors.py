@@ -35,11 +35,14 @@ class QueueError(Exception):
     """
 
     code = "error"
+    """A word for programs, which `--json` gives and the exit code of `qctl` follows; each class has its own."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
+        """What was wrong and where; also `str(error)`."""
         self.hint = hint
+        """What to do about it; may be empty."""
         self.stored_ids: tuple[str, ...] = ()
         """What a dispatch of many had stored before it failed."""
 

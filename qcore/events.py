@@ -27,14 +27,19 @@ _log = logging.getLogger("qcore.events")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened."""
+    """Something that happened.
+
+    Source: named as Laravel names them; `WorkerLooping` and `WorkerStopping` are `Looping` and `WorkerStopping` there.
+    """
 
 
 class _OfJob(Event, frozen=True, kw_only=True):
     job_id: str
+    """As `dispatch` returned it."""
     job: str
     """Class path, `module:QualName`."""
     queue: str
+    """The queue it is in, or came from."""
 
 
 class _OfAttempt(_OfJob, frozen=True, kw_only=True):
@@ -50,6 +55,7 @@ class JobQueued(_OfJob, frozen=True, kw_only=True):
     """A store took a job; of one dispatched in a transaction this is told after the commit."""
 
     connection: str
+    """Whose store took it."""
 
 
 class JobProcessing(_OfAttempt, frozen=True, kw_only=True):
@@ -62,23 +68,27 @@ class JobProcessed(_OfAttempt, frozen=True, kw_only=True):
     outcome: Outcome
     """COMPLETED; RELEASED where the job asked for it or its worker had to stop; CANCELLED where somebody did."""
     runtime_s: float
+    """Seconds the attempt took."""
 
 
 class JobExceptionOccurred(_OfAttempt, frozen=True, kw_only=True):
     """An attempt raised; its job is tried again, unless `JobFailed` follows."""
 
     error: BaseException
+    """What it raised, or was given to `fail()`."""
     outcome: Outcome
     """RELEASED or FAILED."""
     delay_s: float
-    """RELEASED: until the next try."""
+    """Seconds until the next try, where it is RELEASED; else 0."""
     runtime_s: float
+    """Seconds the attempt took."""
 
 
 class JobFailed(_OfAttempt, frozen=True, kw_only=True):
     """A job failed for good."""
 
     error: BaseException
+    """What its last attempt raised, or why there is no further one: MaxAttemptsExceeded, WorkerCrashed, JobTimeout."""
 
 
 class JobTimedOut(_OfAttempt, frozen=True, kw_only=True):
@@ -95,19 +105,23 @@ class JobRetryRequested(Event, frozen=True, kw_only=True):
     """Somebody put a failed job back into its queue, in this process."""
 
     job_id: str
+    """As `dispatch` returned it."""
 
 
 class WorkerLooping(Event, frozen=True, kw_only=True):
     """A worker is about to look for jobs. A listener that returns False lets it look for none this time."""
 
     worker: str
+    """Its id."""
     queues: tuple[str, ...]
+    """Those it serves, in order."""
 
 
 class WorkerStopping(Event, frozen=True, kw_only=True):
     """A worker stops: it has given back what had not begun."""
 
     worker: str
+    """Its id."""
     reason: str
     """As `StopReason` names it: `signal`, `empty`, `max_jobs` …"""
     jobs: int
@@ -129,8 +143,14 @@ def on(*kinds: type[Event]) -> Callable[[L], L]:
     A sync listener is called where the event happens, which waits for it. An async one is awaited there too, but on a
     running event loop, where it becomes a task.
 
+    Args:
+        kinds: classes of events, one at least. A class stands for itself alone, not for those that derive from it.
+
+    Returns:
+        The decorator, which gives the function back as it was.
+
     Raises:
-        ConfigurationError: one of them is no event.
+        ConfigurationError: there is none, or one of them is no event.
     """
     if not kinds or not all(map(_is_event, kinds)):
         raise ConfigurationError(f"on: {kinds!r} are no events", hint="write @on(JobFailed), with an event's class")

@@ -13,11 +13,17 @@ class JobState(StrEnum):
     """
 
     PENDING = "pending"
+    """It waits for its first attempt."""
     PROCESSING = "processing"
+    """A worker has reserved it."""
     COMPLETED = "completed"
+    """It ended well."""
     FAILED = "failed"
+    """It ended badly, with no try left."""
     CANCELLED = "cancelled"
+    """It was ended before it was done."""
     RETRYING = "retrying"
+    """It waits for another attempt."""
 
     @property
     def is_final(self) -> bool:
@@ -32,9 +38,13 @@ class Outcome(Enum):
     """How an attempt ended, as the worker tells the store."""
 
     COMPLETED = "completed"
+    """Well."""
     RELEASED = "released"
+    """Its job goes back, to be tried again."""
     FAILED = "failed"
+    """Badly, and there is no further try."""
     CANCELLED = "cancelled"
+    """Somebody wanted it to end."""
 
 
 class LockKind(StrEnum):

@@ -26,6 +26,11 @@ class ShouldBeEncrypted:
 
     They and what `handle` returns can be read with the app key alone: not in the store or a backup of it, not in
     lists, screens and logs, and not in the record of a failure. Class, queue, tags and options stay clear.
+
+    Its dispatch raises ConfigurationError where there is no app key. A worker without the right one fails it with
+    DecryptionError.
+
+    Source: Laravel's `ShouldBeEncrypted`, by AES-256-CBC and an HMAC; ours is AES-256-GCM (NIST SP 800-38D).
     """
 
     _hides_all = True
@@ -35,7 +40,11 @@ class ShouldBeUnique:
     """A job of which there is one at a time: while one waits or runs, dispatching another returns None.
 
     Lock and job are stored in one step, and the lock ends with the job: when it completes, fails for good or is
-    cancelled. Which jobs are the same is said by `unique_id`; all three may be methods or plain attributes.
+    cancelled. Which jobs are the same is said by `unique_id`; all three may be methods or plain attributes. A value
+    that makes no sense raises ConfigurationError at dispatch. In a batch, chain or graph it takes no lock.
+
+    Source: Laravel's `ShouldBeUnique`. There job and lock are two steps, anybody's end frees the lock, and it may
+    stand for ever where its job is lost; `dispatch` does not tell that nothing was stored.
     """
 
     unique_replaces: bool = False
@@ -43,20 +52,39 @@ class ShouldBeUnique:
     refuses the new one all the same."""
 
     def unique_id(self) -> str:
-        """Tell the jobs of this class apart; by default they are all the same."""
+        """Tell the jobs of this class apart; by default they are all the same.
+
+        Returns:
+            A text; a whole number or a UUID will do. Anything else raises ConfigurationError at dispatch.
+        """
         return ""
 
     def unique_for(self) -> Seconds:
-        """Tell after how many seconds, or a timedelta, the lock ends by itself on the store's clock; 0: never."""
+        """Tell after how many seconds, or a timedelta, the lock ends by itself on the store's clock; 0: never.
+
+        Returns:
+            0 to 10 years. Anything else raises ConfigurationError at dispatch.
+        """
         return 0
 
     def unique_via(self) -> str | None:
-        """Name another connection to keep the lock, and say `unique_for`: lock and job are two steps then."""
+        """Name another connection to keep the lock, and say `unique_for`: lock and job are two steps then.
+
+        Returns:
+            A connection's name; None: the job's own store keeps it, in one step with the job. ConfigurationError is
+            raised at dispatch where there is none of that name, where `unique_for` says 0, and with `unique_replaces`
+            or `debounce`.
+
+        Source: Laravel's `uniqueVia`, which names a cache.
+        """
         return None
 
 
 class ShouldBeUniqueUntilProcessing(ShouldBeUnique):
-    """A job of which one waits at a time: the lock ends when it starts."""
+    """A job of which one waits at a time: the lock ends when it starts.
+
+    Source: Laravel's `ShouldBeUniqueUntilProcessing`.
+    """
 
 
 def asked_of_store(

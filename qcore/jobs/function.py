@@ -15,7 +15,9 @@ R = TypeVar("R")
 
 
 class JobFunction(Generic[P, R]):
-    """A function that can be dispatched. Calling it still calls the function.
+    """A function that can be dispatched. Calling it still calls the function; `job` makes one.
+
+    What dispatches it raises what `Job.dispatch` raises: a QueueError, and nothing was stored.
 
     Args:
         function: sync or async, at the top level of a module.
@@ -25,33 +27,50 @@ class JobFunction(Generic[P, R]):
     def __init__(self, function: Callable[P, R], options: dict[str, Any]) -> None:
         functools.update_wrapper(self, function)
         self.job_class = _job_class(function, options)
+        """The class of its jobs, for whoever asks for one: `fake.assert_pushed`, `isinstance`."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself, here and now."""
+        """Call the function itself, here and now; returns and raises what it does."""
         return self.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined,no-any-return]  # by update_wrapper
 
     def job(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Build the job of these arguments, to set options on it fluently before `dispatch()`."""
+        """Return the job of these arguments, to set options on it fluently before `dispatch()`."""
         return self.job_class(*args, **kwargs)
 
     def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Dispatch a call with these arguments; returns the job's id."""
+        """Dispatch a call with these arguments; raises as `Job.dispatch` does.
+
+        Returns:
+            The job's id, a UUIDv7.
+
+        Raises:
+            QueueError: an argument cannot travel, the queue is full, or the store did not answer.
+        """
         return self.job_class.build_and_send(*args, **kwargs)
 
     def dispatch_if(self, condition: object, *args: P.args, **kwargs: P.kwargs) -> str | None:
-        """Dispatch a call if the condition holds; returns the job's id or None."""
+        """Dispatch a call if the condition holds; returns the job's id or None, raises as `dispatch`."""
         return self.job_class.dispatch_if(condition, *args, **kwargs)
 
     def dispatch_unless(self, condition: object, *args: P.args, **kwargs: P.kwargs) -> str | None:
-        """Dispatch a call unless the condition holds; returns the job's id or None."""
+        """Dispatch a call unless the condition holds; returns the job's id or None, raises as `dispatch`."""
         return self.job_class.dispatch_unless(condition, *args, **kwargs)
 
     def dispatch_now(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Run it as a job here and now, middleware included; returns what the function returns."""
+        """Run it as a job here and now, middleware included; returns what the function returns.
+
+        Raises:
+            Exception: what the function raises.
+            QueueError: as `Job.dispatch_now` raises.
+        """
         return self.job_class.dispatch_now(*args, **kwargs)
 
     def dispatch_after_response(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Dispatch once the response under way has been sent; returns the id the job will have."""
+        """Dispatch once the response under way has been sent; returns the id the job will have.
+
+        Raises:
+            QueueError: as `dispatch` raises, at once where there is no response; else where that ends.
+        """
         return self.job_class.dispatch_after_response(*args, **kwargs)
 
 
@@ -66,13 +85,13 @@ def job(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
 
     Args:
         function: sync or async, at the top level of a module.
-        options: any option of a job: `queue`, `max_tries`, `timeout`, `backoff` …
+        options: any option of a job, with its unit: `queue`, `max_tries`, `timeout` (s), `backoff` (s) …; see `Job`.
 
     Returns:
-        The `JobFunction`; calling it still calls the function.
+        The `JobFunction`, or with options what makes one of a function; calling it still calls the function.
 
     Raises:
-        ConfigurationError: there is no option of that name.
+        ConfigurationError: there is no option of that name. A value that makes no sense is told of at dispatch.
     """
     allowed = ALL | {"middleware", "debounced"}
     unknown = sorted(options.keys() - allowed)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from qcore import dispatcher
 from qcore.errors import ConfigurationError
 from qcore.identity import Identity, current_identity, on_behalf_of
 from qcore.ids import new_id
+from qcore.jobs.bound import BoundLog, Dispatch
+from qcore.jobs.choices import Choices
 from qcore.jobs.context import JobContext, Wish
-from qcore.jobs.options import BackoffLike, Seconds, When, due, percentage, tags_of
-from qcore.jobs.own_log import OwnLog
+from qcore.jobs.options import When, due, percentage
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -22,56 +22,10 @@ if TYPE_CHECKING:
     from qcore.workflows.batch import JobBatch
 
 
-class _Dispatch:
-    """`J.dispatch(...)` builds a job and dispatches it, `j.dispatch()` dispatches this one."""
-
-    @overload
-    def __get__(self, job: None, cls: type[Job]) -> Callable[..., str]: ...
-    @overload
-    def __get__(self, job: Job, cls: type[Job]) -> Callable[..., str]: ...
-
-    def __get__(self, job: Job | None, cls: type[Job]) -> Callable[..., str]:
-        return job.send if job is not None else cls.build_and_send
-
-
-class Job:
+class Job(Choices):
     """Base of every job. Options are class attributes, set in `__init__`, or given by the fluent calls.
 
     A job travels as class path, constructor arguments and options; the worker calls the constructor again.
-    """
-
-    connection: str | None = None
-    queue: str | None = None
-    delay: When = 0
-    """Seconds, a timedelta, or the datetime when the job is due."""
-    priority: int = 0
-    """Larger first."""
-    max_tries: int | None = None
-    """0: no limit. None: the queue's definition, the worker's `--tries`, the connection's, or 3."""
-    timeout: Seconds | None = None
-    """Seconds an attempt may take; 0: any. None: the worker's, 60."""
-    backoff: BackoffLike | None = None
-    """Seconds between tries, a list of them, or `exponential(...)`. None: the worker's, exponential from 5 s."""
-    retry_until: When | None = None
-    """Try again until this instant (or for so long), however many tries it takes."""
-    max_exceptions: int | None = None
-    """Attempts that may end by an exception; releases do not count."""
-    fail_on_timeout: bool = False
-    max_crashes: int | None = None
-    """Workers that may die under the job, 3 unless said, even with `max_tries = 0`."""
-    result_ttl: Seconds = 3600
-    """Seconds that what `handle` returned is kept; 0: not at all."""
-    tags: Sequence[str] = ()
-    tenant: str | None = None
-    after_commit: bool = False
-    """With a session: dispatch once its transaction is committed, and not at all if it is rolled back."""
-    debounced: Seconds | tuple[Seconds, Seconds | None] | None = None
-    """Due so long after the last dispatch, which cancels those before it that still wait; as a pair, no later than
-    the second after the first dispatch. See `debounce`."""
-    middleware: Any = ()
-    """Objects with `handle(job, next)`, outermost first: a list, a `MiddlewareStack`, or a method that returns one.
-
-    As an attribute of the class, a class method or a static one it is composed once; else for every run.
     """
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
@@ -117,65 +71,22 @@ class Job:
         )
 
     def failed(self, exception: Exception) -> None:
-        """Hear that the job failed for good. Called on a fresh instance, after the last attempt."""
+        """Hear that the job failed for good. A worker calls it on a fresh instance, after the last attempt.
 
-    # -- fluent options ------------------------------------------------------------------------------------------
-
-    def on_queue(self, queue: str) -> Self:
-        """Send it to this queue."""
-        self.queue = queue
-        return self
-
-    def on_connection(self, connection: str) -> Self:
-        """Send it over this connection."""
-        self.connection = connection
-        return self
-
-    def delay_until(self, when: When) -> Self:
-        """Keep it until then: seconds or a timedelta from now, or a datetime."""
-        self.delay = when
-        return self
-
-    def with_priority(self, priority: int) -> Self:
-        """Let it pass those of smaller priority; 0 is usual."""
-        self.priority = priority
-        return self
-
-    def with_tags(self, *tags: str) -> Self:
-        """Add words to find it by."""
-        self.tags = (*tags_of(self.tags, "tags"), *tags)
-        return self
-
-    def with_tries(self, tries: int) -> Self:
-        """Try it so often at the most; 0: no limit."""
-        self.max_tries = tries
-        return self
-
-    def with_timeout(self, timeout: Seconds) -> Self:
-        """Let an attempt take so many seconds; 0: any."""
-        self.timeout = timeout
-        return self
-
-    def with_backoff(self, backoff: BackoffLike) -> Self:
-        """Wait so long between tries: seconds, a list of them, or `exponential(...)`."""
-        self.backoff = backoff
-        return self
-
-    def debounce(self, pause: Seconds, max_wait: Seconds | None = None) -> Self:
-        """Let the last of many dispatches win: it is due `pause` after it, and cancels those before that still wait.
-
-        Jobs are the same by their `unique_id`, if they have one, and else by class and arguments.
+        What it raises is logged there and changes nothing; on a sync connection and in `dispatch_now`, which call it
+        on the job itself, it is raised in place of the job's own error.
 
         Args:
-            pause: seconds or a timedelta without a further dispatch.
-            max_wait: seconds or a timedelta from the first of them, after which it is due however many follow.
+            exception: what the last attempt raised, or was given to `fail()`. Where no attempt is allowed any more, a
+                MaxAttemptsExceeded, JobTimeout or WorkerCrashed, whose `__cause__` tells the last real error, if there
+                was one. Of a job refused for its signature or a permission no code runs, and so this is not called.
+
+        Source: Laravel's `failed($exception)`, on a fresh instance too: what `handle` kept on `self` is gone.
         """
-        self.debounced = (pause, max_wait)
-        return self
 
     # -- dispatch ------------------------------------------------------------------------------------------------
 
-    dispatch = _Dispatch()
+    dispatch = Dispatch()
 
     def send(self, *, session: Any = None) -> str:
         """Dispatch this job (`dispatch()` on an instance).
@@ -190,30 +101,57 @@ class Job:
 
         Raises:
             PayloadError: an argument cannot travel; nothing was stored.
+            ConfigurationError: an option makes no sense, there is no such connection, or the job must be signed or
+                encrypted and there is no key; nothing was stored.
             QueueFullError: the queue holds its `max_jobs`; nothing was stored.
             ConnectionFailed: the store did not answer; the message says whether the job may have been stored.
+
+        On a sync connection the job runs in this call, and its own error is raised.
         """
         return dispatcher.current().dispatch([self], session=session)[0]  # type: ignore[return-value]  # None: unique
 
     @classmethod
     def build_and_send(cls, *args: Any, **kwargs: Any) -> str:
-        """Build a job of these arguments and dispatch it (`dispatch(...)` on the class)."""
+        """Build a job of these arguments and dispatch it (`dispatch(...)` on the class).
+
+        Args:
+            args: of the constructor.
+            kwargs: of the constructor; `session` is taken out as that of `send`, unless the constructor has one.
+
+        Returns:
+            The job's id, a UUIDv7; None of a `ShouldBeUnique` job where another one is there.
+
+        Raises:
+            QueueError: as `send` raises; what the constructor raises comes as it is. Nothing was stored.
+        """
         session = kwargs.pop("session", None) if "session" in kwargs and not _takes_session(cls) else None
         return cls(*args, **kwargs).send(session=session)
 
     @classmethod
     def dispatch_if(cls, condition: object, *args: Any, **kwargs: Any) -> str | None:
-        """Dispatch a job of these arguments if the condition holds; returns its id or None."""
+        """Dispatch a job of these arguments if the condition holds; returns its id or None, raises as `dispatch`."""
         return cls.build_and_send(*args, **kwargs) if condition else None
 
     @classmethod
     def dispatch_unless(cls, condition: object, *args: Any, **kwargs: Any) -> str | None:
-        """Dispatch a job of these arguments unless the condition holds; returns its id or None."""
+        """Dispatch a job of these arguments unless the condition holds; returns its id or None, raises as it does."""
         return None if condition else cls.build_and_send(*args, **kwargs)
 
     @classmethod
     def dispatch_now(cls, *args: Any, **kwargs: Any) -> Any:
-        """Run a job of these arguments here and now, middleware included; returns what `handle` returns."""
+        """Run a job of these arguments here and now, middleware included: one attempt, and nothing is stored.
+
+        Returns:
+            What `handle` returns.
+
+        Raises:
+            Exception: what `handle` raises, or was given to `fail()`, after `failed()` heard it.
+            PermissionDenied: this process, or whoever acts here, lacks a permission that the job requires.
+            QueueError: a middleware wants the job to wait, and there is no worker to let it.
+            ConfigurationError: the job is async, and an event loop runs in this thread.
+
+        Source: Laravel's `dispatchSync`, whose failures are kept in no list of failed jobs either.
+        """
         return dispatcher.current().dispatch_now(cls(*args, **kwargs))
 
     @classmethod
@@ -222,6 +160,9 @@ class Job:
 
         Returns:
             The id that the job will have.
+
+        Raises:
+            QueueError: as `dispatch` raises, at once where there is no response; else where that ends.
         """
         job = cls(*args, **kwargs)
         job._id = job._promised_id = promised = new_id()
@@ -237,7 +178,7 @@ class Job:
         """The job's id, once it has been dispatched; of one dispatched again, the latest."""
         return self._context.job_id if self._context is not None else self._id
 
-    log = OwnLog()
+    log = BoundLog()
     """Writes log lines that bear the job's id, class, queue and attempt; see `docs/middleware.md`."""
 
     @property
@@ -254,7 +195,7 @@ class Job:
             delay: seconds, a timedelta, or the datetime of the next try.
 
         Raises:
-            ConfigurationError: it was called outside an attempt.
+            ConfigurationError: it was called outside an attempt, or the delay is none.
         """
         self._wish(Wish("release", _delay_us(delay)))
 
@@ -267,12 +208,17 @@ class Job:
             delay: seconds, a timedelta, or the datetime of the next run.
 
         Raises:
-            ConfigurationError: it was called outside an attempt.
+            ConfigurationError: it was called outside an attempt, or the delay is none.
+
+        Source: `{:snooze, seconds}` of Oban; Laravel has only `release`.
         """
         self._wish(Wish("snooze", _delay_us(delay)))
 
     def fail(self, exception: BaseException | str) -> None:
         """Fail the job for good, once `handle` returns, whatever tries are left.
+
+        Args:
+            exception: kept with the job, and given to `failed()`; a text becomes a RuntimeError.
 
         Raises:
             ConfigurationError: it was called outside an attempt.
@@ -285,6 +231,8 @@ class Job:
 
         Raises:
             ConfigurationError: it was called outside an attempt.
+
+        Source: Laravel's `delete()`, which does not stop a chain either.
         """
         self._wish(Wish("delete"))
 
@@ -323,22 +271,31 @@ class Job:
             self._context.desk.report(self._context.job_id, whole, message)
 
     def is_cancelled(self) -> bool:
-        """Whether somebody asked to cancel this job while it runs."""
+        """Whether somebody asked to cancel this job while it runs; heard of with a heartbeat, so a little late."""
         return self._context is not None and self._context.desk.is_cancelled(self._context.job_id)
 
     @property
     def batch(self) -> JobBatch | None:
-        """The batch whose member this is, as it is now, inside `handle`; else None."""
+        """The batch whose member this is, as it is now, inside `handle`; else None.
+
+        Each look at it asks the store.
+
+        Raises:
+            ConnectionFailed: the store did not answer.
+        """
         member = self._context.desk.membership(self._context) if self._context is not None else None
         return None if member is None else member.batch
 
     # -- in tests ------------------------------------------------------------------------------------------------
 
     def with_fake_queue(self, *, attempt: int = 1) -> JobTester:
-        """Let this job believe that a worker runs it; returns what tells how it asked to end.
+        """Let this job believe that a worker runs it.
 
         Args:
             attempt: which attempt it is, from 1.
+
+        Returns:
+            What tells how it asked to end (`qcore.testing.JobTester`).
         """
         from importlib import import_module
 

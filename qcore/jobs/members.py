@@ -14,7 +14,7 @@ class Member(Job):
     """A job whose work may stand in `_handle`."""
 
     def handle(self) -> Any:
-        """Do what `_handle` does, and return what it returns.
+        """Do what `_handle` does; returns what it returns.
 
         Raises:
             ConfigurationError: the class has no `_handle`.
@@ -30,7 +30,10 @@ class Member(Job):
 
 
 class BatchableJob(Member):
-    """A member of a batch: `self.batch` is the batch, inside `handle`."""
+    """A member of a batch: `self.batch` is the batch, inside `handle`.
+
+    Source: Laravel's `Batchable`; there a job without it can be in no batch, here any can.
+    """
 
 
 class ChainableJob(Member):
@@ -40,28 +43,49 @@ class ChainableJob(Member):
         """Return what the step before returned: of a batch the results of its members, in order; None of the first.
 
         A step that waited for several gets a list of their results, in the order in which they were named.
+
+        Raises:
+            ConnectionFailed: the store, which is asked each time, did not answer.
+            PayloadError: a result cannot be read: it is encrypted under another key (DecryptionError), was altered or
+                names a class that nobody vouches for (SignatureError).
+
+        Source: ours; Laravel's chains pass no results.
         """
         results = list(self.parent_results().values())
         return results[0] if len(results) == 1 else (results or None)
 
     def parent_results(self) -> dict[str, Any]:
-        """Return what each step returned for which this one waited, by its name; without one, by its id."""
+        """Return what each step returned for which this one waited, by its name; without one, by its id.
+
+        Raises:
+            QueueError: as `get_previous_result` raises.
+        """
         member = self._context.desk.membership(self._context) if self._context is not None else None
         return {} if member is None else member.parent_results()
 
     def chain_prepend(self, job: Job) -> None:
         """Let a job come right after this one, before those that wait; stored as this one completes.
 
+        Args:
+            job: an instance; it goes over the chain's connection, or names none.
+
         Raises:
             ConfigurationError: this job is no step of a chain, or what is given is no job that can be one.
+
+        Source: Laravel's `prependToChain`.
         """
         self._wanted("chain_prepend", job).next.insert(0, job)
 
     def chain_append(self, job: Job) -> None:
         """Let a job come at the end of the chain; stored as this one completes.
 
+        Args:
+            job: an instance; it goes over the chain's connection, or names none.
+
         Raises:
             ConfigurationError: this job is no step of a chain, or what is given is no job that can be one.
+
+        Source: Laravel's `appendToChain`.
         """
         self._wanted("chain_append", job).last.append(job)
 

@@ -22,7 +22,7 @@ _STRATEGIES = {strategy.name.lower(): strategy for strategy in Strategy}
 class RateLimit(msgspec.Struct, frozen=True):
     """So many jobs of a key may start in a window of time, across all workers and hosts.
 
-    A job that may not start yet waits for a slot of its own, and loses no try.
+    A job that may not start yet waits for a slot of its own, and loses no try. Its attributes are as its arguments.
 
     Args:
         max_attempts: jobs in a window, 1 at least.
@@ -35,6 +35,9 @@ class RateLimit(msgspec.Struct, frozen=True):
 
     Raises:
         ConfigurationError: a value makes no sense.
+
+    Source: Laravel's `RateLimited`, which sends a job away until there is room and 3 s more, and charges it a try;
+    ours does neither, on purpose. Both buckets count by the GCRA of ITU-T I.371.
     """
 
     max_attempts: int
@@ -47,7 +50,11 @@ class RateLimit(msgspec.Struct, frozen=True):
         self.limit("")
 
     def limit(self, path: str, secret: bytes | None = None) -> Limit:
-        """What travels of it, for a class path; `secret` hides what the key tells of arguments.
+        """Return what travels of it.
+
+        Args:
+            path: the class path that scopes its key.
+            secret: hides what the key tells of arguments; None where none are hidden.
 
         Raises:
             ConfigurationError: a value makes no sense.
@@ -81,7 +88,12 @@ class RateLimited:
     """
 
     def get_rate_limits(self) -> Sequence[RateLimit]:
-        """Return the limits; the job starts when all of them let it, and counts in all of them."""
+        """Return the limits; the job starts when all of them let it, and counts in all of them.
+
+        Returns:
+            16 at the most, no two with the same key, window and strategy; a single one will do. Anything else raises
+            ConfigurationError at dispatch.
+        """
         return ()
 
 

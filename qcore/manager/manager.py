@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,8 +12,7 @@ import msgspec
 
 from qcore import dispatcher
 from qcore.config import ConnectionSettings, Settings, load_settings
-from qcore.crypto.keyring import Keyring
-from qcore.drivers import Store, open_store
+from qcore.drivers import Store
 from qcore.envelope import Envelope
 from qcore.errors import ConfigurationError
 from qcore.flows import Weave
@@ -26,17 +24,15 @@ from qcore.jobs.options import Elsewhere
 from qcore.jobs.packing import pack
 from qcore.jobs.tracing import spans
 from qcore.manager import app as application
-from qcore.manager.current import everywhere
 from qcore.manager.definitions import defined
 from qcore.manager.elsewhere import LocksElsewhere, free, has_locks_elsewhere
 from qcore.manager.growth import growth_of
 from qcore.manager.hooks import Hooks, tell_queued
 from qcore.manager.immediate import Here, run_here, run_pushed
-from qcore.manager.keys import keyring_of
 from qcore.manager.opening import Opener
 from qcore.manager.pushing import due_now, jobs_in, name_stored, push_all, weave_surely
 from qcore.manager.queues import Queues
-from qcore.transactions import after_commit, load_entity
+from qcore.transactions import after_commit
 
 if TYPE_CHECKING:
     from qcore.jobs.spans import Spans
@@ -61,13 +57,8 @@ class QueueManager(Hooks, Queues):
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._stores: dict[str, Store] = {}
+        super().__init__(settings)
         self._tracer: Spans | None = None
-        self._keyrings: dict[str, Keyring | None] = {}
-        self._published: dict[str, int] = {}
-        self._lock = threading.RLock()
-        self._sessions: Callable[[], Any] | None = None
         self.classes: JobClasses = application.classes_of(settings)
         """The job classes that may run here."""
 
@@ -87,6 +78,9 @@ class QueueManager(Hooks, Queues):
             config_file: the file to read instead of the one that is found.
             profile: which of the file's profiles.
             app_config: `QUEUE_CONFIG` and `STORES` of a framework, which beat those of the module.
+
+        Returns:
+            The manager, in force nowhere yet (`install`, `using`); no store was opened.
 
         Raises:
             ConfigurationError: a setting is wrong, or the module cannot be imported.
@@ -109,6 +103,10 @@ class QueueManager(Hooks, Queues):
 
         Returns:
             The manager, installed.
+
+        Raises:
+            ConfigurationError: a setting is wrong, or the application module cannot be imported; the manager before
+                stays in force.
         """
         if isinstance(source, Mapping):
             manager = cls(load_settings(flags, app_config={"QUEUE_CONFIG": source}))
@@ -119,7 +117,11 @@ class QueueManager(Hooks, Queues):
 
     @classmethod
     def current(cls) -> QueueManager:
-        """Return the manager in force; raises ConfigurationError where there is none: queues are faked, not managed."""
+        """Return the manager in force, made of the configuration at the first need.
+
+        Raises:
+            ConfigurationError: a setting is wrong, or something else takes jobs here that is no manager.
+        """
         found = dispatcher.current()
         if not isinstance(found, QueueManager):
             raise ConfigurationError("queues are faked here: there is no QueueManager to ask")
@@ -131,99 +133,14 @@ class QueueManager(Hooks, Queues):
 
     @contextmanager
     def using(self) -> Iterator[Self]:
-        """Use this manager for a block."""
+        """Use this manager for a block, in this thread or coroutine alone; gives it to the block."""
         with dispatcher.using(self):
             yield self
-
-    def close(self) -> None:
-        """Close every store; they open anew when used again."""
-        with self._lock:
-            for store in self._stores.values():
-                store.close()
-
-    # -- connections ---------------------------------------------------------------------------------------------
-
-    @everywhere
-    def connection(self, name: str | None = None) -> Store:
-        """Return the open store of a connection, found by its key or as the only one of that driver.
-
-        Raises:
-            ConfigurationError: there is no such connection, or its client library is missing.
-        """
-        settings = self.settings.connection(name)
-        store = self._stores.get(settings.name) or self.look_at(settings.name)
-        if self._published.get(settings.name) != defined.version:
-            self._publish(settings.name, store)
-        return store
-
-    def look_at(self, name: str) -> Store:
-        """Return the store of a connection without publishing anything there, whatever state it is in."""
-        settings = self.settings.connection(name)
-        with self._lock:
-            store = self._stores.get(settings.name)
-            if store is None:
-                store = self._stores[settings.name] = open_store(settings)
-        return store
-
-    def connections(self) -> list[str]:
-        """Name every configured connection, the default first."""
-        return sorted(self.settings.connections, key=lambda name: (name != self.settings.default, name))
-
-    def connection_of(self, queue: str | None) -> ConnectionSettings:
-        """Return the connection that a queue's jobs live on: its definition's, or the default."""
-        definition = defined.get(queue) if queue else None
-        return self.settings.connection(definition.connection if definition else None)
-
-    def connections_in_use(self) -> list[str]:
-        """Name the default connection, and those that the definitions of queues, and the pools, name."""
-        named = [name for one in defined.all() if (name := self._usable(one.connection)) is not None]
-        pools = [self.settings.connection(pool.connection).name for pool in self.settings.supervisors.values()]
-        return list(dict.fromkeys([self.settings.connection().name, *named, *pools]))
-
-    def connections_for(self, queue: str | None) -> list[str]:
-        """Name the connections that may hold a queue's jobs; for None all in use."""
-        return self.connections_in_use() if queue is None else [self.connection_of(queue).name]
-
-    def keyring(self, connection: str) -> Keyring | None:
-        """Return the keys that sign a connection's payloads; None where none are set."""
-        if connection not in self._keyrings:
-            with self._lock:
-                self._keyrings[connection] = keyring_of(self.settings, self.settings.connection(connection))
-        return self._keyrings[connection]
-
-    @everywhere
-    def migrate(self, name: str | None = None) -> list[str]:
-        """Bring a connection's schema up to date; returns the revisions applied."""
-        settings = self.settings.connection(name)
-        return list(self.look_at(settings.name).migrate())
-
-    @everywhere
-    def sessions(self, factory: Callable[[], Any]) -> None:
-        """Say how a worker opens an SQLAlchemy session, to load entities that travelled by primary key."""
-        self._sessions = factory
-
-    def _publish(self, name: str, store: Store) -> None:
-        version = defined.version
-        mine = [one for one in defined.all() if self._lives_on(one.connection, name)]
-        if mine:
-            store.define(mine)
-        self._published[name] = version
-
-    def _usable(self, connection: str | None) -> str | None:
-        """The name of a definition's connection; None for one without an address here, which holds nothing of ours."""
-        try:
-            return self.settings.connection(connection).name
-        except ConfigurationError:
-            return None
-
-    def _lives_on(self, connection: str | None, name: str) -> bool:
-        """Whether a definition's connection is the one of this name; one that nobody can use yet is not."""
-        return self._usable(connection) == name
 
     # -- dispatch ------------------------------------------------------------------------------------------------
 
     def dispatch(self, jobs: Sequence[Job], *, session: Any = None) -> Sequence[str | None]:
-        """Store jobs, each on its own connection; returns their ids in order.
+        """Store jobs, each on its own connection; returns their ids in order, None of one that a unique lock refused.
 
         Args:
             jobs: any number; every 1,000 of one connection are one atomic step.
@@ -232,6 +149,7 @@ class QueueManager(Hooks, Queues):
 
         Raises:
             PayloadError: a job cannot travel; nothing was stored on any connection.
+            ConfigurationError: an option makes no sense, a connection is not there, or a key is missing; likewise.
             QueueError: as the stores raise; its `stored_ids` and its message name what was stored before, there and
                 on other connections.
         """
@@ -275,7 +193,12 @@ class QueueManager(Hooks, Queues):
     acting_as = staticmethod(acting_as)
 
     def dispatch_now(self, job: Job) -> Any:
-        """Run one job here and now, middleware included; returns what `handle` returns."""
+        """Run one job here and now, middleware included; returns what `handle` returns.
+
+        Raises:
+            Exception: what the job raises.
+            QueueError: as `Job.dispatch_now` raises.
+        """
         self.trace()
         return run_here(job, job.queue or self._connection_of_job(job).queue, grants=self._grants)
 
@@ -296,6 +219,13 @@ class QueueManager(Hooks, Queues):
             flow: what it is to a batch, chain or graph (`flows.membership`).
             queue: where it goes if it names none itself.
             ids: makes the job's id.
+
+        Returns:
+            What a store takes; it was stored nowhere.
+
+        Raises:
+            PayloadError: an argument, or the class itself, cannot travel, or the whole is above 4 MiB.
+            ConfigurationError: an option makes no sense, or a key is needed and missing.
         """
         queue = job.queue or queue or connection.queue
         encrypts = queue in defined.encrypted
@@ -305,7 +235,11 @@ class QueueManager(Hooks, Queues):
         return pack(job, queue=queue, keyring=keyring, encrypts=encrypts, flow=flow, ids=ids, trace=trace)
 
     def weave(self, connection: ConnectionSettings, weave: Weave, *, session: Any = None) -> int:
-        """Store flows, steps and members on a connection; returns how many members are new, see `Driver.weave`."""
+        """Store flows, steps and members on a connection; returns how many members are new, see `Driver.weave`.
+
+        Raises:
+            QueueError: as the store raises. ConnectionFailed after 5 s of asking again: all of it may have been stored.
+        """
         store = self.connection(connection.name)
         if store.capabilities.immediate:
             weave = due_now(weave)
@@ -317,10 +251,6 @@ class QueueManager(Hooks, Queues):
     def opener(self, connection: str, grants: tuple[str, ...]) -> Opener:
         """Return what opens the payloads of a connection, for one who holds these permissions."""
         return Opener(self.keyring(connection), self.classes, self.load_entity, grants)
-
-    def load_entity(self, cls: type, key: tuple[Any, ...]) -> Any:
-        """Load an entity that travelled by primary key, through the factory given to `sessions`; returns it."""
-        return load_entity(self._sessions, cls, key)
 
     @property
     def _grants(self) -> tuple[str, ...]:

@@ -9,56 +9,77 @@ from typing import TYPE_CHECKING
 from qcore.errors import JobNotFound
 from qcore.jobs.options import Seconds, name, seconds
 from qcore.jobs.rate_limits import limit_of_queue
+from qcore.manager.connections import Connections
 from qcore.manager.current import everywhere
 from qcore.manager.failures import act_on_all, act_on_ids, put_back, until_none
 from qcore.manager.stats import QueueStats
 from qcore.records import QueueCounts
 
 if TYPE_CHECKING:
-    from qcore.config import ConnectionSettings
     from qcore.drivers import Store
 
 
-class Queues:
+class Queues(Connections):
     """The part of a `QueueManager` that is about queues, each on its own connection."""
-
-    def connection(self, name: str | None = None) -> Store:
-        """Return an open store; see `QueueManager.connection`."""
-        raise NotImplementedError
-
-    def connection_of(self, queue: str | None) -> ConnectionSettings:
-        """Return the connection of a queue; see `QueueManager.connection_of`."""
-        raise NotImplementedError
-
-    def connections_for(self, queue: str | None) -> list[str]:
-        """Name the connections that may hold a queue's jobs; see `QueueManager.connections_for`."""
-        raise NotImplementedError
 
     @everywhere
     def get_stats(self, queue: str = "default") -> QueueStats:
-        """Count a queue's jobs by state; zeros for a queue that has had none."""
+        """Count a queue's jobs by state; returns zeros for a queue that has had none.
+
+        Raises:
+            ConnectionFailed: the store did not answer.
+        """
         return QueueStats.of(self._counts(queue) or QueueCounts(name=queue))
 
     @everywhere
     def size(self, queue: str = "default") -> int:
-        """Count the jobs that wait: pending, delayed and retrying."""
+        """Count the jobs of a queue that wait: pending, delayed and retrying.
+
+        Raises:
+            ConnectionFailed: the store did not answer.
+        """
         counts = self._counts(queue)
         return counts.pending + counts.delayed + counts.retrying if counts else 0
 
     @everywhere
     def queues(self, connection: str | None = None) -> list[str]:
-        """Name the queues that a connection knows."""
+        """Name the queues that a connection knows.
+
+        Args:
+            connection: whose; the default connection's if None.
+
+        Raises:
+            ConfigurationError: there is no such connection.
+            ConnectionFailed: the store did not answer.
+        """
         return [counts.name for counts in self.connection(connection).counts()]
 
     @everywhere
     def pause(self, queue: str, *, for_s: float | None = None, reason: str | None = None) -> bool:
-        """Let a queue give no jobs, for ever or for so many seconds; whether that changed anything."""
+        """Let a queue give no jobs to any worker; those that run are left alone.
+
+        Args:
+            queue: which.
+            for_s: seconds, 10 years at the most; until `resume` if None.
+            reason: a few words for the screens.
+
+        Returns:
+            Whether that changed anything.
+
+        Raises:
+            ConfigurationError: `for_s` is no duration.
+            ConnectionFailed: the store did not answer.
+        """
         pause_s = None if for_s is None else seconds(for_s, "pause")
         return self._store_of(queue).pause(queue, for_s=pause_s, reason=reason)
 
     @everywhere
     def resume(self, queue: str) -> bool:
-        """Let a queue give jobs again; whether it had been paused."""
+        """Let a queue give jobs again; returns whether it had been paused.
+
+        Raises:
+            ConnectionFailed: the store did not answer.
+        """
         return self._store_of(queue).resume(queue)
 
     @everywhere
@@ -75,6 +96,7 @@ class Queues:
 
         Raises:
             ConfigurationError: a value makes no sense.
+            ConnectionFailed: the store did not answer.
         """
         name(queue, "rate_limit")
         limit = None if max_jobs is None else limit_of_queue(queue, max_jobs, per_seconds, strategy)
@@ -82,16 +104,24 @@ class Queues:
 
     @everywhere
     def clear(self, queue: str) -> int:
-        """Drop every waiting job of a queue; returns how many."""
+        """Drop every waiting job of a queue for good; returns how many. Those that run are left alone.
+
+        Raises:
+            ConnectionFailed: the store did not answer; what was dropped before stays dropped.
+        """
         store = self._store_of(queue)
         return until_none(lambda: store.clear(queue))
 
     @everywhere
     def retry(self, which: str | Sequence[str]) -> int:
-        """Put failed jobs back: ids, "all", or those of one queue; returns how many.
+        """Put failed jobs back as pending, with all their tries; returns how many.
+
+        Args:
+            which: a list of ids, "all", or the name of a queue.
 
         Raises:
-            JobNotFound: an id was given that is not in the failed store.
+            JobNotFound: an id was given that is not in the failed store; the others were put back.
+            ConnectionFailed: a store did not answer; what was put back before stays so.
         """
         if isinstance(which, str):
             queue = None if which == "all" else which
@@ -104,12 +134,20 @@ class Queues:
 
     @everywhere
     def forget(self, job_id: str) -> bool:
-        """Drop one failed job for good; whether it was there."""
+        """Drop one failed job for good; returns whether it was there.
+
+        Raises:
+            ConnectionFailed: a store did not answer.
+        """
         return bool(act_on_ids(self._stores_for(None), [job_id], lambda store, ids: store.forget(ids)))
 
     @everywhere
     def flush(self, queue: str | None = None) -> int:
-        """Drop every failed job, or a queue's; returns how many."""
+        """Drop every failed job for good, or a queue's; returns how many.
+
+        Raises:
+            ConnectionFailed: a store did not answer; what was dropped before stays dropped.
+        """
         return sum(until_none(partial(store.flush, queue=queue)) for store in self._stores_for(queue))
 
     def _stores_for(self, queue: str | None) -> Iterator[Store]:

@@ -14,14 +14,21 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one queue, as `QueueManager.get_stats` tells it."""
 
     queue: str
+    """Its name."""
     pending: int
+    """Jobs that are due and wait for their first attempt."""
     delayed: int
+    """Jobs that wait for their first attempt and are not due yet."""
     processing: int
+    """Jobs that a worker has reserved."""
     retrying: int
+    """Jobs that wait for another attempt, due or not."""
     failed: int
+    """Jobs in the failed list."""
     completed: int
+    """Jobs that ended well and are still kept."""
     oldest_pending_age: float | None
-    """Seconds since the job that waits longest became due."""
+    """Seconds since the job that waits longest became due; None where none is due."""
 
     @classmethod
     def of(cls, counts: QueueCounts) -> Self:

@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qcore.clock import SystemClock, instant
-from qcore.errors import ConfigurationError
 from qcore.filters import Filter, Term, Value, parse
 from qcore.jobs.options import seconds
-from qcore.jobs.rate_limits import limit_of_queue
 from qcore.manager.failures import Act, act_on_found, act_on_ids, pieces, until_none
 from qcore.monitor.moving import AT_ONCE, Again, Mover, Retrier
+from qcore.monitor.queue_actions import ActionResult, QueueActions
 from qcore.monitor.rotation import Rotation
 from qcore.monitor.selection import Selection
-from qcore.monitor.snapshots import JobSnapshot
 from qcore.states import JobState, Refusal
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
-    from qcore.manager import QueueManager
 
 EVERY_JOB = Filter()
 """Asks for nothing."""
@@ -36,10 +33,6 @@ WAITING = ("delayed", "pending", "retrying")
 MOVABLE = (*WAITING, "failed")
 """States of jobs that can go to another queue."""
 _SAMPLE = 3
-COMMANDS = ("pause", "continue", "restart", "terminate", "grow", "shrink")
-"""What a worker can be told; the last two a supervisor alone."""
-_STEPS = ("grow", "shrink")
-"""Those that count: said twice they are done twice."""
 
 
 def new_token() -> str:
@@ -47,36 +40,30 @@ def new_token() -> str:
     return secrets.token_hex(5)
 
 
-class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What an action found and did."""
+class Actions(QueueActions):
+    """Acts on jobs and queues, in bounded steps. Each method returns what it found and did.
 
-    matched: int
-    changed: int
-    failed: tuple[tuple[str, str], ...] = ()
-    """(id, reason) of each that was not changed."""
-    told: tuple[str, ...] = ()
-    """Ids of jobs that run, and whose workers are told: they are neither changed nor failed."""
-    dry_run: bool = False
-    sample: tuple[JobSnapshot, ...] = ()
-    """Of a dry run by filter: a few of those that match."""
-    scanned_limit: bool = False
-    """Not all jobs were looked at: no index tells which match, and there are too many."""
-
-
-class Actions:
-    """Acts on jobs and queues.
+    Each may raise ConnectionFailed: what was changed before stays so.
 
     Args:
         manager: whose connections are used.
         connection: which alone; if None each queue's own, and all in use where no queue is named.
     """
 
-    def __init__(self, manager: QueueManager, connection: str | None = None) -> None:
-        self._manager = manager
-        self._connection = connection
-
     def retry(self, ids: Sequence[str], again: Again = AT_ONCE) -> ActionResult:
-        """Put these failed jobs back as pending."""
+        """Put these failed jobs back as pending, with all their tries.
+
+        Args:
+            ids: of failed jobs.
+            again: to which queue, and after how many seconds.
+
+        Returns:
+            How many went back; `failed` says of each other one why not.
+
+        Raises:
+            ConfigurationError: `again` names no queue, or its times are none.
+            ConnectionFailed: a store did not answer.
+        """
         retrier = Retrier(self._manager, again, self._connection)
         return self._each(ids, retrier.put_back, retrier.reasons)
 
@@ -88,30 +75,94 @@ class Actions:
         where: Filter = EVERY_JOB,
         again: Again = AT_ONCE,
     ) -> ActionResult:
-        """Put back every failed job that matches, or a queue's, or the newest `limit` of them."""
+        """Put back every failed job that matches, with all its tries.
+
+        Args:
+            queue: only this queue's.
+            limit: the newest so many at the most; all if None.
+            where: only those that match.
+            again: to which queue, and after how many seconds.
+
+        Returns:
+            How many matched, and how many went back; one that fails again meanwhile is not met twice.
+
+        Raises:
+            ConfigurationError: `again` names no queue, or its times are none.
+            ConnectionFailed: a store did not answer.
+        """
         retrier = Retrier(self._manager, again, self._connection)
         return self._matching(_on(queue) & where, limit, retrier.put_back, reasons=retrier.reasons)
 
     def release(self, ids: Sequence[str], delay_s: float = 0.0) -> ActionResult:
-        """Let these jobs, which wait, be due now or so long from now."""
+        """Let these jobs, which wait, be due now or so long from now.
+
+        Args:
+            ids: of jobs that wait: pending, delayed or retrying.
+            delay_s: seconds.
+
+        Returns:
+            How many there were; `failed` says of each other one where it is.
+
+        Raises:
+            ConfigurationError: `delay_s` is no duration.
+            ConnectionFailed: a store did not answer.
+        """
         return self._explained(self._each(ids, _releasing(delay_s)), {})
 
     def release_all(self, where: Filter, limit: int | None = None, delay_s: float = 0.0) -> ActionResult:
-        """Let every job that waits and matches be due now or so long from now, or the first `limit` of them."""
+        """Let every job that waits and matches be due now or so long from now.
+
+        Args:
+            where: which ones.
+            limit: the first so many at the most; all if None.
+            delay_s: seconds.
+
+        Returns:
+            How many matched, and how many were changed.
+
+        Raises:
+            ConfigurationError: `delay_s` is no duration.
+            ConnectionFailed: a store did not answer.
+        """
         return self._matching(where, limit, _releasing(delay_s), WAITING)
 
     def move(self, ids: Sequence[str], to: str) -> ActionResult:
-        """Let these jobs, which wait or have failed, go to another queue."""
+        """Let these jobs, which wait or have failed, go to another queue of their own store.
+
+        Args:
+            ids: of the jobs.
+            to: the queue's name.
+
+        Returns:
+            How many went; `failed` says of each other one why not.
+
+        Raises:
+            ConfigurationError: `to` is no name of a queue, or its connection is none.
+            ConnectionFailed: a store did not answer.
+        """
         mover = Mover(self._manager, to, self._connection)
         return self._explained(self._each(ids, mover.move), mover.reasons)
 
     def move_all(self, where: Filter, to: str, limit: int | None = None) -> ActionResult:
-        """Let every job that waits or has failed, and matches, go to another queue, or the first `limit` of them."""
+        """Let every job that waits or has failed, and matches, go to another queue of its own store.
+
+        Args:
+            where: which ones.
+            to: the queue's name.
+            limit: the first so many at the most; all if None.
+
+        Returns:
+            How many matched, and how many went; `failed` says of each other one why not.
+
+        Raises:
+            ConfigurationError: `to` is no name of a queue, or its connection is none.
+            ConnectionFailed: a store did not answer.
+        """
         mover = Mover(self._manager, to, self._connection)
         return self._matching(where, limit, mover.move, MOVABLE, mover.reasons)
 
     def forget(self, ids: Sequence[str], *, token: str | None = None) -> ActionResult:
-        """Drop these failed jobs, under a token (see `new_token`) or for good."""
+        """Drop these failed jobs, under a token (see `new_token`) or for good; returns how many there were."""
         return self._each(ids, lambda store, some: store.forget(some, token=token))
 
     def forget_all(
@@ -122,7 +173,14 @@ class Actions:
         where: Filter = EVERY_JOB,
         token: str | None = None,
     ) -> ActionResult:
-        """Drop every failed job that matches, or a queue's, or the newest `limit` of them; see `forget`."""
+        """Drop every failed job that matches, or a queue's, or the newest `limit` of them; returns how many.
+
+        Args:
+            queue: only this queue's.
+            limit: jobs at the most; all if None.
+            where: only those that match.
+            token: under which `restore` finds them for a day (see `new_token`); None drops them for good.
+        """
         return self._matching(_on(queue) & where, limit, lambda store, some: store.forget(some, token=token))
 
     def restore(self, token: str) -> ActionResult:
@@ -160,7 +218,12 @@ class Actions:
         )
 
     def flush(self, queue: str | None = None, older_than_s: float | None = None) -> ActionResult:
-        """Drop every failed job, or a queue's, or those that failed longer ago."""
+        """Drop every failed job for good, or a queue's, or those that failed longer ago; returns how many.
+
+        Args:
+            queue: only this queue's.
+            older_than_s: seconds, by the host's clock; all if None.
+        """
         before_us = None if older_than_s is None else SystemClock().wall_us() - round(older_than_s * 1e6)
         count = sum(until_none(partial(store.flush, queue=queue, before_us=before_us)) for store in self._stores(queue))
         return ActionResult(matched=count, changed=count)
@@ -170,8 +233,11 @@ class Actions:
 
         Args:
             view: `failed`, `completed` or `cancelled`: how it ended.
-            older_than_s: seconds.
+            older_than_s: seconds, by the host's clock.
             dry_run: only count.
+
+        Returns:
+            How many were dropped, or would be.
         """
         before_us = SystemClock().wall_us() - round(older_than_s * 1e6)
         if not dry_run:
@@ -180,36 +246,16 @@ class Actions:
             return ActionResult(matched=count, changed=count)
         return self.preview(parse(f"ended<{instant(before_us).isoformat()}"), [view])
 
-    def clear(self, queue: str, *, dry_run: bool = False, token: str | None = None) -> ActionResult:
-        """Drop every waiting job of a queue, under a token or for good; those that run are left alone."""
-        store = self._store(queue)
-        if not dry_run:
-            count = until_none(lambda: store.clear(queue, token=token))
-            return ActionResult(matched=count, changed=count)
-        waiting = sum(one.pending + one.delayed + one.retrying for one in store.counts([queue]))
-        return ActionResult(matched=waiting, changed=0, dry_run=True)
-
-    def pause(self, queue: str, for_s: float | None = None, reason: str | None = None) -> ActionResult:
-        """Let a queue give no jobs, for ever or for so many seconds."""
-        pause_s = None if for_s is None else seconds(for_s, "pause")
-        changed = self._store(queue).pause(queue, for_s=pause_s, reason=reason)
-        return ActionResult(matched=1, changed=int(changed))
-
-    def resume(self, queue: str) -> ActionResult:
-        """Let a queue give jobs again."""
-        return ActionResult(matched=1, changed=int(self._store(queue).resume(queue)))
-
-    def limit(self, queue: str, most: int | None, per_seconds: float = 60, strategy: str = "sliding_window") -> None:
-        """Let so many jobs of a queue start in so many seconds; None: as many as can.
-
-        Raises:
-            ConfigurationError: a value makes no sense.
-        """
-        limit = None if most is None else limit_of_queue(queue, most, per_seconds, strategy)
-        self._store(queue).limit(queue, limit)
-
     def cancel(self, ids: Sequence[str], *, hard: bool = False) -> ActionResult:
-        """Cancel jobs: those that wait end here, those that run are told, or interrupted where it is to be `hard`."""
+        """Cancel jobs: those that wait end here, those that run are told.
+
+        Args:
+            ids: of the jobs.
+            hard: interrupt those that run, as their timeout would.
+
+        Returns:
+            How many ended here; `told` names those that run, `failed` says why of the rest.
+        """
         result = self._each(ids, lambda store, some: store.cancel(some, hard=hard))
         states = {job_id: self._state(job_id) for job_id, _ in result.failed}
         told = tuple(job_id for job_id, state in states.items() if state is JobState.PROCESSING)
@@ -221,7 +267,16 @@ class Actions:
         return msgspec.structs.replace(result, told=told, failed=failed)
 
     def cancel_all(self, where: Filter, limit: int | None = None, *, hard: bool = False) -> ActionResult:
-        """Cancel every job that waits or runs and matches, or the first `limit`; see `cancel`."""
+        """Cancel every job that waits or runs and matches; see `cancel`.
+
+        Args:
+            where: which ones.
+            limit: the first so many at the most; all if None.
+            hard: interrupt those that run, as their timeout would.
+
+        Returns:
+            How many matched and how many ended here; `told` names those that run.
+        """
         selection = self._select(where, CANCELLABLE)
         ids = (found.job.id for found in islice(selection, limit))
         results = [self.cancel(piece, hard=hard) for piece in pieces(ids)]
@@ -232,41 +287,14 @@ class Actions:
             scanned_limit=selection.scanned_limit,
         )
 
-    def release_lock(self, key: str) -> ActionResult:
-        """Free a lock, whosever it is, on whichever connection keeps it."""
-        changed = sum([store.release_lock(key) for store in self._stores()])
-        return ActionResult(matched=changed, changed=changed)
-
-    def command(self, address: str, command: str) -> ActionResult:
-        """Leave a command for workers; they hear it with their next report, within about a second.
-
-        Args:
-            address: a worker's id, a supervisor's, or `*` for all supervisors.
-            command: `pause`, `continue`, `restart` or `terminate`; of a supervisor also `grow` or `shrink`, by one.
-
-        Returns:
-            The known workers it concerns; none means that nobody was told.
+    def rotations(self) -> list[Rotation]:
+        """Make ready to seal anew, under the keys in force, what each connection holds; returns one for each.
 
         Raises:
-            ConfigurationError: there is no such command.
+            ConfigurationError: a connection has no key.
         """
-        if command not in COMMANDS:
-            raise ConfigurationError(f"there is no command {command!r}", hint=f"commands are: {', '.join(COMMANDS)}")
-        count = self._store().command(address, command, adds=command in _STEPS)
-        return ActionResult(matched=count, changed=count)
-
-    def rotations(self) -> list[Rotation]:
-        """Make ready to seal anew, under the keys in force, what each connection holds; see `Rotation`."""
         names = [self._connection] if self._connection else self._manager.connections_in_use()
         return [Rotation(self._manager, name) for name in names]
-
-    def _store(self, queue: str | None = None) -> Store:
-        return self._manager.connection(self._connection or self._manager.connection_of(queue).name)
-
-    def _stores(self, queue: str | None = None) -> Iterator[Store]:
-        """Those that may hold the jobs, each opened when its turn comes."""
-        names = [self._connection] if self._connection else self._manager.connections_for(queue)
-        return map(self._manager.connection, names)
 
     def _state(self, job_id: str) -> JobState | None:
         found = (store.find(job_id) for store in self._stores())

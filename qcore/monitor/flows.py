@@ -9,10 +9,9 @@ from qcore.clock import SystemClock, instant
 from qcore.errors import JobNotFound
 from qcore.flows import FlowKind, FlowRecord, percent_of
 from qcore.ids import id_time_us, is_id
-from qcore.monitor.actions import ActionResult
+from qcore.monitor.queue_actions import ActionResult
 from qcore.monitor.snapshots import FlowSnapshot, FlowsPage, StepSnapshot
-from qcore.workflows.batch import retry_all
-from qcore.workflows.finding import find_flow
+from qcore.workflows.finding import find_flow, retry_all
 from qcore.workflows.following import StepStatus, state_of, status_of
 from qcore.workflows.options import options_in
 

@@ -56,9 +56,12 @@ class Metrics:
             job: only jobs of this class: its path, or its name alone.
             queue: only jobs of this queue.
 
+        Returns:
+            Sums and trends, by class and by queue; times are seconds, memory is bytes.
+
         Raises:
             ConnectionFailed: the store does not answer.
-            ConfigurationError: a time is none.
+            ConfigurationError: a time is none, or there is no such connection.
         """
         settings = self._manager.settings.connection(connection)
         window, span = _window(self._clock, since_s, step_s)
@@ -77,22 +80,35 @@ class Metrics:
 
 
 class JobStats(msgspec.Struct, frozen=True, kw_only=True):
-    """How the jobs of one class fare. Times are seconds; None where nothing was measured."""
+    """How the jobs of one class fared over the time asked for; None where nothing was measured.
+
+    Source: ours; Horizon knows a class's throughput and mean runtime.
+    """
 
     job: str
+    """The class, as it was asked for."""
     processed: int
+    """Jobs that ended well in that time."""
     failed: int
+    """Jobs that failed for good in that time."""
     retried: int
+    """Attempts of that time that raised, and are followed by another."""
     success_rate: float | None
-    """0 to 1."""
+    """Those that ended well among those that ended well or failed, 0 to 1."""
     throughput: float
-    """Jobs a minute."""
+    """Jobs a minute that ended well or failed."""
     avg_execution_time: float | None = None
+    """Seconds that an attempt ran which ended well, failed or raised, on average."""
     min_execution_time: float | None = None
+    """Seconds of the shortest of them."""
     max_execution_time: float | None = None
+    """Seconds of the longest of them."""
     p50: float | None = None
+    """Seconds within which half of them ended, good to three percent as the two below."""
     p95: float | None = None
+    """Seconds within which 95 of 100 did."""
     p99: float | None = None
+    """Seconds within which 99 of 100 did."""
     memory: int | None = None
     """Bytes that a worker's process holds, on average."""
 
@@ -103,7 +119,7 @@ class QueueFigures(QueueStats, frozen=True, kw_only=True):
     wait_time: float | None = None
     """Seconds from when a job was due until a worker took it, on average; None where none was."""
     throughput: float
-    """Jobs a minute."""
+    """Jobs a minute that ended well or failed."""
 
 
 class JobMetrics:
@@ -119,6 +135,9 @@ class JobMetrics:
             job: the class, its path (`module:Name`), or its name alone.
             since: seconds, or a timedelta, to look back; an hour if not given.
             connection: whose; all in use, if None.
+
+        Returns:
+            Its figures; times are seconds, memory is bytes. Of a class that never ran zeros and None.
 
         Raises:
             ConnectionFailed: a store does not answer.
@@ -146,6 +165,9 @@ class JobMetrics:
         Args:
             queue: its name; one that was never used has nothing.
             since: seconds, or a timedelta, over which waits and throughput are taken; an hour if not given.
+
+        Returns:
+            Its jobs by state as they are now; `wait_time` is seconds, `throughput` jobs a minute.
 
         Raises:
             ConnectionFailed: its store does not answer.

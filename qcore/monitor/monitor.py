@@ -59,8 +59,12 @@ class Monitor:
             connection: whose; the default connection's if None.
             kept: counts of a moment ago will do, where counting takes long.
 
+        Returns:
+            The counts, and how fast the store answered (ms); a queue that it does not know is told of in `warnings`.
+
         Raises:
             ConnectionFailed: the store does not answer.
+            ConfigurationError: there is no such connection.
         """
         settings = self._manager.settings.connection(connection)
         store = self._manager.connection(settings.name)
@@ -101,6 +105,13 @@ class Monitor:
             cursor: `next_cursor` of the page before.
             limit: jobs, 1 to 1,000.
             connection: whose; the queue's own, or the default, if None.
+
+        Returns:
+            The jobs, without their payloads; `next_cursor` is None on the last page.
+
+        Raises:
+            ConfigurationError: there is no such view or connection.
+            ConnectionFailed: the store does not answer.
         """
         if view not in VIEWS:
             raise ConfigurationError(f"there is no list {view!r}", hint=f"lists are: {', '.join(VIEWS)}")
@@ -121,7 +132,21 @@ class Monitor:
         everywhere: bool = False,
         bounded: bool = False,
     ) -> Selection:
-        """Select the jobs that match a filter; see `Selection`."""
+        """Select the jobs that match a filter; see `Selection`.
+
+        Args:
+            chosen: the filter, as `qcore.filters.parse` reads it.
+            views: the lists that are looked through, of `VIEWS`.
+            connection: whose; if None as the filter and `everywhere` say.
+            everywhere: all connections in use instead of the default.
+            bounded: judge no more than `Selection.scan_most` jobs, also where the filter leaves nothing to judge.
+
+        Returns:
+            What gives them when it is gone through; nothing was asked of a store yet.
+
+        Raises:
+            ConfigurationError: there is no such connection.
+        """
         return Selection(
             self._manager,
             chosen,
@@ -133,7 +158,7 @@ class Monitor:
         )
 
     def elsewhere(self, views: Sequence[str]) -> tuple[str, ...]:
-        """Tell, in words, which connections in use besides the default hold jobs of these views too."""
+        """Tell, in words, which connections in use besides the default hold jobs of these views too, or are silent."""
         return tuple(
             note for name in self._manager.connections_in_use()[1:] if (note := self._told(name, views)) is not None
         )
@@ -148,6 +173,9 @@ class Monitor:
 
     def ping(self, connection: str | None = None) -> float:
         """Ask a store for an answer; returns the seconds it took.
+
+        Args:
+            connection: whose; the default connection's if None.
 
         Raises:
             ConnectionFailed: it does not answer.
@@ -174,6 +202,12 @@ class Monitor:
             cursor: `next_cursor` of the page before.
             limit: locks, 1 to 1,000.
             connection: whose; the default connection's if None.
+
+        Returns:
+            A page of them; `next_cursor` is None on the last one.
+
+        Raises:
+            ConnectionFailed: the store does not answer.
         """
         name = self._manager.settings.connection(connection).name
         page = self._manager.connection(name).locks(cursor=cursor, limit=limit)
@@ -188,6 +222,12 @@ class Monitor:
             cursor: `next_cursor` of the page before.
             limit: limits, 1 to 1,000.
             connection: whose; the default connection's if None.
+
+        Returns:
+            A page of them; `next_cursor` is None on the last one.
+
+        Raises:
+            ConnectionFailed: the store does not answer.
         """
         name = self._manager.settings.connection(connection).name
         store = self._manager.connection(name)
@@ -200,10 +240,18 @@ class Monitor:
         return LimitsPage(limits=tuple(sorted(shown, key=lambda one: one.key)), next_cursor=page.next_cursor)
 
     def job(self, job_id: str, connection: str | None = None) -> JobSnapshot:
-        """Show one job whole, looked for on the given connection or on all.
+        """Show one job whole.
+
+        Args:
+            job_id: as `dispatch` returned it.
+            connection: where to look; on every connection if None.
+
+        Returns:
+            The job with its arguments, result and errors, what is to be hidden masked.
 
         Raises:
-            JobNotFound: no store that answers knows it.
+            JobNotFound: no store knows it.
+            ConnectionFailed: a store does not answer, and none of the others knows it.
         """
         job, name = self.find(job_id, connection)
         return self._snapshot(job, name, full=True)

@@ -39,6 +39,8 @@ class JobRecord:
 
         Raises:
             JobNotFound: no store knows it (any more).
+            ConfigurationError: there is no connection of that name.
+            ConnectionFailed: a store did not answer, and none of the others knows it.
         """
         manager = QueueManager.current()
         job, name = Monitor(manager).find(job_id, connection)
@@ -59,7 +61,7 @@ class JobRecord:
 
     @property
     def state(self) -> JobState:
-        """Where it is in its life."""
+        """Where it was in its life when last looked at."""
         return self._job.state
 
     @property
@@ -74,17 +76,23 @@ class JobRecord:
 
     @property
     def progress(self) -> int | None:
-        """Percent, as the job last reported it."""
+        """Percent, 0 to 100, as the job last reported it; None if it reported none."""
         return self._job.progress
 
     @property
     def progress_note(self) -> str | None:
-        """The words that came with the progress."""
+        """The words that came with the progress; None if none did."""
         return self._job.progress_note
 
     @property
     def result(self) -> Any:
-        """What `handle` returned; None before it has, and once `result_ttl` is over."""
+        """What `handle` returned; None before it has, and once `result_ttl` is over.
+
+        Raises:
+            DecryptionError: it is encrypted, and no key at hand opens it.
+            SignatureError: it was altered, is another job's, or names a class and nobody vouches for it.
+            PayloadError: it cannot be read.
+        """
         return result_of(self._job, self._manager.keyring(self._connection))
 
     @property
@@ -95,40 +103,41 @@ class JobRecord:
 
     @property
     def traceback(self) -> str | None:
-        """The last attempt's traceback."""
+        """The last attempt's traceback, as text; None if none failed."""
         failures = unpack_history(self._job.history)
         return failures[-1].traceback if failures else None
 
     @property
     def created_at(self) -> datetime:
-        """When the store took it."""
+        """When the store took it, aware UTC, by the store's clock as all of these."""
         return instant(self._job.created_us)
 
     @property
     def due_at(self) -> datetime:
-        """From when on it may run."""
+        """From when on it may run, or might when it was last put into its queue, aware UTC."""
         return instant(self._job.due_us)
 
     @property
     def reserved_at(self) -> datetime | None:
-        """When a worker took it last."""
+        """When a worker took it last, aware UTC; None if none has."""
         return None if self._job.reserved_us is None else instant(self._job.reserved_us)
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it ended for good."""
+        """When it ended for good, aware UTC; None while it has not."""
         return None if self._job.ended_us is None else instant(self._job.ended_us)
 
     @property
     def runtime(self) -> float | None:
-        """Seconds that its last attempt took."""
+        """Seconds that its last attempt took; None before one has ended."""
         return self._job.runtime_s
 
     def refresh(self) -> Self:
-        """Look again.
+        """Look again; returns itself.
 
         Raises:
             JobNotFound: it has left the store since.
+            ConnectionFailed: the store did not answer.
         """
         job = self._manager.connection(self._connection).find(self.id)
         if job is None:
@@ -137,13 +146,18 @@ class JobRecord:
         return self
 
     def wait(self, timeout: float | None = None) -> Self:
-        """Wait until the job has ended for good.
+        """Wait until the job has ended for good, by asking the store, at first often and then four times a second.
 
         Args:
             timeout: seconds; for ever if None.
 
+        Returns:
+            The record itself, as the job ended.
+
         Raises:
             TimeoutError: it had not ended by then; the record shows its last state.
+            JobNotFound: it ended and left the window of completed jobs before it was looked at, or was dropped.
+            ConnectionFailed: the store did not answer.
         """
         until = None if timeout is None else time.monotonic() + timeout
         pause_s = _FIRST_LOOK_S
@@ -163,6 +177,10 @@ class JobRecord:
 
         Returns:
             Whether that won: True, and no worker will run it; False, and it runs (and is told) or had ended.
+
+        Raises:
+            JobNotFound: it has left the store.
+            ConnectionFailed: the store did not answer.
         """
         won = bool(self._manager.connection(self._connection).cancel([self.id], hard=hard))
         self.refresh()

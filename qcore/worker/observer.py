@@ -16,12 +16,19 @@ class StopReason(Enum):
     """Why a worker stopped."""
 
     SIGNAL = "signal"
+    """It was told to: by TERM or INT, a command, or `stop()`."""
     EMPTY = "empty"
+    """No job was due (`stop_when_empty`, `once`)."""
     ONCE = "once"
+    """It ran its one attempt."""
     MAX_JOBS = "max_jobs"
+    """It ran as many as it was to."""
     MAX_TIME = "max_time"
+    """It ran as long as it was to."""
     MEMORY = "memory"
+    """It held more memory than it may."""
     RESTART = "restart"
+    """Reserved: a worker that is told to restart says SIGNAL."""
 
 
 class WorkerObserver(Protocol):
@@ -46,7 +53,7 @@ class WorkerObserver(Protocol):
         error: str | None,
         delay_s: float,
     ) -> None:
-        """Hear how an attempt ended; with RELEASED, in how many seconds the job is due again."""
+        """Hear how an attempt ended, and how many seconds it took; with RELEASED, in how many the job is due again."""
         ...
 
     def trouble(self, text: str) -> None:

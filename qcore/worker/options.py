@@ -90,23 +90,31 @@ def queue_names(queues: Sequence[str] | str | None) -> tuple[str, ...]:
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The flags of `qctl work`."""
+    """The flags of `qctl work`. One that is out of bounds raises ConfigurationError.
+
+    Source: Laravel's `queue:work`; there a job has 1 try unless somebody says more, here 3.
+    """
 
     tries: int | None = None
-    """For jobs and queues that say nothing; 0: no limit."""
+    """Attempts at the most, of jobs and queues that say nothing; 0: no limit. None: the connection's, or 3."""
     timeout_s: float | None = None
-    """Seconds an attempt may take; 0: any."""
+    """Seconds an attempt may take, of jobs that say nothing; 0: any. None: 60."""
     backoff: Backoff | None = None
+    """Seconds between tries, of jobs that say nothing, in the forms of a job's own. None: exponential from 5 s."""
     sleep_s: float = 1.0
     """Seconds an idle worker waits for a wake-up before it looks again."""
     rest_s: float = 0.0
     """Seconds between two jobs."""
     memory_mb: float | None = None
-    """Stop between jobs above so much resident memory."""
+    """Stop between jobs above so much resident memory, in MB of 2^20 bytes; 0 or None: never."""
     max_jobs: int | None = None
+    """Stop after so many attempts; 0 or None: never."""
     max_time_s: float | None = None
+    """Stop, between jobs, after so many seconds; 0 or None: never."""
     once: bool = False
+    """Stop after one attempt, or at once where no job is due."""
     stop_when_empty: bool = False
+    """Stop when no job is due."""
     name: str | None = None
     """Part of the worker's id: letters, digits and `-_.`."""
     grants: tuple[str, ...] = ()
@@ -126,14 +134,14 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SupervisorOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a supervisor keeps its children."""
+    """How a supervisor keeps its children. One that is out of bounds raises ConfigurationError."""
 
     processes: int = 1
     """The most there will be."""
     slots: int = 1
     """The most jobs that each runs at a time."""
     memory_hard_mb: float | None = None
-    """A job whose process grows above it is ended and charged."""
+    """A job whose process grows above it is ended and charged, in MB of 2^20 bytes; None: never."""
     judges: bool = True
     """End children that hang or outgrow their memory."""
     watched: str | None = None

@@ -50,6 +50,9 @@ class Worker:
         options: how to behave.
         observer: told of everything that happens.
         slots: shared with a supervisor, which then keeps the leases alive; None where there is none.
+
+    Raises:
+        ConfigurationError: `queues` names none, or a connection is not there or lacks its client library.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Worker:
         slots: ChildSlots | None = None,
     ) -> None:
         self.id = new_id(options.name if options else None)
+        """Host, pid, its name if it has one, and chance: no other process has it, ever."""
         self._manager = manager or QueueManager.current()
         self._options = options or WorkerOptions()
         self._observer = observer
@@ -90,7 +94,8 @@ class Worker:
         """Work until told to stop; hands back what has not begun and returns why it stopped.
 
         In the main thread TERM and INT let running jobs end (a second one does not), USR2 pauses, CONT goes on.
-        What jobs dispatch goes to the worker's own manager.
+        What jobs dispatch goes to the worker's own manager. A job's error is its own, and a store that does not answer
+        is waited for: neither ends the worker. What its observer raises does.
         """
         with self._manager.using():
             return self._run()

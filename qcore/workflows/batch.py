@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 from qcore.clock import instant
 from qcore.drivers.base import MAX_PUSH
 from qcore.errors import ConfigurationError
-from qcore.flows import FlowKind, FlowRecord, Hook, StepState, has_hook, percent_of
+from qcore.flows import FlowKind, FlowRecord, Hook, has_hook, percent_of
 from qcore.ids import ids_from, new_id
 from qcore.jobs.context import JobContext, Wanted
 from qcore.manager import QueueManager
-from qcore.manager.failures import tell_retried
-from qcore.workflows.finding import delete_flow, find_flow
+from qcore.workflows.finding import delete_flow, find_flow, retry_all
 from qcore.workflows.options import options_in
 from qcore.workflows.pending import Pending, allowance_of, works_in
 from qcore.workflows.plan import Call, Node, Spec, Whole, connection_for, jobs_in, require_connection
@@ -32,14 +31,19 @@ def batch(jobs: Iterable[Any]) -> PendingBatch:
         jobs: jobs, lists of jobs that follow each other, chains, graphs and other batches. Any iterable: it is read
             once, as the batch is dispatched, a thousand at a time. What a generator gives is dispatched once.
 
+    Returns:
+        The batch, to be described; nothing is stored before its `dispatch()`.
+
     Raises:
         ConfigurationError: it is no list of jobs, but a single one, or nothing.
+
+    Source: Laravel's `Bus::batch`; there a failed job stays pending for good, here it has ended.
     """
     return PendingBatch(jobs)
 
 
 class PendingBatch(Pending):
-    """A batch that is being described."""
+    """A batch that is being described: `batch([...])` makes one. Each call returns it, `dispatch` the batch's id."""
 
     def __init__(self, jobs: Iterable[Any]) -> None:
         super().__init__(FlowKind.BATCH)
@@ -47,11 +51,27 @@ class PendingBatch(Pending):
         self._is_used_up = False
 
     def before(self, call: Call) -> Self:
-        """Call this before the first job runs; the jobs wait for it."""
+        """Call this before the first job runs; the jobs wait for it. It takes nothing, or the batch.
+
+        Args:
+            call: a function, as of `then`.
+
+        Raises:
+            ConfigurationError: it is no function.
+        """
         return self._call(Hook.BEFORE, call)
 
     def progress(self, call: Call) -> Self:
-        """Call this when jobs have ended; one call at a time, however many they were."""
+        """Call this when jobs have ended; one call at a time, however many they were. It takes nothing, or the batch.
+
+        Args:
+            call: a function, as of `then`.
+
+        Raises:
+            ConfigurationError: it is no function.
+
+        Source: Laravel's `progress`, which is called for each job by itself.
+        """
         return self._call(Hook.PROGRESS, call)
 
     def allow_failures(self, allowed: int | str | Call | None = None) -> Self:
@@ -60,12 +80,21 @@ class PendingBatch(Pending):
         Args:
             allowed: a number, a share of all jobs ("5%"), or a function of exception and job that says whether that
                 failure does not count; without it any number may fail.
+
+        Raises:
+            ConfigurationError: it is none of these.
+
+        Source: Laravel's `allowFailures`, which takes true or functions; numbers and shares are ours.
         """
         self._spec.allowance = allowance_of(allowed)
         return self
 
     def whole(self) -> Whole:
-        """Return itself as a part of other work."""
+        """Return itself as a part of other work.
+
+        Raises:
+            ConfigurationError: one of its jobs is none, or what gave them was used up before.
+        """
         return Whole(self._spec, list(self._strands()))
 
     def dispatch(self, *, session: Any = None, told: Told | None = None) -> str:
@@ -79,6 +108,8 @@ class PendingBatch(Pending):
             told: is told how many jobs are stored so far.
 
         Raises:
+            ConfigurationError: one of its jobs is none, goes to another connection, or what gave them was used up
+                before; or a callback cannot travel: a closure needs the app key.
             QueueError: as `Job.dispatch` raises. Of a batch that was begun the message says its id: it is open, and
                 may be closed or cancelled (`JobBatch`, `qctl batch`).
         """
@@ -107,7 +138,12 @@ class PendingBatch(Pending):
 
 
 class JobBatch:
-    """A batch as the store knew it when it was read; `fresh()` reads it again."""
+    """A batch as the store knew it when it was read; `fresh()` reads it again. Made by `find`, or a job's `batch`.
+
+    `total_jobs` is the sum of pending, processed, failed and cancelled ones.
+
+    Source: Laravel's `Batch`, whose pending jobs include the failed ones.
+    """
 
     def __init__(
         self, record: FlowRecord, manager: QueueManager, connection: str, context: JobContext | None = None
@@ -130,6 +166,7 @@ class JobBatch:
         Raises:
             ConfigurationError: that is no id, but None or the like.
             JobNotFound: no store knows it (any more).
+            ConnectionFailed: a store did not answer.
         """
         manager = QueueManager.current()
         record, name = find_flow(manager, batch_id, connection)
@@ -175,7 +212,11 @@ class JobBatch:
 
     @property
     def failed_job_ids(self) -> list[str]:
-        """Ids of failed jobs that are still in the failed list, a thousand at the most."""
+        """Ids of failed jobs that are still in the failed list, a thousand at the most; the store is asked.
+
+        Raises:
+            ConnectionFailed: it did not answer.
+        """
         return list(self._store.failed_of(self.id))
 
     @property
@@ -190,12 +231,12 @@ class JobBatch:
 
     @property
     def finished_at(self) -> datetime | None:
-        """When its last job ended."""
+        """When its last job ended, aware UTC; None while one has not, or more are to come."""
         return _instant(self._flow.finished_us)
 
     @property
     def cancelled_at(self) -> datetime | None:
-        """When it was stopped, by a person or by failures."""
+        """When it was stopped, by a person or by failures, aware UTC; None if it was not."""
         return _instant(self._flow.cancelled_us)
 
     @property
@@ -224,7 +265,12 @@ class JobBatch:
         return self._flow.failed > 0
 
     def fresh(self) -> JobBatch:
-        """Read it again."""
+        """Read it again; returns what it is now, and changes nothing of this.
+
+        Raises:
+            JobNotFound: it has been deleted or pruned since.
+            ConnectionFailed: the store did not answer.
+        """
         record, name = find_flow(self._manager, self.id, self._connection)
         return JobBatch(record, self._manager, name, self._context)
 
@@ -241,7 +287,9 @@ class JobBatch:
 
         Raises:
             ConfigurationError: one is no job, or goes to another connection.
-            QueueError: it has finished; what was added before that is told.
+            QueueError: it has finished, or as `Job.dispatch` raises; what was added before that is told.
+
+        Source: Laravel's `add`, which a member alone should call; its jobs are stored even if the attempt then fails.
         """
         strands = strands_of(works_in(jobs, "add()"))
         first, rest = piece_of(strands), piece_of(strands)
@@ -262,22 +310,37 @@ class JobBatch:
         return sender.stored
 
     def close(self) -> bool:
-        """Say that no more jobs are to come: it finishes with what is stored. Whether it was open."""
+        """Say that no more jobs are to come: it finishes with what is stored. Returns whether it was open.
+
+        Raises:
+            ConnectionFailed: the store did not answer.
+        """
         return self._store.close_flow(self.id)
 
     def cancel(self) -> bool:
-        """Cancel what has not begun; whether it was under way."""
+        """Cancel what has not begun; returns whether it was under way. What runs is told, and counted as it ends.
+
+        Raises:
+            ConnectionFailed: the store did not answer.
+
+        Source: Laravel's `cancel`, which leaves waiting jobs to run unless they check.
+        """
         return self._store.cancel_flow(self.id)
 
     def retry(self) -> int:
-        """Put its failed jobs back, and let it go on; returns how many. A callback that ran does not run again."""
+        """Put its failed jobs back, and let it go on; returns how many. A callback that ran does not run again.
+
+        Raises:
+            ConnectionFailed: the store did not answer; what was put back before stays so.
+        """
         return retry_all(self._store, self.id)
 
     def delete(self) -> bool:
-        """Forget it; its jobs live on and count nowhere. Whether it was there.
+        """Forget it; its jobs live on and count nowhere. Returns whether it was there.
 
         Raises:
             QueueError: it is a step of a batch or chain that is still stored.
+            ConnectionFailed: the store did not answer.
         """
         return delete_flow(self._store, self._flow)
 
@@ -329,20 +392,6 @@ def batch_of(record: FlowRecord, manager: QueueManager, connection: str, context
     if record.flow.kind is not FlowKind.BATCH:
         return None
     return JobBatch(record, manager, connection, context)
-
-
-def retry_all(store: Store, flow_id: str) -> int:
-    """Put back as many jobs as have failed by now, but for those that fail again meanwhile; returns how many.
-
-    Of a member that is itself a batch, chain or graph and failed, its own.
-    """
-    record = store.flow(flow_id)
-    left = total = record.flow.failed if record is not None else 0
-    inner = [one.id for one in store.steps(flow_id) if one.is_flow and one.state is StepState.FAILED] if total else []
-    while left > 0 and (ids := store.retry_flow(flow_id, limit=min(left, MAX_PUSH))):
-        tell_retried(ids)
-        left -= len(ids)
-    return total - left + sum(retry_all(store, one) for one in inner)
 
 
 def _instant(us: int | None) -> datetime | None:

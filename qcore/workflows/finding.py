@@ -1,12 +1,14 @@
-"""Finding a batch, chain or graph where it is stored, and forgetting it."""
+"""Finding a batch, chain or graph where it is stored; letting it go on, and forgetting it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qcore.drivers.base import MAX_PUSH
 from qcore.errors import ConfigurationError, JobNotFound, QueueError
-from qcore.flows import Flow, FlowRecord
+from qcore.flows import Flow, FlowRecord, StepState
 from qcore.ids import is_id
+from qcore.manager.failures import tell_retried
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
@@ -49,3 +51,17 @@ def delete_flow(store: Store, flow: Flow) -> bool:
             hint=f"delete that {kind}, and this one goes with it, or cancel this one",
         )
     return store.delete_flow(flow.id)
+
+
+def retry_all(store: Store, flow_id: str) -> int:
+    """Put back as many jobs as have failed by now, but for those that fail again meanwhile; returns how many.
+
+    Of a member that is itself a batch, chain or graph and failed, its own.
+    """
+    record = store.flow(flow_id)
+    left = total = record.flow.failed if record is not None else 0
+    inner = [one.id for one in store.steps(flow_id) if one.is_flow and one.state is StepState.FAILED] if total else []
+    while left > 0 and (ids := store.retry_flow(flow_id, limit=min(left, MAX_PUSH))):
+        tell_retried(ids)
+        left -= len(ids)
+    return total - left + sum(retry_all(store, one) for one in inner)

@@ -9,9 +9,9 @@ import msgspec
 from qcore.flows import Flow, FlowKind, FlowRecord, Step, StepState, outcome_of, percent_of
 from qcore.manager import QueueManager
 from qcore.states import JobState
-from qcore.workflows.batch import JobBatch, retry_all
+from qcore.workflows.batch import JobBatch
 from qcore.workflows.callbacks import Callback, failure_of
-from qcore.workflows.finding import delete_flow, find_flow
+from qcore.workflows.finding import delete_flow, find_flow, retry_all
 from qcore.workflows.options import options_in
 
 if TYPE_CHECKING:
@@ -31,33 +31,44 @@ class StepStatus(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     """Of its job; of a nested batch or chain the id of that."""
     name: str | None
+    """As `add` of a graph called it; None in a chain."""
     job: str
     """Class path; of a nested batch or chain its name."""
     state: JobState
+    """PENDING also while it waits for others; CANCELLED also where one before it failed."""
     runtime_s: float | None = None
+    """Seconds that its last attempt took; None before it ended."""
     error: str | None = None
+    """Of one that failed, in one line; None of all others."""
     after: tuple[str, ...] = ()
     """Ids of the steps it waits for."""
     is_flow: bool = False
+    """Whether it is a nested batch, chain or graph."""
     progress: int | None = None
-    """Percent, of a nested batch or chain."""
+    """Percent, 0 to 100, of a nested batch or chain; None of a job."""
 
 
 class ChainStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How far a chain, graph or batch is."""
 
     chain_id: str
+    """As `dispatch` returned it."""
     kind: str
+    """`chain`, `graph` or `batch`."""
     name: str
+    """As its maker called it; empty if he did not."""
     state: JobState
+    """PENDING until a step has ended, then PROCESSING; COMPLETED, FAILED or CANCELLED once it has ended itself."""
     current_step: int
     """From 1; of one that has ended the last that ran."""
     total_steps: int
+    """Its steps; those added on the way are among them once they are stored."""
     progress: int
-    """Percent of its steps that have ended."""
+    """Percent of its steps that have ended, 0 to 100."""
     steps: tuple[StepStatus, ...]
+    """In the order in which they were given."""
     error: str | None = None
-    """Of the step that failed it, in one line."""
+    """Of the step that failed it; None if none did."""
 
 
 class Found(NamedTuple):
@@ -79,6 +90,9 @@ class ChainMonitor:
     Raises:
         ConfigurationError: that is no id, but None or the like.
         JobNotFound: no store knows it (any more).
+        ConnectionFailed: a store did not answer.
+
+    Source: ours; Laravel keeps nothing of a chain but what its links carry.
     """
 
     def __init__(self, chain_id: str, connection: str | None = None, *, found: Found | None = None) -> None:
@@ -96,23 +110,37 @@ class ChainMonitor:
         return dict(options_in(self._record.options).get("options", {}))
 
     def get_status(self) -> ChainStatus:
-        """Read how far it is."""
+        """Read how far it is; the store is asked each time.
+
+        Raises:
+            JobNotFound: it has been deleted or pruned since.
+            ConnectionFailed: the store did not answer.
+        """
         self._record, _ = find_flow(self._manager, self.id, self._connection)
         return status_of(self._record.flow, self._store)
 
     def cancel(self) -> bool:
-        """Cancel what has not begun; whether it was under way."""
+        """Cancel what has not begun; returns whether it was under way. What runs is told, and ends as it will.
+
+        Raises:
+            ConnectionFailed: the store did not answer.
+        """
         return self._store.cancel_flow(self.id)
 
     def retry(self) -> bool:
-        """Let it go on from the steps that failed; whether there were any."""
+        """Let it go on from the steps that failed; returns whether there were any.
+
+        Raises:
+            ConnectionFailed: the store did not answer.
+        """
         return bool(retry_all(self._store, self.id))
 
     def delete(self) -> bool:
-        """Forget it; what runs of it counts nowhere. Whether it was there.
+        """Forget it; what runs of it counts nowhere. Returns whether it was there.
 
         Raises:
             QueueError: it is a step of a batch or chain that is still stored.
+            ConnectionFailed: the store did not answer.
         """
         return delete_flow(self._store, self._record.flow)
 

@@ -20,14 +20,19 @@ def workflow(name: str = "") -> PendingGraph:
         name: what screens call it.
 
     Returns:
-        The graph, to be described and dispatched.
+        The graph, to be described; nothing is stored before its `dispatch()`.
+
+    Raises:
+        ConfigurationError: `name` is no text of 1 to 190 characters.
+
+    Source: ours; Laravel has chains and batches alone.
     """
     graph = PendingGraph()
     return graph.name(name) if name else graph
 
 
 class PendingGraph(Pending):
-    """A graph that is being described."""
+    """A graph that is being described: `workflow()` makes one. Each call returns it, `dispatch` the graph's id."""
 
     def __init__(self) -> None:
         super().__init__(FlowKind.GRAPH)
@@ -52,7 +57,15 @@ class PendingGraph(Pending):
         return self
 
     def allow_failures(self, allowed: int | str | Call | None = None) -> Self:
-        """Let so many steps fail, as in a batch; what waits for a failed one is cancelled all the same."""
+        """Let so many steps fail, as in a batch; what waits for a failed one is cancelled all the same.
+
+        Args:
+            allowed: a number of steps, a share of them ("5%"), or a function of exception and job that says whether
+                that failure does not count; without it any number may fail.
+
+        Raises:
+            ConfigurationError: it is none of these.
+        """
         self._spec.allowance = allowance_of(allowed)
         return self
 
@@ -70,8 +83,13 @@ class PendingGraph(Pending):
     def dispatch(self, *, session: Any = None) -> str:
         """Store the graph in one step; returns its id.
 
+        Args:
+            session: an SQLAlchemy session on the graph's own database: it is stored in its transaction.
+
         Raises:
-            ConfigurationError: it is no graph without circles.
+            ConfigurationError: steps wait for each other in a circle, or for one that is not there; a step goes to
+                another connection, or a callback cannot travel.
+            PayloadTooLargeError: it has more steps, or bytes, than one step can store.
             QueueError: as `Job.dispatch` raises; nothing was stored.
         """
         return send(self.whole(), session, self._take_id())

@@ -24,7 +24,14 @@ _MOST_PERCENT = 100
 class Pending:
     """Work that is being described; every call returns it again.
 
+    A callback is a job of its own: a worker calls it, on the queue of `on_queue`, else of the first job. A function of
+    a module travels by its name; a lambda or closure as code signed with the app key, and without a key `dispatch`
+    raises ConfigurationError. It is called with what its signature takes: nothing, or the batch (of a chain or graph
+    its `ChainMonitor`); `catch` the error, or both. Several of a kind are called one after the other.
+
     Callbacks are functions, and names are texts; what is neither raises ConfigurationError.
+
+    Source: Laravel's `PendingBatch` and `PendingChain`; there the worker of the last job calls back, and dies with it.
     """
 
     def __init__(self, kind: FlowKind) -> None:
@@ -32,20 +39,38 @@ class Pending:
         self._promised_id: str | None = None
 
     def name(self, name: str) -> Self:
-        """Call it so on screens."""
+        """Call it so on screens, 1 to 190 characters; an empty one takes its name away."""
         self._spec.name = checked(name, "name()") if name != "" else ""
         return self
 
     def then(self, call: Call) -> Self:
-        """Call this, and what was given before, when every job has ended and no more failed than may."""
+        """Call this, and what was given before, when every job has ended and no more failed than may.
+
+        Args:
+            call: takes nothing, or the batch; of a chain or graph its `ChainMonitor`.
+
+        Source: Laravel's `then`, which never comes while an allowed failure stays; ours does, on purpose.
+        """
         return self._call(Hook.THEN, call)
 
     def catch(self, call: Call) -> Self:
-        """Call this once when more failed than may, with the error of that job."""
+        """Call this once when more failed than may, with the error of that job.
+
+        Args:
+            call: takes nothing, the error (a `JobFailedError`), or the batch or `ChainMonitor` and the error.
+
+        Source: Laravel's `catch`, which comes with the first failure, also an allowed one.
+        """
         return self._call(Hook.CATCH, call)
 
     def finally_(self, call: Call) -> Self:
-        """Call this when every job and every other callback has ended, however."""
+        """Call this when every job and every other callback has ended, however; it always comes, and last.
+
+        Args:
+            call: takes nothing, or the batch; of a chain or graph its `ChainMonitor`.
+
+        Source: Laravel's `finally`, a word of Python's own; there it never comes where a link of a chain failed.
+        """
         return self._call(Hook.FINALLY, call)
 
     def on_queue(self, queue: str) -> Self:
@@ -54,12 +79,20 @@ class Pending:
         return self
 
     def on_connection(self, connection: str) -> Self:
-        """Store all of it there."""
+        """Store all of it there; jobs that name another connection are refused at dispatch."""
         self._spec.connection = checked(connection, "on_connection()")
         return self
 
     def with_option(self, name: str, value: Any) -> Self:
-        """Keep a value with it, for whoever reads its `options`: anything that JSON has."""
+        """Keep a value with it, for whoever reads its `options`.
+
+        Args:
+            name: 1 to 190 characters; said again, it is replaced.
+            value: anything that JSON has.
+
+        Raises:
+            ConfigurationError: the name is none, or JSON has no such value.
+        """
         try:
             pack_options({checked(name, "with_option()"): value})
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -75,15 +108,15 @@ class Pending:
         raise NotImplementedError
 
     def dispatch(self) -> str:
-        """Store it; returns its id."""
+        """Store it; returns its id, a UUIDv7. Raises a QueueError as `Job.dispatch` does."""
         raise NotImplementedError
 
     def dispatch_if(self, condition: object) -> str | None:
-        """Dispatch it if the condition holds; returns its id or None."""
+        """Dispatch it if the condition holds; returns its id or None, raises as `dispatch`."""
         return self.dispatch() if condition else None
 
     def dispatch_unless(self, condition: object) -> str | None:
-        """Dispatch it unless the condition holds; returns its id or None."""
+        """Dispatch it unless the condition holds; returns its id or None, raises as `dispatch`."""
         return None if condition else self.dispatch()
 
     def dispatch_after_response(self) -> str:
@@ -91,6 +124,9 @@ class Pending:
 
         Returns:
             The id that it will have.
+
+        Raises:
+            QueueError: as `dispatch` raises, at once where there is no response; else where that ends.
         """
         promised = new_id()
         call = partial(self._dispatch_as, promised, current_identity())  # of the block that asks now, not of its end

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from qcore.filters import Filter
-    from qcore.monitor.actions import ActionResult
+    from qcore.monitor import ActionResult
     from qcore.monitor.moving import Again
     from qcore.monitor.snapshots import JobSnapshot
     from qctl.context import Invocation
@@ -111,7 +111,7 @@ def _count_before(call: Invocation, queue: str | None, before: datetime, connect
 
 def count_given(call: Invocation, ids: Sequence[str]) -> ActionResult:
     """The result of a dry run over ids: which of them are failed jobs."""
-    from qcore.monitor.actions import ActionResult
+    from qcore.monitor import ActionResult
 
     missing = tuple((job_id, "no failed job") for job_id in ids if not _is_failed(call, job_id))
     return ActionResult(matched=len(ids) - len(missing), changed=0, failed=missing, dry_run=True)
@@ -126,7 +126,7 @@ def _is_failed(call: Invocation, job_id: str) -> bool:
 
 def total_of(results: Sequence[ActionResult]) -> ActionResult:
     """Several results as one."""
-    from qcore.monitor.actions import ActionResult
+    from qcore.monitor import ActionResult
 
     return ActionResult(
         matched=sum(result.matched for result in results),
@@ -158,7 +158,7 @@ def of_queue(queue: str | None) -> str:
 
 def would_change(number: int) -> ActionResult:
     """The result of a dry run."""
-    from qcore.monitor.actions import ActionResult
+    from qcore.monitor import ActionResult
 
     return ActionResult(matched=number, changed=0, failed=(), dry_run=True)
 

@@ -16,7 +16,7 @@ from qctl.exits import Exit, NotFound, WrongUsage
 
 if TYPE_CHECKING:
     from qcore.filters import Filter
-    from qcore.monitor.actions import ActionResult
+    from qcore.monitor import ActionResult
 
 EXAMPLES = (
     "qctl cancel 0192f0c1-7f1e-7cc3-98c4-dc0c0c07398f",

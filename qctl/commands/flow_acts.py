@@ -13,7 +13,7 @@ from qctl.exits import Exit, NotFound, WrongUsage
 
 if TYPE_CHECKING:
     from qcore.flows import FlowKind
-    from qcore.monitor.actions import ActionResult
+    from qcore.monitor import ActionResult
 
 DONE = {"cancel": "cancelled", "retry": "retried", "close": "closed", "prune": "pruned"}
 _VERB_OF = {

@@ -14,7 +14,7 @@ from qctl.exits import Exit, WrongUsage
 
 if TYPE_CHECKING:
     from qcore.filters import Filter
-    from qcore.monitor.actions import ActionResult
+    from qcore.monitor import ActionResult
     from qctl.context import Invocation
 
 

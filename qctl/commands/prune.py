@@ -13,7 +13,7 @@ from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
 
 if TYPE_CHECKING:
-    from qcore.monitor.actions import ActionResult
+    from qcore.monitor import ActionResult
 
 EXAMPLES = (
     "qctl prune --hours 48",

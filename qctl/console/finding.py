@@ -11,11 +11,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from qcore.errors import ConfigurationError
-from qcore.manager.app import import_app
-from qctl.console.signature import Signature, parse
 
 if TYPE_CHECKING:
     from qctl.console.command import Command
+    from qctl.console.signature import Signature
     from qctl.context import Invocation
 
 
@@ -61,6 +60,8 @@ def find(call: Invocation, *, silently: bool) -> OwnCommands:
         with _silence() if silently else nullcontext():
             app = call.app_name() or ""
             if app:
+                from qcore.manager.app import import_app  # a store is opened for whoever asks for it
+
                 if call.on_open is not None:
                     call.on_open(call)
                 import_app(app)
@@ -79,6 +80,8 @@ def _silence() -> Iterator[None]:
 
 def listed(app: str, kinds: Iterable[type[Command]]) -> OwnCommands:
     """List the commands of some classes, those that cannot be run apart."""
+    from qctl.console.signature import parse
+
     commands: dict[str, Own] = {}
     broken: dict[str, ConfigurationError] = {}
     for kind in dict.fromkeys(kinds):

@@ -20,6 +20,7 @@ from servers import session
 _HERE = Path(__file__).parent
 _LINES: list[Result] = []
 _SAID: list[str] = []
+_OTHER_HALF = {"test_stops", "test_pooler", "test_windows", "test_locks", "test_outages"}
 _TITLES = ("test", "store", "jobs", "kills", "lost", "repeated", "recovery s")
 
 
@@ -28,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.faults)
-            item.add_marker(pytest.mark.xdist_group(_store_of(item)))  # a server of a kind is enough
+            item.add_marker(pytest.mark.xdist_group(_group_of(item)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -93,9 +94,11 @@ def rig(request: pytest.FixtureRequest, fault_store: FaultStore, tmp_path: Path)
         yield rig
 
 
-def _store_of(item: pytest.Item) -> str:
+def _group_of(item: pytest.Item) -> str:
+    """Whose server a test shares: of each kind there are two, so that none is busy long after the others."""
     spec = getattr(item, "callspec", None)
-    return str(spec.params.get("fault_store", "")) if spec else ""
+    store = str(spec.params.get("fault_store", "")) if spec else ""
+    return f"{store} {item.path.stem in _OTHER_HALF}"
 
 
 def _opened(kind: type[FaultStore], folder: Path) -> FaultStore:

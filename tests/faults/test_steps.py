@@ -20,7 +20,7 @@ from qcore.flows import FlowKind
 from qcore.states import JobState
 
 _MANY = max(100, round(1000 * SCALE))
-_TIMES = max(2, round(100 * SCALE**1.5))
+_TIMES = max(1, round(100 * SCALE**2))
 """Deaths at each single step: what follows one is no matter of chance, so fewer of them do than SCALE says."""
 _LEAST_STEPS = {"sqlite": 8, "postgresql": 6, "mariadb": 8, "redis": 2}
 """Of a settle: before and after a BEGIN, what ends the job (and counts that), and a COMMIT; or a script."""

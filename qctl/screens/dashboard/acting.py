@@ -9,7 +9,7 @@ from qctl import format as fmt
 from qctl.screens.top.acting import Deed, Deeds
 
 if TYPE_CHECKING:
-    from qcore.monitor.actions import ActionResult, Actions
+    from qcore.monitor import ActionResult, Actions
     from qcore.monitor.flows import FlowMonitor
     from qcore.monitor.tags import Tags
 

@@ -12,7 +12,7 @@ from qcore.monitor.actions import new_token
 from qctl import format as fmt
 
 if TYPE_CHECKING:
-    from qcore.monitor.actions import ActionResult, Actions
+    from qcore.monitor import ActionResult, Actions
     from qcore.monitor.snapshots import WorkerSnapshot
 
 WORKER_VERBS = (

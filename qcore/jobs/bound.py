@@ -1,7 +1,8 @@
-"""`self.log` in a job."""
+"""What means one thing on a job's class and another on a job: `dispatch`, and `log`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, overload
 
 if TYPE_CHECKING:
@@ -9,7 +10,19 @@ if TYPE_CHECKING:
     from qcore.logs import Log
 
 
-class OwnLog:
+class Dispatch:
+    """`J.dispatch(...)` builds a job and dispatches it, `j.dispatch()` dispatches this one."""
+
+    @overload
+    def __get__(self, job: None, cls: type[Job]) -> Callable[..., str]: ...
+    @overload
+    def __get__(self, job: Job, cls: type[Job]) -> Callable[..., str]: ...
+
+    def __get__(self, job: Job | None, cls: type[Job]) -> Callable[..., str]:
+        return job.send if job is not None else cls.build_and_send
+
+
+class BoundLog:
     """`self.log`: made when it is asked for, and a job may keep something else under that name.
 
     Its lines show nothing of the arguments that are hidden.
