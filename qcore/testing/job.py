@@ -15,7 +15,7 @@ from qcore.testing.matching import NEAR_S
 
 
 class JobTester:
-    """Stands in for the worker of one job: `job.with_fake_queue()`.
+    """Stands in for the worker of one job: `job.with_fake_queue()`. What it asserts raises AssertionError.
 
         tester = SendEmailJob("a@b.c").with_fake_queue()
         tester.run()                        # or call job.handle() yourself
@@ -24,17 +24,25 @@ class JobTester:
     Args:
         job: whose attempt this is.
         attempt: its number, from 1.
-        queue: from which it comes.
+        queue: from which it comes; the job's own, or `default`, if None.
+
+    Source: Laravel's `withFakeQueueInteractions`.
     """
 
     def __init__(self, job: Job, *, attempt: int = 1, queue: str | None = None) -> None:
         self.job = job
+        """The job that was given."""
         self._desk = _Desk()
         self._context = JobContext(job.job_id or new_id(), attempt, queue or job.queue or "default", self._desk)
         job._context = self._context
 
     def run(self) -> Any:
-        """Run `handle` inside the job's middleware, awaiting what is async; returns and raises what that does."""
+        """Run `handle` inside the job's middleware, awaiting what is async; returns and raises what that does.
+
+        Raises:
+            ConfigurationError: the job is async, and this is called inside a running event loop: await
+                `job.handle()` there.
+        """
         return run(self.job, self._context)
 
     def cancel(self) -> None:
