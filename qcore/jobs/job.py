@@ -185,7 +185,7 @@ class Job(Choices):
         return self._context.attempt if self._context is not None else 0
 
     def release(self, delay: When = 0) -> None:
-        """Let the job be tried again after `delay`, once `handle` returns. Costs a try, as in Laravel.
+        """Let the job be tried again after `delay`, once `handle` returns. Costs a try.
 
         A worker does so. On a sync connection and in `dispatch_now` there is none: the job counts as done.
 
@@ -194,6 +194,8 @@ class Job(Choices):
 
         Raises:
             ConfigurationError: it was called outside an attempt, or the delay is none.
+
+        Source: Laravel's `release`, which costs a try too.
         """
         self._wish(Wish("release", _delay_us(delay)))
 

@@ -65,7 +65,7 @@ def define_queue(
         priority_weight: share of a worker that serves several queues with `--fair`, against the others' weights; 1 is
             usual.
         max_attempts: tries of a job that says nothing itself; beats the worker's `--tries` and the connection's.
-        retry_after: seconds; kept for Laravel's sake: a lease ends when its worker's heartbeats do.
+        retry_after: seconds; read and kept, and without effect: a lease ends when its worker's heartbeats do.
         rate_limit_enabled: whether the limit below is in force; by default it is where one is given.
         rate_limit_max: jobs of the queue that may start in a window, whatever their class.
         rate_limit_window: seconds.
@@ -77,6 +77,8 @@ def define_queue(
 
     Raises:
         ConfigurationError: the name is none, or half of a rate limit is missing.
+
+    Source: ours; `retry_after` is Laravel's, where it also gives a healthy job that takes longer to a second worker.
     """
     definition = QueueDefinition(
         name=options.name(name, "define_queue"),

@@ -27,7 +27,7 @@ class WithoutOverlapping:
     A time that is none, or a second one on the same job, raises ConfigurationError at dispatch.
 
     Source: Laravel's `WithoutOverlapping`; there each wait costs a try, one that is kept back asks again at once, and
-    the lock of a worker that was killed may stay for ever unless `expireAfter` is said. Ours does none of it, on purpose.
+    the lock of a worker that was killed may stay for ever unless `expireAfter` is said. Not so here, on purpose.
     """
 
     def __init__(

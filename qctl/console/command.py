@@ -46,8 +46,8 @@ class Command:
     def handle(self) -> int | None:
         """Do what the command is for.
 
-        What it raises ends the command: a QueueError in the words of its message and hint with the exit code that
-        `docs/commands.md` names for it, anything else as unexpected.
+        What it raises ends the command: a QueueError as it would end a built-in one, anything else in one line with
+        exit code 1.
 
         Returns:
             The exit code, 0 to 255; None is 0. Anything else raises ConfigurationError.
