@@ -37,7 +37,7 @@ def run(job: Job, context: JobContext, limit_s: float = 0.0) -> Any:
     result = start(job, context)
     if result is None or not iscoroutine(result):
         return result
-    if _is_loop_running():
+    if is_loop_running():
         result.close()
         raise ConfigurationError(
             f"{type(job).__qualname__} is async and cannot be run from inside a running event loop",
@@ -139,17 +139,18 @@ def is_async(job: Job) -> bool:
     return known
 
 
+def is_loop_running() -> bool:
+    """Whether an event loop is running in this thread."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
 def _inner(cls: type[Job]) -> Any:
     """What a job's author wrote: of a `BatchableJob` that may be `_handle`."""
     return cls._handle if issubclass(cls, Member) and cls.handle is Member.handle else cls.handle
 
 
 _is_async: dict[type[Job], bool] = {}
-
-
-def _is_loop_running() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def _on_behalf(job: Job, identity: Identity) -> Any:

@@ -21,6 +21,7 @@ from qcore.envelope import Envelope
 from qcore.flows import Weave, flow_in
 from qcore.jobs.job import Job
 from qcore.manager import QueueManager
+from qcore.testing.apart import apart
 from qcore.testing.assertions import Assertions
 from qcore.testing.clock import SkippingClock
 from qcore.testing.line import Line, Turn
@@ -232,6 +233,8 @@ class QueueFake(Assertions, QueueManager):
         Batches count, chains go on, callbacks are called. Nothing waits: the clock of the fake is sent ahead to what
         is due next.
 
+        While an event loop is running, they run in another thread.
+
         Args:
             delayed: also what is due later.
 
@@ -241,6 +244,9 @@ class QueueFake(Assertions, QueueManager):
         Raises:
             Exception: the first one that a job raised, once all have run.
         """
+        return apart(lambda: self._run_all(delayed=delayed))
+
+    def _run_all(self, *, delayed: bool) -> int:
         ran, first = 0, None
         line = Line(self._stores)
         while True:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _DEAF_S = 0.3
 """A question does not hear keys for so long: whoever pressed one twice meant it once."""
+_LINE = 150
+"""Characters of a command that are shown: it may name hundreds of jobs."""
 
 
 class Confirm(ModalScreen[bool]):
@@ -35,7 +37,8 @@ class Confirm(ModalScreen[bool]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,n", "answer(False)", "Cancel"),
+        Binding("escape,n,q", "answer(False)", "Cancel"),
+        Binding("Y", "app.copy_command", show=False),
         Binding("y", "answer(True)", "Yes"),
         Binding("left,right,tab", "app.focus_next", show=False),
     ]
@@ -48,12 +51,13 @@ class Confirm(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Text(fmt.printable(self._title), style="bold"), classes="dialog--title")
-            for sample in self._samples:
-                yield Static(Text(f"  {fmt.printable(sample)}", style="dim", no_wrap=True, overflow="ellipsis"))
-            if self._line:
-                yield Static(Text(f"$ {fmt.printable(self._line)}", style="cyan"), classes="dialog--command")
+            with VerticalScroll(classes="dialog--body", can_focus=False):
+                for sample in self._samples:
+                    yield Static(Text(f"  {fmt.printable(sample)}", style="dim", no_wrap=True, overflow="ellipsis"))
+                if self._line:
+                    yield Static(Text(f"$ {_cut(self._line)}", style="cyan"), classes="dialog--command")
             if self._word:
-                yield Static(f"Type {self._word} to go on:")
+                yield Static(Text(f"Type {fmt.printable(self._word)} to go on:"))
                 yield Input(id="word")
             with Horizontal(classes="dialog--buttons"):
                 yield Button("Cancel", id="cancel", variant="default")
@@ -146,6 +150,12 @@ class Page(ModalScreen[None]):
     def action_scroll(self, lines: int) -> None:
         """Scroll by so many lines."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+
+def _cut(line: str) -> str:
+    """A command as far as it is read; `Y` copies all of it."""
+    shown = fmt.printable(line)
+    return shown if len(shown) <= _LINE else f"{shown[:_LINE]}… (Y copies all of it)"
 
 
 def keys_page(keys: Sequence[Key], *, is_acting: bool) -> Page:

@@ -94,7 +94,7 @@ KEYS = (
     Key("e", "e", "", "export", "Write the rows to a CSV file"),
     Key("colon", ":", "Go", "jump", "Go to a list, a queue or a job by its name, such as :failed smtp or :queue mail"),
     Key("ctrl+p", "^P", "", "command_palette", "Everything by its name"),
-    Key("q,f10,ctrl+q", "q", "Quit", "leave", "Quit"),
+    Key("q,f10", "q", "Quit", "leave", "Quit; Ctrl-Q does wherever one is"),
 )
 """In the order of the footer and the help."""
 
@@ -140,6 +140,8 @@ def keys_for(panel: str, *, read_only: bool, keys: Sequence[Key] = KEYS) -> list
 
 INTERRUPT = Binding("ctrl+c", "interrupt", "Interrupt", show=False, priority=True)
 """Wherever somebody is, also where they type, and where it would copy."""
+QUIT = Binding("ctrl+q", "quit", "Quit", show=False, priority=True)
+"""Wherever somebody is, as well."""
 
 
 def bindings_of(keys: Sequence[Key]) -> list[Any]:

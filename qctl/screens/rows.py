@@ -32,7 +32,7 @@ class Cell(NamedTuple):
     text: str
     style: str = ""
     order: Any = None
-    """By what it is sorted; the text if None."""
+    """By what it is sorted: a number, or the text if None; nothing at all comes last."""
 
 
 class Row(NamedTuple):
@@ -90,7 +90,7 @@ def in_order(rows: Sequence[Row], key: str, *, falling: bool) -> list[Row]:
 def _sorted(rows: Sequence[Row], key: str, *, falling: bool) -> list[Row]:
     told = [row for row in rows if _order(row, key) is not None]
     untold = [row for row in rows if _order(row, key) is None]
-    return sorted(told, key=lambda row: _order(row, key), reverse=falling) + untold
+    return sorted(told, key=lambda row: _order(row, key) or (False, 0), reverse=falling) + untold
 
 
 def _tree_in_order(rows: list[Row], depth: int, key: str, *, falling: bool) -> list[Row]:
@@ -109,8 +109,10 @@ def _tree_in_order(rows: list[Row], depth: int, key: str, *, falling: bool) -> l
     return ordered
 
 
-def _order(row: Row, key: str) -> Any:
+def _order(row: Row, key: str) -> tuple[bool, Any] | None:
+    """By what a row is sorted; numbers and words are never compared, whatever a column mixes."""
     cell = row.cells.get(key)
     if cell is None:
         return None
-    return cell.text.lower() if cell.order is None else cell.order
+    order = cell.text.lower() if cell.order is None else cell.order
+    return None if order == "" else (isinstance(order, str), order)

@@ -21,7 +21,7 @@ from qctl.screens.dashboard.sight import RANGES
 from qctl.screens.flow.page import FlowDoors, FlowPage
 from qctl.screens.job.page import Doors
 from qctl.screens.jumping import Place, is_id
-from qctl.screens.keys import INTERRUPT, bindings_of, keys_for
+from qctl.screens.keys import INTERRUPT, QUIT, bindings_of, keys_for
 from qctl.screens.rows import Row
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _CANCELLED = frozenset({"pending", "delayed", "retrying", "running"})
 class DashboardApp(Paged, inherit_bindings=False):
     """Horizon's pages, and more."""
 
-    BINDINGS: ClassVar[list[Any]] = [*bindings_of(DASHBOARD_KEYS), INTERRUPT]
+    BINDINGS: ClassVar[list[Any]] = [*bindings_of(DASHBOARD_KEYS), INTERRUPT, QUIT]
 
     # -- from page to page ---------------------------------------------------------------------------------------
 

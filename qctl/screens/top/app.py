@@ -15,7 +15,7 @@ from qctl.screens.dialogs import keys_page
 from qctl.screens.grid import Grid
 from qctl.screens.job.page import Doors, JobPage
 from qctl.screens.jumping import Place, is_id
-from qctl.screens.keys import INTERRUPT, KEYS, Key, bindings_of, keys_for
+from qctl.screens.keys import INTERRUPT, KEYS, QUIT, Key, bindings_of, keys_for
 from qctl.screens.top.operating import Operating
 from qctl.screens.whole import Whole
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class TopApp(Operating):
     """The htop of queues."""
 
-    BINDINGS: ClassVar[list[Any]] = [*bindings_of(KEYS), INTERRUPT]
+    BINDINGS: ClassVar[list[Any]] = [*bindings_of(KEYS), INTERRUPT, QUIT]
 
     def action_open(self) -> None:
         """Open what is under the cursor: the jobs of a queue, or a job."""
@@ -156,11 +156,10 @@ class TopApp(Operating):
         del parameters
         if len(self.screen_stack) > 1 or self.screen_stack[:1] == []:
             is_page = isinstance(self.screen, Whole)
-            return (
-                action in {"command_palette", "leave", *(("jump",) if is_page else ())} or action not in self._by_action
-            )
+            everywhere = {"command_palette", "leave", "copy_command", *(("jump",) if is_page else ())}
+            return action in everywhere or action not in self._by_action
         if action in self._by_action and self.query_one("#words").display:
-            return action == "leave" and False
+            return False
         key = self._by_action.get(action)
         return not (key is not None and key.acts and self._deeds is None)
 

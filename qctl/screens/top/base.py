@@ -17,6 +17,7 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from qctl import format as fmt
+from qctl.screens.ending import end_without_terminal
 from qctl.screens.feed import Feed, GlanceArrived, Source, SourceEnded, StoreSilent
 from qctl.screens.grid import Grid
 from qctl.screens.keys import KEYS, Key, footer, keys_for
@@ -28,6 +29,7 @@ from qctl.screens.trends import Trends
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
     from qcore.monitor.glance import Glance
@@ -126,8 +128,10 @@ class Base(App[None]):
         if self.is_headless or threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
-        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for one in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(one, partial(self.exit, None, 128 + one))
+        leave = partial(self.exit, None, 128 + signal.SIGHUP)
+        end_without_terminal(partial(loop.call_soon_threadsafe, leave))
 
     def _fatal_error(self) -> None:
         """End, and keep what went wrong for whoever started this: on the screen it would show values."""
@@ -145,14 +149,31 @@ class Base(App[None]):
     def _order(self) -> Order:
         return self._orders[self._panel.name]
 
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,  # noqa: ARG002  whoever asks for it: names come from a store
+    ) -> None:
+        """Say something, letter by letter: brackets in it are brackets."""
+        words, above = fmt.printable_lines(message), fmt.printable(title)
+        super().notify(words, title=above, severity=severity, timeout=timeout, markup=False)
+
     # -- what comes ----------------------------------------------------------------------------------------------
 
     def on_glance_arrived(self, message: GlanceArrived) -> None:
         self._glance, self._trouble = message.glance, ""
         self._trends.add(message.glance)
-        if not self._is_frozen:
+        if not self._is_frozen or self._is_unread():
             self._shown = message.glance
             self._draw()
+
+    def _is_unread(self) -> bool:
+        """Whether nothing of the list was read yet; also who stands still reads it once."""
+        return self._shown is None or bool(self._panel.view and self._shown.view != self._panel.view)
 
     def on_store_silent(self, message: StoreSilent) -> None:
         hint = f" - {message.hint}" if message.hint else ""
@@ -233,7 +254,7 @@ class Base(App[None]):
         grid.empty = (
             panel.empty if not (rows or is_sought) else f"0 of {among} match {order.filter!r}. Esc ends the filter"
         )
-        if self._shown is None or (panel.view and self._shown.view != panel.view):
+        if self._is_unread():
             grid.empty = "…"
         grid.show(in_order(shown, order.sort, falling=order.falling), follow=self._is_following(panel))
 

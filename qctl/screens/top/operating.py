@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from qcore.monitor.snapshots import JobSnapshot, WorkerSnapshot
 
 
+_SAID = 200
+"""Characters of a command that are said again when it was done."""
+
+
 class Operating(Wording):
     """The keys that change something."""
 
@@ -113,7 +117,7 @@ class Operating(Wording):
             verdict = Verdict(error)
             self.call_from_thread(self.notify, fmt.printable(verdict.message), severity="error")
             return
-        self.call_from_thread(self.notify, f"{fmt.printable(said)}\n[dim]{fmt.printable(deed.line)[:200]}[/dim]")
+        self.call_from_thread(self.notify, deed.line[:_SAID], title=said)
         self._feed.hurry(anew=True)
         self.call_from_thread(self._acted)
 

@@ -65,6 +65,13 @@ class Wording(Listing):
         elif self._input_for == "jump" and event.value.strip():
             self._jump(event.value)
 
+    def on_input_blurred(self, event: Input.Blurred) -> None:
+        """Whoever goes elsewhere has typed enough; what was to be done with it is left."""
+        if event.input.id == "words" and event.input.display and self.app_focus and not event.input.has_focus:
+            self._end_asking()
+            if self._input_for == "filter":
+                self._feed.hurry()
+
     def _pause_for(self, words: str) -> None:
         length, _, reason = words.strip().partition(" ")
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sqlalchemy import Engine, Index, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from qcore.config import mask_url
 from qcore.drivers.database.connections import POOL_OVERFLOW, POOL_SIZE
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class Dialect(ABC):
     @property
     def place(self) -> str:
         """Where the store is, without its secrets."""
-        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
+        shown = self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
+        return mask_url(shown)  # the secrets among the parameters, too
 
     @property
     def forgotten_after_s(self) -> float:
