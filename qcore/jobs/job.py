@@ -244,6 +244,9 @@ class Job(Choices):
         once, whoever is killed when. The job is done with that: what `handle` returns is not kept, and an error after
         the block is logged.
 
+        Returns:
+            The block.
+
         Raises:
             ConfigurationError: the job's connection has no transactions, no worker runs it, or it has asked for
                 another end.

@@ -21,7 +21,8 @@ _OF_FLOWS = "give a function that takes a PushedFlow"
 class Assertions:
     """The assertions of a fake; every one returns nothing, and raises AssertionError with what was pushed instead.
 
-    Where a job is asked for, it is a class or an `@job` function; anything else raises TypeError.
+    Where a job is asked for, it is a class or an `@job` function, and `where` is a function: anything else raises
+    TypeError. A `where` that is async raises ConfigurationError.
 
     Source: named as those of Laravel's `Queue::fake` and `Bus::fake`, in one.
     """
@@ -40,7 +41,7 @@ class Assertions:
             where: takes a job, and says whether it is meant.
 
         Raises:
-            TypeError: `job` is no job class and no `@job` function.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         return [one.job for one in self._found(job, where)]
 
@@ -71,7 +72,7 @@ class Assertions:
 
         Raises:
             AssertionError: with what was pushed instead.
-            TypeError: `job` is no job class and no `@job` function.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         number = len(self._found(job, where))
         if times is None:
@@ -106,7 +107,7 @@ class Assertions:
 
         Raises:
             AssertionError: with what was pushed instead.
-            TypeError: `job` is no job class and no `@job` function.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         found = self._found(job, where)
         number = sum(one.queue == queue for one in found)
@@ -125,7 +126,7 @@ class Assertions:
 
         Raises:
             AssertionError: with what was pushed instead.
-            TypeError: `job` is no job class and no `@job` function.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         number = len(self._found(job, where))
         self._check(not number, f"{told(job)} was pushed {_times(number)}{_such(where)}")
@@ -151,7 +152,7 @@ class Assertions:
         Raises:
             AssertionError: with what was pushed instead.
             ConfigurationError: `delay` is no time.
-            TypeError: `job` is no job class and no `@job` function.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         found = self._found(job, where)
         words = f"{told(job)} was not pushed with a delay of {told_delay(delay)}{_such(where)}"
@@ -166,7 +167,7 @@ class Assertions:
 
         Raises:
             AssertionError: with what was pushed instead.
-            TypeError: `job` is no job class and no `@job` function.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         found = self._found(job, where)
         words = f"{told(job)} was not pushed without delay{_such(where)}"
@@ -242,7 +243,7 @@ class Assertions:
 
         Raises:
             AssertionError: with what was pushed instead.
-            TypeError: `job` is no job class and no `@job` function.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         found = [one for one in self._found(job, where) if one.flow is None]
         self._check(bool(found), f"{told(job)} was not pushed by itself{_such(where)}")
@@ -252,6 +253,10 @@ class Assertions:
 
         Args:
             where: its name; or takes a `PushedFlow`, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `where` is neither.
         """
         is_meant = _is_called(where) if isinstance(where, str) else question(where, _OF_FLOWS)
         found = [one for one in self.workflows if is_meant(one)]

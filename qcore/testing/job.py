@@ -62,6 +62,10 @@ class JobTester:
 
         Args:
             delay: that it asked for: seconds, a timedelta, or the datetime of the next try (a second more or less).
+
+        Raises:
+            AssertionError: with what it asked for instead.
+            ConfigurationError: `delay` is no time.
         """
         self._assert("release", "released", delay)
 
@@ -74,6 +78,10 @@ class JobTester:
 
         Args:
             delay: that it asked for: seconds, a timedelta, or the datetime of the next run (a second more or less).
+
+        Raises:
+            AssertionError: with what it asked for instead.
+            ConfigurationError: `delay` is no time.
         """
         self._assert("snooze", "snoozed", delay)
 
