@@ -19,6 +19,8 @@ QueueError
     ├── MaxAttemptsExceeded
     ├── JobTimeout
     └── WorkerCrashed
+
+Interruption                what a worker raises in a job that must end; no `Exception`
 """
 
 from __future__ import annotations
@@ -189,3 +191,17 @@ class WorkerCrashed(AttemptEnded):
     """The process that ran the attempt died."""
 
     code = "worker_crashed"
+
+
+class Interruption(BaseException):
+    """Raised in a running job from outside, because it is to end: whoever else runs at that moment lets it pass."""
+
+
+def words_of(error: BaseException) -> str:
+    """The text of an error, whatever its author made of it."""
+    try:
+        return str(error)
+    except Interruption:
+        raise
+    except BaseException as broken:  # noqa: BLE001  an exception whose own text raises
+        return f"(its text cannot be read: {type(broken).__name__})"

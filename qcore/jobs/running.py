@@ -9,7 +9,7 @@ from contextlib import suppress
 from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from qcore.errors import ConfigurationError, JobTimeout, QueueError
+from qcore.errors import ConfigurationError, Interruption, JobTimeout, QueueError
 from qcore.identity import Identity, on_behalf_of
 from qcore.jobs import wrapping
 from qcore.jobs.context import Desk, Discreet, JobContext, Nobody, Ruling
@@ -73,7 +73,7 @@ async def within(work: Coroutine[Any, Any, Any], limit_s: float) -> Any:
 def timed_out(limit_s: float) -> type[BaseException]:
     """Make a `JobTimeout` that needs no arguments: another thread can only be given a class to raise."""
 
-    class TimedOut(JobTimeout):
+    class TimedOut(JobTimeout, Interruption):
         def __init__(self) -> None:
             super().__init__(f"the attempt took longer than its timeout of {limit_s:g} s")
 
