@@ -57,8 +57,13 @@ def _in(body: list[ast.stmt], cls: type, of: str = "") -> Iterator[Attribute]:
         told = _string(after)
         if told is None and isinstance(node, ast.Assign) and not isinstance(node.value, ast.Constant):
             continue  # another name for a method, or the like
-        line = ast.unparse(node).removeprefix(of)
-        yield Attribute(written.removeprefix(of), line, told, cls)
+        name = written.removeprefix(of)
+        yield Attribute(name, _line(node, name) if of else ast.unparse(node), told, cls)
+
+
+def _line(node: ast.stmt, name: str) -> str:
+    """An attribute of an instance, without what the constructor makes it of."""
+    return f"{name}: {ast.unparse(node.annotation)}" if isinstance(node, ast.AnnAssign) else name
 
 
 def _string(node: ast.stmt | None) -> str | None:

@@ -34,7 +34,6 @@ class WithoutOverlapping:
         self, key: str = "", release_after: Seconds = 0, expire_after: Seconds = 0, *, shared: bool = False
     ) -> None:
         self.key = key
-        """As it was given; so are the three below."""
         self.release_after = release_after
         self.expire_after = expire_after
         self.shared = shared

@@ -187,7 +187,7 @@ WITH_SOURCE = {
     "WithoutOverlapping", "ThrottlesExceptions", "ThrottleMiddleware", "FailOnException", "Skip",
     "SkipIfBatchCancelled", "Choices.debounce", "Job.failed", "Job.dispatch_now", "Job.release", "Job.snooze",
     "Job.delete", "define_queue", "Pending.then", "Pending.catch", "Pending.finally_", "PendingBatch.allow_failures",
-    "JobBatch.add", "JobBatch.cancel",
+    "JobBatch.add", "JobBatch.cancel", "on",
 }  # fmt: skip
 """What Laravel, a paper or a standard has too: it says whose rule it is, and where ours is another on purpose."""
 
