@@ -35,7 +35,7 @@ class QueueError(Exception):
     """
 
     code = "error"
-    """A word for programs, which `--json` gives and the exit code of `qctl` follows; each class has its own."""
+    """A word for programs, as `--json` gives it; each class has its own."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

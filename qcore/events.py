@@ -27,10 +27,7 @@ _log = logging.getLogger("qcore.events")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened.
-
-    Source: named as Laravel names them; `WorkerLooping` and `WorkerStopping` are `Looping` and `WorkerStopping` there.
-    """
+    """Something that happened."""
 
 
 class _OfJob(Event, frozen=True, kw_only=True):
@@ -151,6 +148,8 @@ def on(*kinds: type[Event]) -> Callable[[L], L]:
 
     Raises:
         ConfigurationError: there is none, or one of them is no event.
+
+    Source: events are named as Laravel's are; `WorkerLooping` is `Looping` there.
     """
     if not kinds or not all(map(_is_event, kinds)):
         raise ConfigurationError(f"on: {kinds!r} are no events", hint="write @on(JobFailed), with an event's class")

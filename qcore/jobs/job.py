@@ -187,7 +187,7 @@ class Job(Choices):
         return self._context.attempt if self._context is not None else 0
 
     def release(self, delay: When = 0) -> None:
-        """Let the job be tried again after `delay`, once `handle` returns. Costs a try, as in Laravel.
+        """Let the job be tried again after `delay`, once `handle` returns. Costs a try.
 
         A worker does so. On a sync connection and in `dispatch_now` there is none: the job counts as done.
 
@@ -196,6 +196,8 @@ class Job(Choices):
 
         Raises:
             ConfigurationError: it was called outside an attempt, or the delay is none.
+
+        Source: Laravel's `release`, which costs a try too.
         """
         self._wish(Wish("release", _delay_us(delay)))
 
@@ -243,6 +245,9 @@ class Job(Choices):
         is committed where the block ends, and taken back where that raises. So work on that database happens exactly
         once, whoever is killed when. The job is done with that: what `handle` returns is not kept, and an error after
         the block is logged.
+
+        Returns:
+            The block.
 
         Raises:
             ConfigurationError: the job's connection has no transactions, no worker runs it, or it has asked for

@@ -34,8 +34,9 @@ class Timing(msgspec.Struct, frozen=True):
     """What an attempt took."""
 
     wall_s: float
+    """Seconds from its begin to its end."""
     cpu_s: float
-    """Of its thread: on an event loop also what other jobs used meanwhile."""
+    """Seconds of its thread: on an event loop also what other jobs used meanwhile."""
 
 
 class TimingMiddleware(Around):

@@ -19,7 +19,13 @@ _OF_FLOWS = "give a function that takes a PushedFlow"
 
 
 class Assertions:
-    """The assertions of a fake; every one returns nothing, and raises AssertionError."""
+    """The assertions of a fake; every one returns nothing, and raises AssertionError with what was pushed instead.
+
+    Where a job is asked for, it is a class or an `@job` function, and `where` is a function: anything else raises
+    TypeError. A `where` that is async raises ConfigurationError.
+
+    Source: named as those of Laravel's `Queue::fake` and `Bus::fake`, in one.
+    """
 
     def __init__(self) -> None:
         self.pushes: list[Pushed] = []
@@ -28,11 +34,14 @@ class Assertions:
         """Every batch, chain and graph that was pushed, in order, without those nested in others."""
 
     def pushed(self, job: JobLike | None = None, where: Where | None = None) -> list[Any]:
-        """The jobs that were pushed, in order.
+        """Return the jobs that were pushed, in order.
 
         Args:
             job: a class, or an `@job` function; all if None.
             where: takes a job, and says whether it is meant.
+
+        Raises:
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         return [one.job for one in self._found(job, where)]
 
@@ -60,6 +69,10 @@ class Assertions:
             job: a class, or an `@job` function.
             times: so often exactly; at least once if None.
             where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         number = len(self._found(job, where))
         if times is None:
@@ -69,13 +82,33 @@ class Assertions:
             self._check(number == times, words)
 
     def assert_pushed_times(self, job: JobLike, times: int) -> None:
-        """Fail unless such a job was pushed so often."""
+        """Fail unless such a job was pushed so often exactly.
+
+        Args:
+            job: a class, or an `@job` function.
+            times: so often.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function.
+        """
         self.assert_pushed(job, times)
 
     def assert_pushed_on(
         self, queue: str, job: JobLike, times: int | None = None, *, where: Where | None = None
     ) -> None:
-        """Fail unless such a job was pushed to this queue; the rest as of `assert_pushed`."""
+        """Fail unless such a job was pushed to this queue.
+
+        Args:
+            queue: where it went, whoever said so: the job, its batch, or its connection.
+            job: a class, or an `@job` function.
+            times: so often exactly; at least once if None.
+            where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
+        """
         found = self._found(job, where)
         number = sum(one.queue == queue for one in found)
         if times is not None:
@@ -85,7 +118,16 @@ class Assertions:
             self._check(number > 0, f"{told(job)} was not pushed on {queue}{_such(where)}")
 
     def assert_not_pushed(self, job: JobLike, *, where: Where | None = None) -> None:
-        """Fail if such a job was pushed."""
+        """Fail if such a job was pushed.
+
+        Args:
+            job: a class, or an `@job` function.
+            where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
+        """
         number = len(self._found(job, where))
         self._check(not number, f"{told(job)} was pushed {_times(number)}{_such(where)}")
 
@@ -106,13 +148,27 @@ class Assertions:
             job: a class, or an `@job` function.
             delay: seconds, a timedelta, or the datetime at which it is due (a second more or less).
             where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            ConfigurationError: `delay` is no time.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         found = self._found(job, where)
         words = f"{told(job)} was not pushed with a delay of {told_delay(delay)}{_such(where)}"
         self._check(any(_is_due(one, delay) for one in found), words)
 
     def assert_pushed_without_delay(self, job: JobLike, *, where: Where | None = None) -> None:
-        """Fail unless such a job was pushed that was due at once."""
+        """Fail unless such a job was pushed that was due at once.
+
+        Args:
+            job: a class, or an `@job` function.
+            where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
+        """
         found = self._found(job, where)
         words = f"{told(job)} was not pushed without delay{_such(where)}"
         self._check(any(one.due_at is None for one in found), words)
@@ -124,6 +180,10 @@ class Assertions:
 
         Args:
             where: takes a `PushedFlow` and says whether it is meant; or its jobs, as classes, instances and lists.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: something among its jobs is none.
         """
         is_meant, words = _meant(where)
         found = [one for one in self.batches if is_meant(one)]
@@ -146,6 +206,10 @@ class Assertions:
             steps: classes, instances (which stand for jobs with the same arguments), and lists, which are batches.
             prefix: the chain may go on after them.
             where: takes a `PushedFlow`, and says whether it is meant: by its name, its callbacks ...
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: something among the steps is no job.
         """
         is_meant, every = question(where, _OF_FLOWS), listed(steps)
         found = [one for one in self.chains if _begins(one, every, whole=not prefix) and is_meant(one)]
@@ -158,11 +222,29 @@ class Assertions:
         self._check_flows(not self.chains, words, FlowKind.CHAIN)
 
     def assert_pushed_with_chain(self, job: JobLike | Job, following: Sequence[Any]) -> None:
-        """Fail unless such a job was pushed as the first of a chain, and just these after it."""
+        """Fail unless such a job was pushed as the first of a chain, and just these after it.
+
+        Args:
+            job: a class, an `@job` function, or an instance, which stands for one with the same arguments.
+            following: the rest of the chain, as of `assert_chained`.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: one of them is no job.
+        """
         self.assert_chained([job, *following])
 
     def assert_pushed_without_chain(self, job: JobLike, *, where: Where | None = None) -> None:
-        """Fail unless such a job was pushed by itself."""
+        """Fail unless such a job was pushed by itself, in no batch, chain or graph.
+
+        Args:
+            job: a class, or an `@job` function.
+            where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
+        """
         found = [one for one in self._found(job, where) if one.flow is None]
         self._check(bool(found), f"{told(job)} was not pushed by itself{_such(where)}")
 
@@ -171,6 +253,10 @@ class Assertions:
 
         Args:
             where: its name; or takes a `PushedFlow`, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `where` is neither.
         """
         is_meant = _is_called(where) if isinstance(where, str) else question(where, _OF_FLOWS)
         found = [one for one in self.workflows if is_meant(one)]

@@ -49,6 +49,12 @@ class QueueFake(Assertions, QueueManager):
         jobs: fake only these classes and `@job` functions; others are dispatched as they would be without it.
         except_: fake all but these.
         settings: whose connections and queues there are; those in force if None.
+
+    Raises:
+        TypeError: one of the jobs is no job class and no `@job` function.
+        ConfigurationError: none is in force yet, and the configuration is wrong.
+
+    Source: Laravel's `Queue::fake` and `Bus::fake`, which note a job and refuse nothing that a store would refuse.
     """
 
     def __init__(self, *jobs: JobLike, except_: Sequence[JobLike] = (), settings: Settings | None = None) -> None:
@@ -90,6 +96,12 @@ class QueueFake(Assertions, QueueManager):
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Fake the queue while a function runs, sync or async, anew each time; `QueueFake.current()` is the fake.
 
+        Args:
+            function: sync or async.
+
+        Returns:
+            The function, faked.
+
         Raises:
             TypeError: it is a class or a generator, around which no block can stand.
         """
@@ -122,6 +134,9 @@ class QueueFake(Assertions, QueueManager):
         """Take jobs; those that are not faked go where they went before. Returns ids as `QueueManager.dispatch` does.
 
         With a session they are taken at once, and those with `after_commit` when it has been committed.
+
+        Raises:
+            QueueError: as `Job.dispatch` raises: what a store would refuse is refused.
         """
         faked = [self._is_faked(job) for job in jobs]
         if all(faked):
@@ -132,7 +147,7 @@ class QueueFake(Assertions, QueueManager):
         return [next(mine if is_mine else theirs) for is_mine in faked]
 
     def seal(self, job: Job, connection: ConnectionSettings, **more: Any) -> Envelope:
-        """Pack a job, and remember which one it was."""
+        """Pack a job, and remember which one it was; returns and raises as `QueueManager.seal` does."""
         envelope = super().seal(job, connection, **more)
         self._sealing[envelope.id] = job
         return envelope

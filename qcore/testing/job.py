@@ -17,7 +17,7 @@ from qcore.testing.telling import told_delay, told_seconds
 
 
 class JobTester:
-    """Stands in for the worker of one job: `job.with_fake_queue()`.
+    """Stands in for the worker of one job: `job.with_fake_queue()`. What it asserts raises AssertionError.
 
         tester = SendEmailJob("a@b.c").with_fake_queue()
         tester.run()                        # or call job.handle() yourself
@@ -26,11 +26,14 @@ class JobTester:
     Args:
         job: whose attempt this is.
         attempt: its number, from 1.
-        queue: from which it comes.
+        queue: from which it comes; the job's own, or `default`, if None.
+
+    Source: Laravel's `withFakeQueueInteractions`.
     """
 
     def __init__(self, job: Job, *, attempt: int = 1, queue: str | None = None) -> None:
         self.job = job
+        """The job that was given."""
         self._desk = _Desk()
         self._id, self._attempt, self._queue = job.job_id or new_id(), attempt, queue or job.queue or "default"
         self._context = self._begin()
@@ -59,6 +62,10 @@ class JobTester:
 
         Args:
             delay: that it asked for: seconds, a timedelta, or the datetime of the next try (a second more or less).
+
+        Raises:
+            AssertionError: with what it asked for instead.
+            ConfigurationError: `delay` is no time.
         """
         self._assert("release", "released", delay)
 
@@ -71,6 +78,10 @@ class JobTester:
 
         Args:
             delay: that it asked for: seconds, a timedelta, or the datetime of the next run (a second more or less).
+
+        Raises:
+            AssertionError: with what it asked for instead.
+            ConfigurationError: `delay` is no time.
         """
         self._assert("snooze", "snoozed", delay)
 

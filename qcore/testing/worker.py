@@ -20,7 +20,8 @@ class WorkReport:
         released: attempts after which their job is to be tried again.
         failed: jobs that failed for good.
         errors: what attempts raised, in order.
-        reason: why the worker stopped.
+        reason: why the worker stopped, as the values of `qcore.worker.StopReason` say it: `empty`, `max_jobs`, `once`,
+            `max_time`, `memory`, `signal`.
     """
 
     completed: int
@@ -39,6 +40,9 @@ class WorkerTester:
 
     Args:
         manager: whose connections to use; the one in force if None, which may be a `QueueFake`.
+
+    Raises:
+        ConfigurationError: the configuration is wrong, or what takes jobs here is no manager.
     """
 
     def __init__(self, manager: QueueManager | None = None) -> None:
@@ -52,7 +56,7 @@ class WorkerTester:
         surface: bool = True,
         options: WorkerOptions | None = None,
     ) -> WorkReport:
-        """Work.
+        """Work, until nothing is due or one of the limits is reached.
 
         Args:
             queues: most wanted first; the default connection's queue if none are named.
@@ -65,7 +69,8 @@ class WorkerTester:
             What came of it.
 
         Raises:
-            Exception: what a job raised.
+            Exception: what a job raised that failed for good, where it is to `surface`.
+            ConfigurationError: a queue's connection is not there, or an option is out of bounds.
         """
         ears = _Ears()
         changed = {"stop_when_empty": until_empty, "max_jobs": max_jobs}

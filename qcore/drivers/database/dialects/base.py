@@ -95,6 +95,11 @@ class Dialect(ABC):
         return mask_url(shown)  # the secrets among the parameters, too
 
     @property
+    def stand_in(self) -> Engine | None:
+        """What may be asked in its place where it is not there yet, and looking must not make it; None where it is."""
+        return None
+
+    @property
     def forgotten_after_s(self) -> float:
         """Seconds of silence in a transaction after which its client is taken for lost, and its locks are freed.
 
