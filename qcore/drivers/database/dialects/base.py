@@ -238,6 +238,11 @@ class Dialect(ABC):
         """Let a select lock what it finds; `skip` passes over what others hold."""
         return select.with_for_update(skip_locked=skip)
 
+    def locked_by_now(self, select: Select[Any]) -> Select[Any] | None:
+        """Let a select lock what it finds, and tell last the instant at which it had; None if it cannot tell that."""
+        del select
+        return None
+
     def spare_readers(self, table: Table) -> str:
         """A statement outside of any transaction, after which who counts need not look at rows stored of late; or none.
 
