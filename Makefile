@@ -92,6 +92,9 @@ bench-workers: $(READY) ## What an idle worker costs, its pickups, how full its 
 bench-prices: $(READY) ## What signing, encryption, a rate limit and middleware cost a job, beside our goals
 	@$(BIN)/python -m benchmarks prices $(BENCH)
 
+bench-limits: $(READY) ## How much of a rate limit of 100 a second four processes use, beside our goal
+	@$(BIN)/python -m benchmarks limits $(BENCH)
+
 bench-reading: $(READY) ## What qctl stats takes with a million jobs stored, beside our goal
 	@$(BIN)/python -m benchmarks reading $(BENCH)
 
@@ -178,4 +181,4 @@ $(DEMO_READY): pyproject.toml $(SOURCES)
 
 .PHONY: help setup demo test test-again check lint types imports quick faults faults-again chaos mutants fmt snapshots picture docs docs-serve build clean \
   queue-work queue-work-emails queue-stats queue-failed queue-retry-failed queue-clear \
-  bench bench-workers bench-prices bench-reading bench-flows bench-screens bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top
+  bench bench-workers bench-prices bench-limits bench-reading bench-flows bench-screens bench-growth bench-peers queue-dashboard queue-metrics queue-health queue-top

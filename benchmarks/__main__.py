@@ -16,6 +16,7 @@ _OWN = (
     "concurrency",
     "workers",
     "prices",
+    "limits",
     "flows",
     "screens",
     "reading",

@@ -114,6 +114,15 @@ class Limited(Hit, RateLimited):
         return [RateLimit(1_000_000, 1)]
 
 
+class Paced(Hit, RateLimited):
+    """May start a hundred times a second."""
+
+    PER_SECOND = 100
+
+    def get_rate_limits(self) -> list[RateLimit]:
+        return [RateLimit(self.PER_SECOND, 1)]
+
+
 class Passes:
     """Middleware that does nothing."""
 

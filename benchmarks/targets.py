@@ -82,6 +82,9 @@ PRICES = {
 BATCHED = 1.3
 """What a job of a batch may cost at the most, beside a plain one: dispatch and drain together."""
 
+LIMITED = Target(0.95, TIMES)
+"""Of a rate limit, what workers must use that have enough to do."""
+
 FULL = 0.9
 """Of what the waiting alone allows, where several jobs wait at a time."""
 

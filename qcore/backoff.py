@@ -15,8 +15,11 @@ class Exponential(msgspec.Struct, frozen=True, tag="exponential"):
     """Doubling pauses with a roof; see `exponential`."""
 
     base: float = 5.0
+    """Seconds before the second attempt."""
     cap: float = 3600.0
+    """Seconds at the most."""
     jitter: bool = True
+    """Whether each pause is drawn from its upper half."""
 
 
 Backoff = float | tuple[float, ...] | Exponential

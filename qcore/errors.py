@@ -19,6 +19,8 @@ QueueError
     ├── MaxAttemptsExceeded
     ├── JobTimeout
     └── WorkerCrashed
+
+Interruption                what a worker raises in a job that must end; no `Exception`
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class QueueError(Exception):
     """
 
     code = "error"
-    """A word for programs, which `--json` gives and the exit code of `qctl` follows; each class has its own."""
+    """A word for programs, as `--json` gives it; each class has its own."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -189,3 +191,17 @@ class WorkerCrashed(AttemptEnded):
     """The process that ran the attempt died."""
 
     code = "worker_crashed"
+
+
+class Interruption(BaseException):
+    """Raised in a running job from outside, because it is to end: whoever else runs at that moment lets it pass."""
+
+
+def words_of(error: BaseException) -> str:
+    """The text of an error, whatever its author made of it."""
+    try:
+        return str(error)
+    except Interruption:
+        raise
+    except BaseException as broken:  # noqa: BLE001  an exception whose own text raises
+        return f"(its text cannot be read: {type(broken).__name__})"

@@ -7,6 +7,8 @@ is logged and harms nothing. Where nobody listens nothing is made, and nothing i
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from inspect import iscoroutine
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from qcore.errors import ConfigurationError
+from qcore.errors import ConfigurationError, Interruption, words_of
 from qcore.states import Outcome
 
 if TYPE_CHECKING:
@@ -25,10 +27,7 @@ _log = logging.getLogger("qcore.events")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened.
-
-    Source: named as Laravel names them; `WorkerLooping` and `WorkerStopping` are `Looping` and `WorkerStopping` there.
-    """
+    """Something that happened."""
 
 
 class _OfJob(Event, frozen=True, kw_only=True):
@@ -149,6 +148,8 @@ def on(*kinds: type[Event]) -> Callable[[L], L]:
 
     Raises:
         ConfigurationError: there is none, or one of them is no event.
+
+    Source: events are named as Laravel's are; `WorkerLooping` is `Looping` there.
     """
     if not kinds or not all(map(_is_event, kinds)):
         raise ConfigurationError(f"on: {kinds!r} are no events", hint="write @on(JobFailed), with an event's class")
@@ -172,7 +173,7 @@ def off(listener: Callable[[Any], object]) -> None:
 
 
 def tell(event: Event) -> bool:
-    """Tell those who listen; whatever they do, this returns: False where one of them answered just that."""
+    """Tell those who listen; whatever they raise, this returns: False where one of them answered just that."""
     agreed = True
     for listener in listeners.get(type(event), ()):
         try:
@@ -180,9 +181,22 @@ def tell(event: Event) -> bool:
             if iscoroutine(answer):
                 _await(answer, listener, event)
             agreed = agreed and answer is not False
-        except (Exception, SystemExit) as error:  # noqa: BLE001  it is the listener's own
+        except BaseException as error:
+            if _is_meant_for_the_caller(error, event):
+                raise
             _complain(listener, error, event)
     return agreed
+
+
+def _is_meant_for_the_caller(error: BaseException, event: Event) -> bool:
+    """Whether something struck while a listener ran, and is none of its own: a job is to end, or Ctrl-C was pressed.
+
+    Workers take Ctrl-C themselves, so that where one runs nobody but a listener raises `KeyboardInterrupt`.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        is_main = threading.current_thread() is threading.main_thread()
+        return is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, Interruption) and error is not getattr(event, "error", None)
 
 
 def _is_event(kind: Any) -> bool:
@@ -212,15 +226,21 @@ def _await(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object], 
 
 
 async def _guarded(answer: Coroutine[Any, Any, Any], listener: Callable[[Any], object], event: Event) -> None:
+    import asyncio
+
     try:
         await answer
-    except (Exception, SystemExit) as error:  # noqa: BLE001  as above
+    except BaseException as error:
+        task = asyncio.current_task()
+        is_cancelled = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
+        if is_cancelled or _is_meant_for_the_caller(error, event):
+            raise
         _complain(listener, error, event)
 
 
 def _complain(listener: Callable[[Any], object], error: BaseException, event: Event) -> None:
     """Log what a listener raised, and nothing of the job's own error, whose words may be hidden elsewhere."""
-    name = getattr(listener, "__qualname__", repr(listener))
+    name = getattr(listener, "__qualname__", None) or type(listener).__qualname__
     is_of_a_job = getattr(event, "error", None) is not None  # whose words it may quote
-    said = type(error).__name__ if is_of_a_job else f"{type(error).__name__}: {error}"
+    said = type(error).__name__ if is_of_a_job else f"{type(error).__name__}: {words_of(error)}"
     _log.error("the listener %s raised %s\n%s", name, said, "".join(format_tb(error.__traceback__)).rstrip())

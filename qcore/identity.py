@@ -28,7 +28,11 @@ current_identity = _acting.get
 
 @contextmanager
 def acting_as(user: str, permissions: Iterable[str] = ()) -> Iterator[Identity]:
-    """Dispatch on behalf of a user for a block, in this thread or coroutine alone.
+    """Dispatch on behalf of a user for a block, in this thread or coroutine alone; gives the identity to the block.
+
+    Args:
+        user: a name or an id, as text; it travels with the jobs, signed and in clear.
+        permissions: that he holds, as texts.
 
     Raises:
         ConfigurationError: the user is no text, or a permission is none.

@@ -95,7 +95,8 @@ def _unconfigured(structlog: Any, is_terminal: bool) -> Any:
         last,
     ]
     wrapper = structlog.make_filtering_bound_logger(_LEAST)
-    return structlog.wrap_logger(structlog.PrintLogger(_STDERR), processors=processors, wrapper_class=wrapper)
+    # A line and its end are one write: those of other processes come before or after it, not between.
+    return structlog.wrap_logger(structlog.WriteLogger(_STDERR), processors=processors, wrapper_class=wrapper)
 
 
 class _BoundLog:

@@ -83,17 +83,25 @@ class QueueDefinition(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_
     """What `define_queue` says of a queue; None leaves a setting to its default."""
 
     name: str
+    """Of the queue."""
     connection: str | None = None
+    """Where its jobs live; the default connection if None."""
     max_jobs: int | None = None
     """Waiting and leased jobs at the most; a dispatch past it is refused."""
     priority_weight: int | None = None
+    """Its share of a worker that runs with `--fair`; 1 if None."""
     max_attempts: int | None = None
+    """Tries of a job that says nothing itself."""
     retry_after: float | None = None
     """Seconds; kept for Laravel's sake: heartbeats alone decide how long a lease lasts."""
     rate_limit_enabled: bool | None = None
+    """Whether the limit is in force; if None it is where one is given."""
     rate_limit_max: int | None = None
+    """Jobs that may start in a window."""
     rate_limit_window: float | None = None
+    """Seconds."""
     encryption_enabled: bool | None = None
+    """Whether every job that is dispatched to it is encrypted."""
     limit: Limit | None = None
     """What the three of the rate limit mean together."""
 

@@ -23,7 +23,8 @@ class Mask:
     """Replaces values wherever a text quotes them.
 
     A value is found as it prints, as `repr` and as JSON write it; of a list, a dict or an object each part is looked
-    for. What is below three characters, and what a text only quotes a part of, stays.
+    for, and of a text of several lines each line: the traceback of a group indents what it quotes. What is below three
+    characters, and what a text only quotes a part of, stays.
 
     Args:
         values: that are hidden; a `Sketch` stands for an object.
@@ -80,3 +81,5 @@ def _forms(leaf: Any) -> Iterator[str]:
     yield repr(leaf)[1:-1] if isinstance(leaf, str) else repr(leaf)
     if isinstance(leaf, str):
         yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], text.strip())
+        if text.count("\n") or text.count("\r"):
+            yield from map(str.strip, text.splitlines())

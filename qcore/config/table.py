@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from qcore.config.model import ConnectionSettings, Settings
-from qcore.config.urls import MASK, mask_url
+from qcore.config.urls import MASK, is_secret, mask_url
 
 Row = tuple[str, Any, str]
-_SECRET = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
 
 
 def as_table(settings: Settings) -> list[Row]:
@@ -69,7 +67,13 @@ def _connection(connection: ConnectionSettings) -> Iterator[tuple[str, Any]]:
                 yield f"{prefix}.{key}", value
 
 
-def _masked(options: Any) -> Any:
-    if isinstance(options, dict):
-        return {key: MASK if _SECRET.search(str(key)) else _masked(value) for key, value in options.items()}
-    return options
+def _masked(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: MASK if is_secret(str(key)) else _masked(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_masked(inner) for inner in value]
+        case str():
+            return mask_url(value)
+        case _:
+            return value

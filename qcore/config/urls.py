@@ -28,7 +28,10 @@ MASK = "•••"
 
 # The password ends at the last "@": one that holds an "@" or a "/" unescaped is hidden whole all the same.
 _PASSWORD = re.compile(r"(://[^:/?#]*:).*(@)", re.DOTALL)
-_SECRETS = re.compile(r"([?&](?:\w*pass\w*|\w*pwd|\w*secret\w*|\w*token\w*|auth)=)[^&#]*", re.IGNORECASE)
+_WORDS = "pass|pwd|secret|token|key|auth|credential"
+"""What is called by a name that holds one of these is not shown."""
+_SECRET = re.compile(_WORDS, re.IGNORECASE)
+_SECRETS = re.compile(rf"([?&][^=&#]*(?:{_WORDS})[^=&#]*=)[^&#]*", re.IGNORECASE)
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]*)(.*)", re.DOTALL)
 _EXAMPLE = "a URL reads sqlite:///queue.db, postgresql+psycopg://user:password@host/name or redis://host:6379/0"
 
@@ -48,8 +51,13 @@ def driver_of(url: str) -> str:
     return driver
 
 
+def is_secret(name: str) -> bool:
+    """Whether what is called so is not to be shown."""
+    return _SECRET.search(name) is not None
+
+
 def mask_url(url: str) -> str:
-    """Hide the passwords of a URL, so that it can be shown and logged."""
+    """Hide the secrets of a URL, so that it can be shown and logged; other text comes back unchanged."""
     return _SECRETS.sub(rf"\1{MASK}", _PASSWORD.sub(rf"\1{MASK}\2", url))
 
 

@@ -43,7 +43,14 @@ class Queue:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Set up an application; once, after its configuration is complete."""
+        """Set up an application; once, after its configuration is complete.
+
+        Args:
+            app: whose `config["QCORE"]` is read.
+
+        Raises:
+            ConfigurationError: a setting is wrong, or the module that `app` names cannot be imported.
+        """
         install(_opened(app, {}))
         app.extensions["qcore"] = self
         app.wsgi_app = _AfterResponse(app.wsgi_app)  # type: ignore[method-assign]  # as Flask says to do
@@ -93,7 +100,10 @@ class _InContext(Around):
 
 
 class _AfterResponse:
-    """WSGI middleware: makes the calls that waited when the server closes the response, which is after it is sent."""
+    """WSGI middleware: makes the calls that waited when the server closes the response, which is after it is sent.
+
+    Source: PEP 3333, which bids a server call `close()` of what it iterated over, however that ended.
+    """
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app

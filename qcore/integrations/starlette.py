@@ -29,6 +29,8 @@ class AfterResponse:
 
     Args:
         app: the application.
+
+    Source: ASGI 3, by which a response has been sent with its last `http.response.body`.
     """
 
     def __init__(self, app: App) -> None:
@@ -40,7 +42,11 @@ class AfterResponse:
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        """Serve one connection; raises what the application raises, and what a dispatch raises after it."""
+        """Serve one connection.
+
+        Raises:
+            Exception: what the application raises; else the first error of what was dispatched after the response.
+        """
         if scope["type"] != "http":  # a websocket may stay open for days: there jobs go at once
             await self._app(scope, receive, send)
             return

@@ -27,8 +27,8 @@ class ShouldBeEncrypted:
     They and what `handle` returns can be read with the app key alone: not in the store or a backup of it, not in
     lists, screens and logs, and not in the record of a failure. Class, queue, tags and options stay clear.
 
-    Its dispatch raises ConfigurationError where there is no app key. A worker without the right one fails it with
-    DecryptionError.
+    Its dispatch raises ConfigurationError where there is no app key. A worker without the key fails it, by
+    SignatureError or DecryptionError, and none of its code runs.
 
     Source: Laravel's `ShouldBeEncrypted`, by AES-256-CBC and an HMAC; ours is AES-256-GCM (NIST SP 800-38D).
     """

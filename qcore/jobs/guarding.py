@@ -19,6 +19,8 @@ from qcore.jobs.payload import Guard, Payload
 from qcore.jobs.sensitive import sensitive_arguments
 
 LoadEntity = Callable[[type, tuple[Any, ...]], Any]
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""By position, and by name."""
 _ARGUMENTS, _SENSITIVE, _RESULT = "arguments", "sensitive", "result"
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(tuple[str, str, str, bytes]).decode
@@ -78,8 +80,8 @@ def guard(payload: Payload, job: Job, keyring: Keyring | None, identity: Identit
 
 def open_arguments(
     payload: Payload, keyring: Keyring | None, load_entity: LoadEntity | None
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments of a guarded job as its constructor takes them.
+) -> tuple[Arguments, Arguments | None]:
+    """Return the arguments of a guarded job as its constructor takes them, and those of them that are hidden, if any.
 
     Raises:
         DecryptionError: no key at hand opens them.
@@ -87,16 +89,17 @@ def open_arguments(
     """
     held = payload.guard
     if held is not None and held.is_encrypted:
-        return decode_arguments(_decrypted(payload.arguments, payload, keyring, _ARGUMENTS), load_entity=load_entity)
+        every = decode_arguments(_decrypted(payload.arguments, payload, keyring, _ARGUMENTS), load_entity=load_entity)
+        return every, every
     args, kwargs = decode_arguments(payload.arguments, load_entity=load_entity)
     if held is None or held.hidden is None:
-        return args, kwargs
+        return (args, kwargs), None
     hidden = _decrypted(held.hidden, payload, keyring, _SENSITIVE)
     values, named = decode_arguments(hidden, load_entity=load_entity)
     filled = list(args)
     for place, value in zip(held.places, values, strict=True):
         filled[place] = value
-    return tuple(filled), kwargs | named
+    return (tuple(filled), kwargs | named), (values, named)
 
 
 def require_guard(payload: Payload, keyring: Keyring | None) -> None:

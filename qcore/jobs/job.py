@@ -13,7 +13,7 @@ from qcore.ids import new_id
 from qcore.jobs.bound import BoundLog, Dispatch
 from qcore.jobs.choices import Choices
 from qcore.jobs.context import JobContext, Wish
-from qcore.jobs.options import When, due
+from qcore.jobs.options import When, due, percentage
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -35,7 +35,9 @@ class Job(Choices):
     _required_permissions: tuple[str, ...] | None = None
     """Permissions that running it takes; None of a class that is no `SecureJob`."""
     _hides_all: bool
-    """All of its arguments are hidden; only of `ShouldBeEncrypted` and of what a worker built of ciphertext."""
+    """All of its arguments are hidden; only of `ShouldBeEncrypted`."""
+    _sealed_arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    """Arguments that travelled as ciphertext, where a worker has built it; known before the constructor runs."""
     _dispatched_by: Identity | None = None
     """On whose behalf it was dispatched, where a worker has built it."""
     _trace: dict[str, str] | None = None
@@ -185,7 +187,7 @@ class Job(Choices):
         return self._context.attempt if self._context is not None else 0
 
     def release(self, delay: When = 0) -> None:
-        """Let the job be tried again after `delay`, once `handle` returns. Costs a try, as in Laravel.
+        """Let the job be tried again after `delay`, once `handle` returns. Costs a try.
 
         A worker does so. On a sync connection and in `dispatch_now` there is none: the job counts as done.
 
@@ -194,6 +196,8 @@ class Job(Choices):
 
         Raises:
             ConfigurationError: it was called outside an attempt, or the delay is none.
+
+        Source: Laravel's `release`, which costs a try too.
         """
         self._wish(Wish("release", _delay_us(delay)))
 
@@ -242,6 +246,9 @@ class Job(Choices):
         once, whoever is killed when. The job is done with that: what `handle` returns is not kept, and an error after
         the block is logged.
 
+        Returns:
+            The block.
+
         Raises:
             ConfigurationError: the job's connection has no transactions, no worker runs it, or it has asked for
                 another end.
@@ -264,10 +271,9 @@ class Job(Choices):
         Raises:
             ConfigurationError: it is no number.
         """
-        if percent != percent:  # noqa: PLR0124  so is NaN alone
-            raise ConfigurationError("update_progress: nan is no percentage", hint="give a number from 0 to 100")
+        whole = percentage(percent, "update_progress")
         if self._context is not None:
-            self._context.desk.report(self._context.job_id, round(max(0, min(100, percent))), message)
+            self._context.desk.report(self._context.job_id, whole, message)
 
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel this job while it runs; heard of with a heartbeat, so a little late."""

@@ -125,6 +125,16 @@ def count(value: Any, what: str, least: int = 0) -> int:
     return value
 
 
+def percentage(value: Any, what: str) -> int:
+    """Check a share in percent, and bring what lies outside 0 to 100 inside."""
+    try:
+        inside = max(0, min(100, value)) if value == value else value  # noqa: PLR0124  so is all but NaN
+        whole: int = round(inside)
+    except (TypeError, ValueError, ArithmeticError):
+        raise ConfigurationError(f"{what}: {value!r} is no percentage", hint="give a number from 0 to 100") from None
+    return whole
+
+
 def name(value: Any, what: str) -> str:
     """Check the name of a queue, or a tag."""
     if not isinstance(value, str) or not _is_name(value):

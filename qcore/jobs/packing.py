@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from qcore.identity import current_identity
 from qcore.ids import new_id
 from qcore.jobs import contracts, options
 from qcore.jobs.classes import JobClasses, class_path, resolve
-from qcore.jobs.guarding import LoadEntity, guard, is_guarded, open_arguments, require_guard
+from qcore.jobs.guarding import Arguments, LoadEntity, guard, is_guarded, open_arguments, require_guard
 from qcore.jobs.job import Job
 from qcore.jobs.payload import Guard, Payload
 
@@ -191,12 +191,9 @@ def build(
         require_guard(payload, keyring)
     if payload.guard is None:
         args, kwargs = decode_arguments(payload.arguments, load_entity=load_entity)
-    else:
-        args, kwargs = open_arguments(payload, keyring, load_entity)
-    if payload.guard is not None and payload.guard.is_encrypted:
-        job = _hiding(cls, args, kwargs)
-    else:
         job = cls(*args, **kwargs)
+    else:
+        job = _guarded(cls, *open_arguments(payload, keyring, load_entity))
     job._id = payload.id
     if payload.guard is not None:
         job._dispatched_by = payload.guard.identity
@@ -205,10 +202,11 @@ def build(
     return job
 
 
-def _hiding(cls: type[Job], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
-    """Build a job that knows before its constructor runs that it shows nothing of its arguments."""
+def _guarded(cls: type[Job], arguments: Arguments, hidden: Arguments | None) -> Job:
+    """Build a job that knows before its constructor runs what it must not show of its arguments."""
+    args, kwargs = arguments
     job = cls.__new__(cls, *args, **kwargs)
-    job._hides_all = True
+    job._sealed_arguments = hidden
     job.__init__(*args, **kwargs)  # type: ignore[misc]  # as calling the class does
     return job
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from qcore.errors import ConfigurationError, JobTimeout, QueueError
+from qcore.errors import ConfigurationError, Interruption, JobTimeout, QueueError
 from qcore.identity import Identity, on_behalf_of
 from qcore.jobs import wrapping
 from qcore.jobs.context import Desk, Discreet, JobContext, Nobody, Ruling
@@ -37,7 +37,7 @@ def run(job: Job, context: JobContext, limit_s: float = 0.0) -> Any:
     result = start(job, context)
     if result is None or not iscoroutine(result):
         return result
-    if _is_loop_running():
+    if is_loop_running():
         result.close()
         raise ConfigurationError(
             f"{type(job).__qualname__} is async and cannot be run from inside a running event loop",
@@ -73,7 +73,7 @@ async def within(work: Coroutine[Any, Any, Any], limit_s: float) -> Any:
 def timed_out(limit_s: float) -> type[BaseException]:
     """Make a `JobTimeout` that needs no arguments: another thread can only be given a class to raise."""
 
-    class TimedOut(JobTimeout):
+    class TimedOut(JobTimeout, Interruption):
         def __init__(self) -> None:
             super().__init__(f"the attempt took longer than its timeout of {limit_s:g} s")
 
@@ -139,17 +139,18 @@ def is_async(job: Job) -> bool:
     return known
 
 
+def is_loop_running() -> bool:
+    """Whether an event loop is running in this thread."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
 def _inner(cls: type[Job]) -> Any:
     """What a job's author wrote: of a `BatchableJob` that may be `_handle`."""
     return cls._handle if issubclass(cls, Member) and cls.handle is Member.handle else cls.handle
 
 
 _is_async: dict[type[Job], bool] = {}
-
-
-def _is_loop_running() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def _on_behalf(job: Job, identity: Identity) -> Any:

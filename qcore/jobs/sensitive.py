@@ -42,12 +42,14 @@ def mask_of_own(job: Job) -> Mask | None:
     """Return what hides a job's own arguments, as it was built with them; None where none of them is hidden."""
     is_secure = job._required_permissions is not None and type(job)._required_permissions is not None
     if getattr(job, "_hides_all", False):
-        args, kwargs = job._arguments
+        hidden = _parts(*job._arguments)
     elif is_secure and job._sensitive_fields:
-        args, kwargs = _sensitive_of(job)
+        hidden = _parts(*_sensitive_of(job))
+    elif job._sealed_arguments is not None:
+        hidden = []
     else:
         return None
-    return Mask([*_parts(args, kwargs)])
+    return Mask(hidden if job._sealed_arguments is None else hidden + _parts(*job._sealed_arguments))
 
 
 def _sensitive_of(job: Job) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -115,6 +115,7 @@ class Connections:
             The revisions applied, oldest first; none where it is up to date, or has no schema.
 
         Raises:
+            ConfigurationError: there is no such connection, or its client library is missing.
             SchemaError: the tables are newer than this version of qcore.
             ConnectionFailed: the database did not answer, or refused.
         """

@@ -62,21 +62,21 @@ def define_queue(
         name: of the queue.
         connection: where its jobs live; the default connection if None.
         max_jobs: waiting and running jobs at the most; a dispatch past it raises `QueueFullError`.
-        priority_weight: share of a worker that serves several queues with `--fair`, against the others' weights; 1 is
-            usual.
+        priority_weight: share of a worker that serves several queues with `--fair`, beside the others'; 1 is usual.
         max_attempts: tries of a job that says nothing itself; beats the worker's `--tries` and the connection's.
-        retry_after: seconds; kept for Laravel's sake: a lease ends when its worker's heartbeats do.
+        retry_after: seconds; read and kept, and without effect: a lease ends when its worker's heartbeats do.
         rate_limit_enabled: whether the limit below is in force; by default it is where one is given.
         rate_limit_max: jobs of the queue that may start in a window, whatever their class.
         rate_limit_window: seconds.
-        encryption_enabled: encrypt every job that this process dispatches to it, as `ShouldBeEncrypted` does for one;
-            so define it wherever jobs are dispatched.
+        encryption_enabled: encrypt every job that this process dispatches to it: define it wherever that happens.
 
     Returns:
         The definition. What an operator has set since beats it.
 
     Raises:
         ConfigurationError: the name is none, or half of a rate limit is missing.
+
+    Source: ours; `retry_after` is Laravel's, where it also gives a healthy job that takes longer to a second worker.
     """
     definition = QueueDefinition(
         name=options.name(name, "define_queue"),

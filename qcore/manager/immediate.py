@@ -15,7 +15,7 @@ from qcore.clock import SystemClock
 from qcore.codec import MASK, encode_value
 from qcore.drivers import Store
 from qcore.envelope import Exclusive, Lease, Start, StartVerdict
-from qcore.errors import QueueError
+from qcore.errors import QueueError, words_of
 from qcore.flows import Growth
 from qcore.identity import authorize, current_identity
 from qcore.ids import new_id
@@ -243,7 +243,7 @@ def _failed(lease: Lease, error: BaseException, mask: Callable[[str], str]) -> S
     failure = Failure(
         attempt=1,
         kind=type(error).__name__,
-        message=mask(str(error)),
+        message=mask(words_of(error)),
         traceback=mask("".join(format_exception(error))),
         at_us=SystemClock().wall_us(),
     )

@@ -249,7 +249,11 @@ class QueueManager(Hooks, Queues):
         return stored
 
     def opener(self, connection: str, grants: tuple[str, ...]) -> Opener:
-        """Return what opens the payloads of a connection, for one who holds these permissions."""
+        """Return what opens the payloads of a connection, for one who holds these permissions.
+
+        Raises:
+            ConfigurationError: a key is set that is none, or there is no such connection.
+        """
         return Opener(self.keyring(connection), self.classes, self.load_entity, grants)
 
     @property

@@ -27,6 +27,7 @@ class Queues(Connections):
         """Count a queue's jobs by state; returns zeros for a queue that has had none.
 
         Raises:
+            ConfigurationError: the connection that its definition names is not there.
             ConnectionFailed: the store did not answer.
         """
         return QueueStats.of(self._counts(queue) or QueueCounts(name=queue))
@@ -36,6 +37,7 @@ class Queues(Connections):
         """Count the jobs of a queue that wait: pending, delayed and retrying.
 
         Raises:
+            ConfigurationError: the connection that its definition names is not there.
             ConnectionFailed: the store did not answer.
         """
         counts = self._counts(queue)
@@ -67,7 +69,7 @@ class Queues(Connections):
             Whether that changed anything.
 
         Raises:
-            ConfigurationError: `for_s` is no duration.
+            ConfigurationError: `for_s` is no duration, or the queue's connection is not there.
             ConnectionFailed: the store did not answer.
         """
         pause_s = None if for_s is None else seconds(for_s, "pause")
@@ -78,6 +80,7 @@ class Queues(Connections):
         """Let a queue give jobs again; returns whether it had been paused.
 
         Raises:
+            ConfigurationError: the connection that its definition names is not there.
             ConnectionFailed: the store did not answer.
         """
         return self._store_of(queue).resume(queue)
@@ -95,7 +98,7 @@ class Queues(Connections):
             strategy: as of `RateLimit`.
 
         Raises:
-            ConfigurationError: a value makes no sense.
+            ConfigurationError: a value makes no sense, or the queue's connection is not there.
             ConnectionFailed: the store did not answer.
         """
         name(queue, "rate_limit")
@@ -107,6 +110,7 @@ class Queues(Connections):
         """Drop every waiting job of a queue for good; returns how many. Those that run are left alone.
 
         Raises:
+            ConfigurationError: the connection that its definition names is not there.
             ConnectionFailed: the store did not answer; what was dropped before stays dropped.
         """
         store = self._store_of(queue)
@@ -121,6 +125,7 @@ class Queues(Connections):
 
         Raises:
             JobNotFound: an id was given that is not in the failed store; the others were put back.
+            ConfigurationError: a connection that is asked is not there.
             ConnectionFailed: a store did not answer; what was put back before stays so.
         """
         if isinstance(which, str):
@@ -137,6 +142,7 @@ class Queues(Connections):
         """Drop one failed job for good; returns whether it was there.
 
         Raises:
+            ConfigurationError: the connection that its definition names is not there.
             ConnectionFailed: a store did not answer.
         """
         return bool(act_on_ids(self._stores_for(None), [job_id], lambda store, ids: store.forget(ids)))
@@ -146,6 +152,7 @@ class Queues(Connections):
         """Drop every failed job for good, or a queue's; returns how many.
 
         Raises:
+            ConfigurationError: the connection that its definition names is not there.
             ConnectionFailed: a store did not answer; what was dropped before stays dropped.
         """
         return sum(until_none(partial(store.flush, queue=queue)) for store in self._stores_for(queue))

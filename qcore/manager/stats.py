@@ -16,17 +16,17 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     """Its name."""
     pending: int
-    """Jobs that are due and wait for their first attempt."""
+    """Jobs due now and never tried."""
     delayed: int
-    """Jobs that wait for their first attempt and are not due yet."""
+    """Jobs not due yet and never tried."""
     processing: int
     """Jobs that a worker has reserved."""
     retrying: int
     """Jobs that wait for another attempt, due or not."""
     failed: int
-    """Jobs in the failed list."""
+    """Jobs in the failed list now."""
     completed: int
-    """Jobs that ended well and are still kept."""
+    """Jobs that ended well since the store was made, not only those that are still kept."""
     oldest_pending_age: float | None
     """Seconds since the job that waits longest became due; None where none is due."""
 

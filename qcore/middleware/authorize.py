@@ -21,6 +21,8 @@ class AuthorizationMiddleware:
 
     Raises:
         ConfigurationError: nothing is required, or something that is no permission's name.
+
+    Source: ours; Laravel has no such middleware.
     """
 
     def __init__(
@@ -41,7 +43,8 @@ class AuthorizationMiddleware:
         """Run the job where it may; returns what that returns.
 
         Raises:
-            PermissionDenied: it may not.
+            PermissionDenied: it may not; the job fails, and is not tried again.
+            ConfigurationError: the function that says whether it may is async.
         """
         if self._check is not None and not answered(self._check(job), "AuthorizationMiddleware"):
             raise PermissionDenied(

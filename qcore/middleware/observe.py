@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from qcore.errors import words_of
 from qcore.jobs.job import Job
 from qcore.middleware.stack import Around
 
@@ -33,8 +34,9 @@ class Timing(msgspec.Struct, frozen=True):
     """What an attempt took."""
 
     wall_s: float
+    """Seconds from its begin to its end."""
     cpu_s: float
-    """Of its thread: on an event loop also what other jobs used meanwhile."""
+    """Seconds of its thread: on an event loop also what other jobs used meanwhile."""
 
 
 class TimingMiddleware(Around):
@@ -66,7 +68,7 @@ def _log_timing(job: Job, timing: Timing) -> None:
 
 
 def _shown(job: Job, error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {words_of(error)}"
     return job._context.desk.masked(text) if job._context is not None else text  # noqa: SLF001  of the house
 
 

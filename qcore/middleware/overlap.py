@@ -23,6 +23,11 @@ class WithoutOverlapping:
         release_after: seconds after which a job that was kept back asks again; 0: as soon as is worth it.
         expire_after: seconds after which a job that still runs keeps nobody back; 0: it always does.
         shared: jobs of other classes with this key, and `shared` too, count as well.
+
+    A time that is none, or a second one on the same job, raises ConfigurationError at dispatch.
+
+    Source: Laravel's `WithoutOverlapping`; there each wait costs a try, one that is kept back asks again at once, and
+    the lock of a worker that was killed may stay for ever unless `expireAfter` is said. Not so here, on purpose.
     """
 
     def __init__(
@@ -34,7 +39,11 @@ class WithoutOverlapping:
         self.shared = shared
 
     def overlap(self, job_path: str) -> Overlap:
-        """What a job of that class path asks of the store."""
+        """Return what a job of that class path asks of the store.
+
+        Raises:
+            ConfigurationError: a time is none.
+        """
         parts = [self.key] if self.shared else [job_path, self.key]
         return Overlap(
             key=key_of(_KEPT_APART + parts[0], *parts[1:]),

@@ -22,6 +22,11 @@ class FailOnException(Around):
 
     Args:
         errors: one class, several, or a function that is given the error and says whether it is meant.
+
+    Raises:
+        ConfigurationError: `errors` is none of these.
+
+    Source: Laravel's `FailOnException`.
     """
 
     def __init__(self, errors: Errors) -> None:
@@ -29,7 +34,11 @@ class FailOnException(Around):
 
     @contextmanager
     def around(self, job: Job) -> Iterator[None]:
-        """Give a block that rules on the job's error."""
+        """Give a block that rules on the job's error, and lets it pass.
+
+        Raises:
+            ConfigurationError: the function that says whether an error is meant is async.
+        """
         try:
             yield
         except Exception as error:
@@ -47,7 +56,9 @@ class RetryMiddleware(Around):
         retry_on: the errors worth another try, as in `FailOnException`.
 
     Raises:
-        ConfigurationError: a number or a pause makes no sense.
+        ConfigurationError: a number or a pause makes no sense, or `retry_on` is none of these.
+
+    Source: ours; Laravel has no such middleware.
     """
 
     def __init__(
@@ -62,7 +73,11 @@ class RetryMiddleware(Around):
 
     @contextmanager
     def around(self, job: Job) -> Iterator[None]:
-        """Give a block that rules on the job's error."""
+        """Give a block that rules on the job's error, and lets it pass.
+
+        Raises:
+            ConfigurationError: the function that says whether an error is meant is async.
+        """
         try:
             yield
         except Exception as error:

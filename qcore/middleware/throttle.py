@@ -29,6 +29,11 @@ class ThrottleMiddleware:
         max_jobs: jobs, at least 1.
         per_seconds: seconds, or a timedelta.
         key: jobs of one key are counted together; those of a class if None.
+
+    Raises:
+        ConfigurationError: a number is none, or a time.
+
+    Source: ours, for one process. Laravel's `RateLimited`, which counts for all and charges a try, is `RateLimit` here.
     """
 
     def __init__(self, max_jobs: int, per_seconds: Seconds, *, key: str | None = None) -> None:
@@ -37,7 +42,11 @@ class ThrottleMiddleware:
         self._key = key
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
-        """Run the job if there is room, and return what it returns; else put it off."""
+        """Run the job if there is room; returns what it returns. Else put it off.
+
+        Raises:
+            QueueError: there is no room, and no worker runs the job, which could let it wait.
+        """
         wait_s = _begun.with_value((self._key or type(job), self._most, self._per_s), self._take)
         if wait_s > 0:
             return put_off(job, wait_s, f"{self._most} jobs in {self._per_s:g} s have begun already")
@@ -61,9 +70,15 @@ class ThrottlesExceptions(Around):
 
     Args:
         max_exceptions: in a row, at least 1.
-        per_seconds: counted from the first of them, or a timedelta.
+        per_seconds: seconds, or a timedelta, counted from the first of them.
         key: jobs of one key are counted together; those of a class if None.
         errors: that count, as in `FailOnException`.
+
+    Raises:
+        ConfigurationError: a number is none, or a time, or `errors` names no errors.
+
+    Source: Laravel's `ThrottlesExceptions`; there a wait costs a try and lasts 3 s more, its backoff is in minutes, and
+    all workers count together.
     """
 
     def __init__(
@@ -80,7 +95,12 @@ class ThrottlesExceptions(Around):
         self._is_meant = matcher(errors, "ThrottlesExceptions")
 
     def handle(self, job: Job, next: Next) -> Any:  # noqa: A002  the public name is fixed
-        """Run the job, and return what it returns, unless too many like it raised: then put it off."""
+        """Run the job; returns what it returns. Where too many like it raised, put it off.
+
+        Raises:
+            QueueError: it must wait, and no worker runs it, which could let it.
+            ConfigurationError: the function that says whether an error counts is async.
+        """
         wait_s = self._with_raised(job, self._closed_s)
         if wait_s > 0:
             return put_off(job, wait_s, f"{self._most} in a row raised")

@@ -257,7 +257,12 @@ class Monitor:
         return self._snapshot(job, name, full=True)
 
     def find(self, job_id: str, connection: str | None = None) -> tuple[StoredJob, str]:
-        """Find a job as stored, and the name of its connection; raises as `job` does."""
+        """Find a job as stored; returns it and the name of its connection.
+
+        Raises:
+            JobNotFound: no store knows it.
+            ConnectionFailed: a store does not answer, and none of the others knows it.
+        """
         silent: QueueError | None = None
         names = [self._manager.settings.connection(connection).name] if connection else self._manager.connections()
         for name in names:

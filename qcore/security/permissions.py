@@ -18,6 +18,7 @@ def authorize_job(job: Job, permissions: Iterable[str]) -> None:
 
     Raises:
         PermissionDenied: one of them is missing; the job fails, and is not tried again.
+        ConfigurationError: one of them is no permission's name.
     """
     what = type(job).__qualname__
     grants, identity = standing_of(job)

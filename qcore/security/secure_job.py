@@ -11,7 +11,12 @@ from qcore.jobs.job import Job
 class SecureJob(Job):
     """A job that is always signed, and says in `__init__` what of it is sensitive and what running it takes.
 
-    It is refused, before any code of it runs, by a worker that lacks a permission, and where it is unsigned.
+    It is refused, before any code of it runs, by a worker that lacks a permission (PermissionDenied), and where it is
+    unsigned or was altered (SignatureError); it fails then, and is not tried again. Its dispatch raises
+    ConfigurationError where there is no key to sign with.
+
+    Source: signed by HMAC-SHA256 (RFC 2104), or Ed25519 (RFC 8032) where a pair of keys is configured; fields are
+    encrypted by AES-256-GCM. Laravel has no such job.
     """
 
     _required_permissions: tuple[str, ...] | None = ()
@@ -30,6 +35,10 @@ class SecureJob(Job):
 
     def set_required_permissions(self, permissions: Iterable[str]) -> None:
         """Name what running the job takes, of the worker (`qctl work --grant`) and of whoever dispatches it.
+
+        Args:
+            permissions: as texts; those said before are forgotten. A dispatch outside `QueueManager.acting_as` is the
+                application's own, which holds them all.
 
         Raises:
             ConfigurationError: one of them is no permission.

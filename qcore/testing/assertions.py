@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from qcore.clock import microseconds
 from qcore.flows import FlowKind
+from qcore.jobs.function import JobFunction
 from qcore.jobs.job import Job
 from qcore.jobs.options import When, due
-from qcore.testing.matching import NEAR_S, JobLike, Where, all_match, class_of
+from qcore.testing.matching import NEAR_S, JobLike, Where, all_match, class_of, listed, question
 from qcore.testing.pushed import Pushed, PushedFlow
-from qcore.testing.telling import told, told_list, told_push
+from qcore.testing.telling import told, told_delay, told_list, told_push
+
+_OF_FLOWS = "give a function that takes a PushedFlow"
 
 
 class Assertions:
-    """The assertions of a fake; every one returns nothing, and raises AssertionError."""
+    """The assertions of a fake; every one returns nothing, and raises AssertionError with what was pushed instead.
+
+    Where a job is asked for, it is a class or an `@job` function, and `where` is a function: anything else raises
+    TypeError. A `where` that is async raises ConfigurationError.
+
+    Source: named as those of Laravel's `Queue::fake` and `Bus::fake`, in one.
+    """
 
     def __init__(self) -> None:
         self.pushes: list[Pushed] = []
@@ -25,11 +34,14 @@ class Assertions:
         """Every batch, chain and graph that was pushed, in order, without those nested in others."""
 
     def pushed(self, job: JobLike | None = None, where: Where | None = None) -> list[Any]:
-        """The jobs that were pushed, in order.
+        """Return the jobs that were pushed, in order.
 
         Args:
             job: a class, or an `@job` function; all if None.
             where: takes a job, and says whether it is meant.
+
+        Raises:
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         return [one.job for one in self._found(job, where)]
 
@@ -57,6 +69,10 @@ class Assertions:
             job: a class, or an `@job` function.
             times: so often exactly; at least once if None.
             where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         number = len(self._found(job, where))
         if times is None:
@@ -66,13 +82,33 @@ class Assertions:
             self._check(number == times, words)
 
     def assert_pushed_times(self, job: JobLike, times: int) -> None:
-        """Fail unless such a job was pushed so often."""
+        """Fail unless such a job was pushed so often exactly.
+
+        Args:
+            job: a class, or an `@job` function.
+            times: so often.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function.
+        """
         self.assert_pushed(job, times)
 
     def assert_pushed_on(
         self, queue: str, job: JobLike, times: int | None = None, *, where: Where | None = None
     ) -> None:
-        """Fail unless such a job was pushed to this queue; the rest as of `assert_pushed`."""
+        """Fail unless such a job was pushed to this queue.
+
+        Args:
+            queue: where it went, whoever said so: the job, its batch, or its connection.
+            job: a class, or an `@job` function.
+            times: so often exactly; at least once if None.
+            where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
+        """
         found = self._found(job, where)
         number = sum(one.queue == queue for one in found)
         if times is not None:
@@ -82,14 +118,24 @@ class Assertions:
             self._check(number > 0, f"{told(job)} was not pushed on {queue}{_such(where)}")
 
     def assert_not_pushed(self, job: JobLike, *, where: Where | None = None) -> None:
-        """Fail if such a job was pushed."""
+        """Fail if such a job was pushed.
+
+        Args:
+            job: a class, or an `@job` function.
+            where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
+        """
         number = len(self._found(job, where))
         self._check(not number, f"{told(job)} was pushed {_times(number)}{_such(where)}")
 
     def assert_nothing_pushed(self) -> None:
         """Fail if anything was pushed."""
-        number = len(self.pushes)
-        self._check(not (number or self.flows), f"{_many(number, 'job', 'jobs')} pushed")
+        self._check(not self.pushes, f"{_many(len(self.pushes), 'job', 'jobs')} pushed")
+        if self.flows:
+            raise AssertionError(f"work without jobs was pushed\n{told_list('pushed', map(told, self.flows))}")
 
     def assert_count(self, number: int) -> None:
         """Fail unless so many jobs were pushed, those of batches, chains and graphs among them."""
@@ -102,15 +148,30 @@ class Assertions:
             job: a class, or an `@job` function.
             delay: seconds, a timedelta, or the datetime at which it is due (a second more or less).
             where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            ConfigurationError: `delay` is no time.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         found = self._found(job, where)
-        words = f"{told(job)} was not pushed with a delay of {delay!r}{_such(where)}"
+        words = f"{told(job)} was not pushed with a delay of {told_delay(delay)}{_such(where)}"
         self._check(any(_is_due(one, delay) for one in found), words)
 
     def assert_pushed_without_delay(self, job: JobLike, *, where: Where | None = None) -> None:
-        """Fail unless such a job was pushed that was due at once."""
+        """Fail unless such a job was pushed that was due at once.
+
+        Args:
+            job: a class, or an `@job` function.
+            where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
+        """
         found = self._found(job, where)
-        self._check(any(one.due_at is None for one in found), f"{told(job)} was not pushed without delay")
+        words = f"{told(job)} was not pushed without delay{_such(where)}"
+        self._check(any(one.due_at is None for one in found), words)
 
     # -- batches, chains and graphs --------------------------------------------------------------------------------
 
@@ -119,9 +180,14 @@ class Assertions:
 
         Args:
             where: takes a `PushedFlow` and says whether it is meant; or its jobs, as classes, instances and lists.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: something among its jobs is none.
         """
-        found = [one for one in self.batches if _is_meant(one, where)]
-        self._check_flows(bool(found), f"no batch was pushed{_of(where)}", FlowKind.BATCH)
+        is_meant, words = _meant(where)
+        found = [one for one in self.batches if is_meant(one)]
+        self._check_flows(bool(found), f"no batch was pushed {words}", FlowKind.BATCH)
 
     def assert_batch_count(self, number: int) -> None:
         """Fail unless so many batches were pushed."""
@@ -140,10 +206,15 @@ class Assertions:
             steps: classes, instances (which stand for jobs with the same arguments), and lists, which are batches.
             prefix: the chain may go on after them.
             where: takes a `PushedFlow`, and says whether it is meant: by its name, its callbacks ...
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: something among the steps is no job.
         """
-        found = [one for one in self.chains if _begins(one, steps, whole=not prefix) and (where is None or where(one))]
+        is_meant, every = question(where, _OF_FLOWS), listed(steps)
+        found = [one for one in self.chains if _begins(one, every, whole=not prefix) and is_meant(one)]
         words = "no chain that begins with" if prefix else "no chain of"
-        self._check_flows(bool(found), f"{words} {told(list(steps))} was pushed{_such(where)}", FlowKind.CHAIN)
+        self._check_flows(bool(found), f"{words} {told(every)} was pushed{_such(where)}", FlowKind.CHAIN)
 
     def assert_nothing_chained(self) -> None:
         """Fail if a chain was pushed."""
@@ -151,11 +222,29 @@ class Assertions:
         self._check_flows(not self.chains, words, FlowKind.CHAIN)
 
     def assert_pushed_with_chain(self, job: JobLike | Job, following: Sequence[Any]) -> None:
-        """Fail unless such a job was pushed as the first of a chain, and just these after it."""
+        """Fail unless such a job was pushed as the first of a chain, and just these after it.
+
+        Args:
+            job: a class, an `@job` function, or an instance, which stands for one with the same arguments.
+            following: the rest of the chain, as of `assert_chained`.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: one of them is no job.
+        """
         self.assert_chained([job, *following])
 
     def assert_pushed_without_chain(self, job: JobLike, *, where: Where | None = None) -> None:
-        """Fail unless such a job was pushed by itself."""
+        """Fail unless such a job was pushed by itself, in no batch, chain or graph.
+
+        Args:
+            job: a class, or an `@job` function.
+            where: takes a job, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `job` is no job class and no `@job` function, or `where` is no function.
+        """
         found = [one for one in self._found(job, where) if one.flow is None]
         self._check(bool(found), f"{told(job)} was not pushed by itself{_such(where)}")
 
@@ -164,17 +253,22 @@ class Assertions:
 
         Args:
             where: its name; or takes a `PushedFlow`, and says whether it is meant.
+
+        Raises:
+            AssertionError: with what was pushed instead.
+            TypeError: `where` is neither.
         """
-        found = [one for one in self.workflows if (one.name == where if isinstance(where, str) else where(one))]
+        is_meant = _is_called(where) if isinstance(where, str) else question(where, _OF_FLOWS)
+        found = [one for one in self.workflows if is_meant(one)]
         words = f'no workflow "{where}" was pushed' if isinstance(where, str) else "no such workflow was pushed"
         self._check_flows(bool(found), words, FlowKind.GRAPH)
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
     def _found(self, job: JobLike | None, where: Where | None) -> list[Pushed]:
-        kind = None if job is None else class_of(job)
-        found = [one for one in self.pushes if kind is None or isinstance(one.job, kind)]
-        return found if where is None else [one for one in found if where(one.job)]
+        kind, is_meant = None if job is None else class_of(job), question(where)
+        of_kind = [one for one in self.pushes if kind is None or isinstance(one.job, kind)]
+        return [one for one in of_kind if is_meant(one.job)]
 
     def _of_kind(self, kind: FlowKind) -> list[PushedFlow]:
         return [one for one in self.flows if one.kind == kind.value]
@@ -202,17 +296,20 @@ def _is_due(pushed: Pushed, delay: When) -> bool:
     return round(pushed.delay_s * 1e6) == from_now_us
 
 
-def _is_meant(flow: PushedFlow, where: Where | Sequence[Any]) -> bool:
-    return bool(where(flow)) if callable(where) else flow.has_jobs(where)
+def _meant(where: Where | Sequence[Any]) -> tuple[Callable[[PushedFlow], bool], str]:
+    """The question, and how to tell of it; a class could be called, too, but stands for no question."""
+    if callable(where) and not isinstance(where, (type, JobFunction)):
+        return question(where), "that is meant"
+    jobs = listed(where)
+    return lambda flow: flow.has_jobs(jobs), f"of {told(jobs)}"
 
 
-def _begins(chain: PushedFlow, steps: Sequence[Any], *, whole: bool) -> bool:
-    works = chain.jobs if whole else chain.jobs[: len(steps)]
-    return all_match(list(steps), works)
+def _is_called(name: str) -> Callable[[PushedFlow], bool]:
+    return lambda flow: flow.name == name
 
 
-def _of(where: Where | Sequence[Any]) -> str:
-    return " that is meant" if callable(where) else f" of {told(list(where))}"
+def _begins(chain: PushedFlow, steps: list[Any], *, whole: bool) -> bool:
+    return all_match(steps, chain.jobs if whole else chain.jobs[: len(steps)])
 
 
 def _such(where: Where | None) -> str:

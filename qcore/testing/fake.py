@@ -21,6 +21,7 @@ from qcore.envelope import Envelope
 from qcore.flows import Weave, flow_in
 from qcore.jobs.job import Job
 from qcore.manager import QueueManager
+from qcore.testing.apart import apart
 from qcore.testing.assertions import Assertions
 from qcore.testing.clock import SkippingClock
 from qcore.testing.line import Line, Turn
@@ -48,6 +49,12 @@ class QueueFake(Assertions, QueueManager):
         jobs: fake only these classes and `@job` functions; others are dispatched as they would be without it.
         except_: fake all but these.
         settings: whose connections and queues there are; those in force if None.
+
+    Raises:
+        TypeError: one of the jobs is no job class and no `@job` function.
+        ConfigurationError: none is in force yet, and the configuration is wrong.
+
+    Source: Laravel's `Queue::fake` and `Bus::fake`, which note a job and refuse nothing that a store would refuse.
     """
 
     def __init__(self, *jobs: JobLike, except_: Sequence[JobLike] = (), settings: Settings | None = None) -> None:
@@ -89,6 +96,12 @@ class QueueFake(Assertions, QueueManager):
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Fake the queue while a function runs, sync or async, anew each time; `QueueFake.current()` is the fake.
 
+        Args:
+            function: sync or async.
+
+        Returns:
+            The function, faked.
+
         Raises:
             TypeError: it is a class or a generator, around which no block can stand.
         """
@@ -121,6 +134,9 @@ class QueueFake(Assertions, QueueManager):
         """Take jobs; those that are not faked go where they went before. Returns ids as `QueueManager.dispatch` does.
 
         With a session they are taken at once, and those with `after_commit` when it has been committed.
+
+        Raises:
+            QueueError: as `Job.dispatch` raises: what a store would refuse is refused.
         """
         faked = [self._is_faked(job) for job in jobs]
         if all(faked):
@@ -131,7 +147,7 @@ class QueueFake(Assertions, QueueManager):
         return [next(mine if is_mine else theirs) for is_mine in faked]
 
     def seal(self, job: Job, connection: ConnectionSettings, **more: Any) -> Envelope:
-        """Pack a job, and remember which one it was."""
+        """Pack a job, and remember which one it was; returns and raises as `QueueManager.seal` does."""
         envelope = super().seal(job, connection, **more)
         self._sealing[envelope.id] = job
         return envelope
@@ -217,6 +233,8 @@ class QueueFake(Assertions, QueueManager):
         Batches count, chains go on, callbacks are called. Nothing waits: the clock of the fake is sent ahead to what
         is due next.
 
+        While an event loop is running, they run in another thread.
+
         Args:
             delayed: also what is due later.
 
@@ -226,6 +244,9 @@ class QueueFake(Assertions, QueueManager):
         Raises:
             Exception: the first one that a job raised, once all have run.
         """
+        return apart(lambda: self._run_all(delayed=delayed))
+
+    def _run_all(self, *, delayed: bool) -> int:
         ran, first = 0, None
         line = Line(self._stores)
         while True:

@@ -11,11 +11,13 @@ from qcore.jobs.context import JobContext, Nobody, Wish
 from qcore.jobs.job import Job
 from qcore.jobs.options import When, due
 from qcore.jobs.running import run
+from qcore.testing.apart import apart
 from qcore.testing.matching import NEAR_S
+from qcore.testing.telling import told_delay, told_seconds
 
 
 class JobTester:
-    """Stands in for the worker of one job: `job.with_fake_queue()`.
+    """Stands in for the worker of one job: `job.with_fake_queue()`. What it asserts raises AssertionError.
 
         tester = SendEmailJob("a@b.c").with_fake_queue()
         tester.run()                        # or call job.handle() yourself
@@ -24,18 +26,27 @@ class JobTester:
     Args:
         job: whose attempt this is.
         attempt: its number, from 1.
-        queue: from which it comes.
+        queue: from which it comes; the job's own, or `default`, if None.
+
+    Source: Laravel's `withFakeQueueInteractions`.
     """
 
     def __init__(self, job: Job, *, attempt: int = 1, queue: str | None = None) -> None:
         self.job = job
+        """The job that was given."""
         self._desk = _Desk()
-        self._context = JobContext(job.job_id or new_id(), attempt, queue or job.queue or "default", self._desk)
-        job._context = self._context
+        self._id, self._attempt, self._queue = job.job_id or new_id(), attempt, queue or job.queue or "default"
+        self._context = self._begin()
 
     def run(self) -> Any:
-        """Run `handle` inside the job's middleware, awaiting what is async; returns and raises what that does."""
-        return run(self.job, self._context)
+        """Run `handle` inside the job's middleware, awaiting what is async; returns and raises what that does.
+
+        Each run is an attempt of its own: what the one before asked for and told is forgotten. While an event loop is
+        running, it is run in another thread.
+        """
+        self._desk.progress = []
+        self._context = self._begin()
+        return apart(lambda: run(self.job, self._context))
 
     def cancel(self) -> None:
         """Let `is_cancelled()` tell the job that somebody wants it to stop."""
@@ -51,6 +62,10 @@ class JobTester:
 
         Args:
             delay: that it asked for: seconds, a timedelta, or the datetime of the next try (a second more or less).
+
+        Raises:
+            AssertionError: with what it asked for instead.
+            ConfigurationError: `delay` is no time.
         """
         self._assert("release", "released", delay)
 
@@ -63,6 +78,10 @@ class JobTester:
 
         Args:
             delay: that it asked for: seconds, a timedelta, or the datetime of the next run (a second more or less).
+
+        Raises:
+            AssertionError: with what it asked for instead.
+            ConfigurationError: `delay` is no time.
         """
         self._assert("snooze", "snoozed", delay)
 
@@ -90,11 +109,15 @@ class JobTester:
         """Fail if the job failed itself."""
         self._assert_not("fail", "failed")
 
+    def _begin(self) -> JobContext:
+        self.job._context = context = JobContext(self._id, self._attempt, self._queue, self._desk)
+        return context
+
     def _assert(self, kind: str, word: str, delay: When | None) -> None:
         wish = self._context.wish
         self._check(wish is not None and wish.kind == kind, f"was not {word}: {_said(wish)}")
         if wish is not None and delay is not None:
-            words = f"was {word} for {wish.delay_us / 1e6:g} s, not {_as_delay(delay)}"
+            words = f"was {word} for {told_seconds(wish.delay_us / 1e6)}, not {told_delay(delay)}"
             self._check(_is_near(wish.delay_us / 1e6, delay), words)
 
     def _assert_not(self, kind: str, word: str) -> None:
@@ -136,12 +159,8 @@ def _is_near(asked_s: float, expected: When) -> bool:
     return 0 <= expected_s - asked_s <= min(NEAR_S / 2, expected_s / 100)
 
 
-def _as_delay(delay: When) -> str:
-    return delay.isoformat() if isinstance(delay, datetime) else repr(delay)
-
-
 def _said(wish: Wish | None) -> str:
     if wish is None:
         return "it asked for nothing"
-    after = f" after {wish.delay_us / 1e6:g} s" if wish.delay_us else ""
+    after = f" after {told_seconds(wish.delay_us / 1e6)}" if wish.delay_us else ""
     return f"it called {wish.kind}(){after}" + (f" with {wish.error!r}" if wish.error is not None else "")

@@ -83,6 +83,9 @@ class PushedFlow:
 
         Args:
             expected: a class stands for any job of it, an instance for one with the same arguments.
+
+        Raises:
+            TypeError: one of them is no job.
         """
         return all_match(list(expected), self.jobs)
 

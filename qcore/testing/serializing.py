@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from math import isnan
 from os import urandom
 from typing import Any, TypeVar
 
@@ -26,7 +28,10 @@ def assert_job_serializable(job: J) -> J:
 
     Raises:
         AssertionError: with the argument that does not travel, and why.
+        TypeError: it is no instance.
     """
+    if not isinstance(job, Job):
+        raise TypeError(f"expected a job with its arguments, not {job!r}")
     keyring = Keyring(urandom(32))
     try:
         envelope = pack(job, queue=job.queue or "default", keyring=keyring)
@@ -43,10 +48,15 @@ def assert_job_serializable(job: J) -> J:
 
 def _is_same(left: Any, arrived: Any) -> bool:
     """Whether two values are equal and of the same types, all the way down in lists and dictionaries."""
-    if type(left) is not type(arrived) or left != arrived:
+    if type(left) is not type(arrived):
         return False
     if isinstance(left, dict):
-        return all(_is_same(*pair) for pair in zip(left.items(), arrived.items(), strict=True))
+        return len(left) == len(arrived) and all(map(_is_same, left.items(), arrived.items()))
     if isinstance(left, (list, tuple)):
-        return all(map(_is_same, left, arrived))
-    return True
+        return len(left) == len(arrived) and all(map(_is_same, left, arrived))
+    return bool(left == arrived) or (_is_nan(left) and _is_nan(arrived))
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether it is the number that equals nothing, itself included."""
+    return value.is_nan() if isinstance(value, Decimal) else isinstance(value, float) and isnan(value)

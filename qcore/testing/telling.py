@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from qcore.codec import MASK
 from qcore.jobs.contracts import ShouldBeEncrypted
 from qcore.jobs.job import Job
+from qcore.jobs.options import When
 from qcore.testing.matching import arguments_of, class_of
 from qcore.testing.pushed import Pushed, PushedFlow
 
 _LONGEST = 60
+_SHORT_S = 10.0
 _MOST = 20
 
 
@@ -20,8 +23,7 @@ def told(work: Any) -> str:
     if isinstance(work, (list, tuple)):
         return f"[{', '.join(map(told, work))}]"
     if isinstance(work, PushedFlow):
-        name = f' "{work.name}"' if work.name else ""
-        return f"{work.kind}{name} {told(work.jobs)}"
+        return _told_flow(work)
     if not isinstance(work, Job):
         return class_of(work).__qualname__
     shown = ", ".join(f"{name}={_shown(work, name, value)}" for name, value in arguments_of(work).items())
@@ -39,13 +41,48 @@ def told_list(words: str, lines: Iterable[str]) -> str:
 
 def told_push(pushed: Pushed) -> str:
     """A push in one line."""
-    due = f", due in {pushed.delay_s:g} s" if pushed.delay_s else ""
     part = " (part of other work)" if pushed.flow else ""
-    return f"{told(pushed.job)} on {pushed.queue}{due}{part}"
+    return f"{told(pushed.job)} on {pushed.queue}{_told_due(pushed)}{part}"
+
+
+def told_seconds(seconds: float) -> str:
+    """A time: below ten seconds as it is, whole seconds above."""
+    return f"{seconds:g} s" if seconds < _SHORT_S else f"{seconds:.0f} s"
+
+
+def told_delay(delay: When) -> str:
+    """A delay as a test expects it."""
+    return delay.isoformat() if isinstance(delay, datetime) else repr(delay)
+
+
+def _told_due(pushed: Pushed) -> str:
+    """When it is due, as its dispatch said it: as an instant or in seconds."""
+    if pushed.due_at is None:
+        return ""
+    if isinstance(pushed.job.delay, datetime):
+        return f", due at {pushed.due_at.isoformat()}"
+    return f", due in {told_seconds(pushed.delay_s)}"
+
+
+def _told_flow(flow: PushedFlow) -> str:
+    name = f' "{flow.name}"' if flow.name else ""
+    more = []
+    if flow.callbacks:
+        more.append(f"with {', '.join(sorted(flow.callbacks))}")
+    if flow.allowed_share is not None:
+        more.append(f"of which {flow.allowed_share * 100:g}% may fail")
+    elif flow.allowed:
+        more.append("of which any may fail" if flow.allowed < 0 else f"of which {flow.allowed} may fail")
+    if flow.options:
+        more.append(f"options {_cut(repr(dict(flow.options)))}")
+    return ", ".join([f"{flow.kind}{name} {told(flow.jobs)}", *more])
 
 
 def _shown(job: Job, name: str, value: Any) -> str:
     if isinstance(job, ShouldBeEncrypted) or name in job._sensitive_fields:
         return MASK
-    text = repr(value)
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -12,10 +12,11 @@ import time
 from types import FrameType
 from typing import Any, Self
 
+from qcore.errors import Interruption
 from qcore.jobs.running import timed_out
 
 
-class Interrupted(BaseException):
+class Interrupted(Interruption):
     """The worker must stop now; the running job is released, uncharged."""
 
 

@@ -86,14 +86,6 @@ def kind_of(error: BaseException) -> str:
     return name if module == "builtins" else f"{module}.{name}"
 
 
-def words_of(error: BaseException) -> str:
-    """The text of an error, whatever its author made of it."""
-    try:
-        return str(error)
-    except Exception as broken:  # noqa: BLE001  an exception whose own text raises
-        return f"(its text cannot be read: {type(broken).__name__})"
-
-
 def cut(text: str) -> str:
     """A text that every store can hold, as long as may be kept."""
     text = storable(text)

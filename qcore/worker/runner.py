@@ -20,6 +20,7 @@ from qcore.errors import (
     PermissionDenied,
     QueueError,
     SignatureError,
+    words_of,
 )
 from qcore.events import listeners
 from qcore.jobs.context import Desk, Discreet, JobContext
@@ -33,7 +34,7 @@ from qcore.states import Outcome
 from qcore.worker import telling
 from qcore.worker.attempt import Attempt
 from qcore.worker.deadline import Cancelled, Interrupted
-from qcore.worker.ends import cut, failures_of, handed_back, kind_of, words_of
+from qcore.worker.ends import cut, failures_of, handed_back, kind_of
 from qcore.worker.lane import Lane
 from qcore.worker.membership import excuses, growth_of
 from qcore.worker.options import WorkerOptions

@@ -27,6 +27,7 @@ _SILENT_US = 1_000_000
 _HOLDS_S = 0.04
 """A start that was granted ahead is made within so many seconds, or asked for again."""
 _GRANTS_SHARE = 20
+_GRANTS_GROW = 1.25
 _MOST_AHEAD = 512
 _MOST_KEPT = 4096
 _KEPT_S = 10.0
@@ -67,7 +68,9 @@ class Starter:
         self._wanted: dict[str, Start] = {}
         self._answers: dict[str, _Answer] = {}
         self._ahead = 8
-        """How many are asked for ahead: more while that is of use, fewer when grants are not used in time."""
+        """How many are asked for ahead."""
+        self._grants = 8.0
+        """How many of them may be let start: far fewer for each that is not used in time, and slowly more."""
 
     def start(self, lease: Lease, options: JobOptions) -> Settlement | None:
         """Ask whether the job may run now; returns the attempt's end where it must not.
@@ -132,7 +135,7 @@ class Starter:
             return None
         answer = known.at(time.monotonic())
         if answer is None and known.started.verdict is StartVerdict.STARTED:
-            self._ahead = max(1, self._ahead // 2)
+            self._grants = self._grants_of(wanted) / 2  # its place in the limit is lost
         return answer
 
     def _ask(self, lease: Lease, wanted: Start) -> None:
@@ -151,6 +154,7 @@ class Starter:
             self._wanted.pop(job_id, None)
         if ahead:
             self._ahead = min(_MOST_AHEAD, 2 * self._ahead)
+            self._grants = min(_MOST_AHEAD, _GRANTS_GROW * self._grants)
 
     def _of_those_in_hand(self, lease: Lease, wanted: Start) -> dict[str, Start]:
         """What others in hand need that are of this job's class, or queue where that is limited: limits alone."""
@@ -165,9 +169,9 @@ class Starter:
             options = self._options_of(other)
             start = self._start_of(other, options) if options is not None else None
             if start is not None and start.limits and start.lock is None and start.exclusive is None:
-                ahead[other.id] = msgspec.structs.replace(start, ahead=len(ahead) >= self._grants_of(start))
+                ahead[other.id] = msgspec.structs.replace(start, ahead=len(ahead) + 1 > self._grants_of(start))
         return ahead
 
-    def _grants_of(self, start: Start) -> int:
+    def _grants_of(self, start: Start) -> float:
         """How many may be let start ahead: so few that a grant which is not used in time costs next to nothing."""
-        return min(self._ahead, min(limit.most for limit in start.limits) // _GRANTS_SHARE)
+        return min(self._grants, min(limit.most for limit in start.limits) // _GRANTS_SHARE)

@@ -53,6 +53,7 @@ class Worker:
 
     Raises:
         ConfigurationError: `queues` names none, or a connection is not there or lacks its client library.
+        ConnectionFailed: queues were defined, and the store that is to hear of it did not answer.
     """
 
     def __init__(

@@ -112,6 +112,9 @@ class ChainMonitor:
     def get_status(self) -> ChainStatus:
         """Read how far it is; the store is asked each time.
 
+        Returns:
+            How far it is, with a line for each step.
+
         Raises:
             JobNotFound: it has been deleted or pruned since.
             ConnectionFailed: the store did not answer.

@@ -69,7 +69,7 @@ class Pending:
         Args:
             call: takes nothing, or the batch; of a chain or graph its `ChainMonitor`.
 
-        Source: Laravel's `finally`, a word of Python's own; there it never comes where a link of a chain failed.
+        Source: Laravel's `finally`, a word of Python's own; there it never comes where a chain in a batch failed.
         """
         return self._call(Hook.FINALLY, call)
 

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,7 +11,7 @@ from qctl import format as fmt
 from qctl import output
 from qctl.commands import health_items, version
 from qctl.context import Invocation
-from qctl.exits import Exit
+from qctl.exits import Exit, Verdict
 from qctl.output import Column
 
 if TYPE_CHECKING:
@@ -25,29 +26,24 @@ _INDENT = 28
 _COLUMNS = (Column("SECTION", "section"), Column("NAME", "name"), Column("VALUE", "value", human=output.machine))
 
 
-def run(ctx: typer.Context) -> None:
+def run(ctx: typer.Context) -> int:
     """Tell all that a report of a bug needs, without secrets.
 
     Versions, stores and how they are set up, workers, checks of health, and every setting that is not a default, with
     its origin. Passwords and keys are masked; names of hosts, queues and connections are not. Nothing is changed.
+    Where something in the configuration is wrong that is told, too, and what could be found out all the same; the exit
+    code is then that of the error.
     """
-    from qcore.config import as_table, mask_url
-    from qcore.monitor.health import checks_of
-    from qcore.monitor.observing import observe
-
     call = Invocation.of(ctx)
-    seen = [observe(call.manager, name) for name in call.connections_in_use()]
-    checks = [check for one in seen for check in checks_of(one)]
+    found = _Found()
+    verdict = _look(call, found)
     data = {
         "versions": version.versions(),
         "system": {"platform": platform.platform(), "python": sys.version.replace("\n", " ")},
-        "stores": [{"url": mask_url(call.settings.connection(one.connection).url), **_store_of(one)} for one in seen],
-        "health": [health_items.item_of(check) for check in checks],
-        "settings": [
-            {"name": name, "value": value, "origin": origin}
-            for name, value, origin in as_table(call.settings)
-            if origin != "default"
-        ],
+        "error": verdict and _error_of(verdict),
+        "stores": found.stores,
+        "health": [health_items.item_of(check) for check in found.checks],
+        "settings": found.settings,
     }
     report = output.Report(
         schema="qctl.doctor/1",
@@ -55,10 +51,59 @@ def run(ctx: typer.Context) -> None:
         items=_rows(data),
         item_schema="qctl.doctor.item/1",
         columns=_COLUMNS,
-        text=_page(call, data, checks) if output.format_of(call) == "table" else None,
-        backend=call.backend(),
+        text=_page(call, data, found.checks) if output.format_of(call) == "table" else None,
+        backend=found.backend,
     )
     output.show(call, report)
+    return verdict.exit_code if verdict else Exit.OK
+
+
+@dataclass
+class _Found:
+    """What could be found out, as far as it goes."""
+
+    settings: list[dict[str, Any]] = field(default_factory=list)
+    stores: list[dict[str, Any]] = field(default_factory=list)
+    checks: "list[Check]" = field(default_factory=list)
+    backend: dict[str, Any] | None = None
+
+
+def _look(call: Invocation, found: _Found) -> Verdict | None:
+    """Find out what there is; returns what the first error means that kept something from being found out."""
+    from qcore.config import as_table
+    from qcore.errors import QueueError
+
+    first: QueueError | None = None
+    try:
+        found.settings += [
+            {"name": name, "value": value, "origin": origin}
+            for name, value, origin in as_table(call.settings)
+            if origin != "default"
+        ]
+        found.backend = call.backend()
+        connections = call.connections_in_use()
+    except QueueError as error:
+        return Verdict(error)
+    for name in connections:
+        try:
+            _look_at(call, name, found)
+        except QueueError as error:
+            first = first or error
+    return Verdict(first) if first else None
+
+
+def _look_at(call: Invocation, connection: str, found: _Found) -> None:
+    from qcore.config import mask_url
+    from qcore.monitor.health import checks_of
+    from qcore.monitor.observing import observe
+
+    seen = observe(call.manager, connection)
+    found.stores.append({"url": mask_url(call.settings.connection(connection).url), **_store_of(seen)})
+    found.checks += checks_of(seen)
+
+
+def _error_of(verdict: Verdict) -> dict[str, Any]:
+    return {"code": verdict.code, "exit": int(verdict.exit_code), "message": verdict.message, "hint": verdict.hint}
 
 
 def _store_of(seen: "Observed") -> dict[str, Any]:
@@ -92,6 +137,7 @@ def _facts_of(facts: "StoreFacts") -> dict[str, Any]:
 def _rows(data: dict[str, Any]) -> list[dict[str, Any]]:
     """The same, a line each."""
     rows = [(section, name, value) for section in ("versions", "system") for name, value in data[section].items()]
+    rows += [("error", name, value) for name, value in (data["error"] or {}).items() if value != ""]
     for store in data["stores"]:
         section = f"store {store['connection']}"
         rows += [(section, "url", store["url"])]
@@ -115,5 +161,7 @@ def _page(call: Invocation, data: dict[str, Any], checks: "Sequence[Check]") -> 
             before = row["section"]
             lines += ["", before.upper()]
         lines.append(fmt.wrapped(f"  {row['name']:<24}  {output.machine(row['value'])}", _INDENT, width))
+    if not checks:
+        return "\n".join(lines[1:])
     page = health_items.page_of(checks, ascii_only=output.wants_ascii(call), width=width - 2)
     return "\n".join([*lines[1:], "", "HEALTH", *(f"  {line}" for line in page.split("\n"))])

@@ -11,7 +11,11 @@ from qctl.exits import Exit
 
 EXAMPLES = ("qctl version", "qctl version --json")
 EXITS = (Exit.USAGE,)
-_LIBRARIES = ("sqlalchemy", "alembic", "redis", "psycopg", "pymysql", "textual", "typer", "rich", "msgspec")
+_NEEDED = ("sqlalchemy", "alembic", "textual", "typer", "rich", "msgspec", "cryptography", "psutil", "cloudpickle")
+_STORES = ("redis", "hiredis", "psycopg", "pymysql")
+_MORE = ("uvloop", "setproctitle", "prometheus-client", "textual-serve", "aiohttp", "opentelemetry-api", "apprise")
+_FRAMEWORKS = ("starlette", "fastapi", "flask", "django")
+_LIBRARIES = _NEEDED + _STORES + _MORE + _FRAMEWORKS
 _COLUMNS = (output.Column("NAME", "name"), output.Column("VERSION", "version"))
 
 

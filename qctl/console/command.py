@@ -46,8 +46,14 @@ class Command:
     def handle(self) -> int | None:
         """Do what the command is for.
 
+        What it raises ends the command: a QueueError as it would end a built-in one, anything else in one line with
+        exit code 1.
+
         Returns:
-            The exit code; None is 0.
+            The exit code, 0 to 255; None is 0. Anything else raises ConfigurationError.
+
+        Raises:
+            NotImplementedError: the class defines none.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no handle()")
 
@@ -136,7 +142,12 @@ class Command:
         return dict(zip(titles, cells, strict=True))
 
     def with_progress_bar(self, items: Iterable[T], callback: Callable[[T], R]) -> list[R]:
-        """Call a function for each item, with a bar on stderr where that is a terminal; what it returned."""
+        """Call a function for each item, with a bar on stderr where that is a terminal; returns what it returned.
+
+        Args:
+            items: any iterable; without a length the bar tells how many were done.
+            callback: given each item; what it raises ends the loop, and is raised.
+        """
         total = len(items) if isinstance(items, Sized) else None
         results = []
         with live.progress(self._call, self._name, total) as advance:
@@ -159,7 +170,7 @@ class Command:
     # -- what is asked -------------------------------------------------------------------------------------------
 
     def ask(self, question: str, default: str | None = None) -> str:
-        """Ask for a line of text; an empty answer is the default.
+        """Ask for a line of text; returns it, or for an empty answer the default.
 
         Raises:
             NotConfirmed: there is nobody to ask and no default; exit code 6.
@@ -167,11 +178,22 @@ class Command:
         return questions.ask(self._call, question, default)
 
     def confirm(self, question: str, default: bool = False) -> bool:
-        """Ask for yes or no; `--yes` says yes, and where there is nobody to ask it is the default."""
+        """Ask for yes or no, until one of them is typed; `--yes` says yes.
+
+        Args:
+            question: without its `[y/N]`.
+            default: of an empty answer, and where there is nobody to ask.
+
+        Returns:
+            Whether the answer was yes.
+
+        Raises:
+            NotConfirmed: the input ended in the midst of it; exit code 6.
+        """
         return questions.confirm(self._call, question, default=default)
 
     def choice(self, question: str, choices: Sequence[str], default: str | None = None) -> str:
-        """Ask for one of several, by its text or its number; an empty answer is the default.
+        """Ask for one of several, by its text or its number; returns its text. An empty answer is the default.
 
         Raises:
             NotConfirmed: there is nobody to ask and no default; exit code 6.
@@ -185,7 +207,7 @@ class Command:
         return questions.choose(self._call, question, choices, default)
 
     def secret(self, question: str) -> str:
-        """Ask for a line of text that is not shown while it is typed.
+        """Ask for a line of text that is not shown while it is typed; returns it.
 
         Raises:
             NotConfirmed: there is nobody to ask; exit code 6.
@@ -195,7 +217,7 @@ class Command:
     # -- what else is run ----------------------------------------------------------------------------------------
 
     def call(self, name: str, *words: object) -> int:
-        """Run another command with the flags of this one, and return its exit code.
+        """Run another command with the flags of this one; returns its exit code, also where it failed.
 
         Inside a command that took the name of a built-in one, that name means the built-in one.
 

@@ -52,5 +52,5 @@ def make(
 
 
 def test_name(stem: str, kind: str) -> str:
-    """The name of a test's module: another one for each kind, for pytest wants them all different."""
-    return f"test_{stem}" if stem.endswith(kind) else f"test_{stem}_{kind}"
+    """The name of a test's module: another one for each kind and stem, for pytest wants them all different."""
+    return f"test_{stem}_{kind}"

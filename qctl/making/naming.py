@@ -11,6 +11,13 @@ import qcore
 from qctl.exits import WrongUsage
 
 _IN_TEMPLATES = frozenset({"Around", "Combine", "Command", "CommandTester", "Fetch", "Inside", "Iterator", "QueueFake"})
+"""What templates import or define with a capital, beside what comes from `qcore`.
+
+Their other names begin with a small letter, as no class does. A function may collide with those of its own templates:
+they are called like the class of what they hold, such as `queue_fake`, and what is in small letters like a class that
+has its name already is refused.
+"""
+_FOR_PYTEST = "conftest"
 _NOT_OURS = frozenset({"qcore", "qctl", "test", "tests"})
 _LONGEST = 40
 """Letters of a name: what is made of it fits in the lines of a formatted file."""
@@ -24,17 +31,22 @@ def class_name(name: str, *, is_function: bool = False) -> str:
         is_function: its form with `_` becomes the name of a function.
 
     Raises:
-        WrongUsage: it is no class name in ASCII letters and digits, or another thing has it.
+        WrongUsage: it is no class name in ASCII letters and digits, or it is another's, or pytest takes it for a test.
     """
+    stem = snake(name)
     if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name):
         raise WrongUsage(f"{name!r} is no name of a class", hint=f"write {_camel(name) or 'SendEmail'}")
     if len(name) > _LONGEST:
         raise WrongUsage(f"{name[:20]!r}... has {len(name)} letters", hint=f"{_LONGEST} at the most")
-    words = {name, snake(name)} if is_function else {name}
-    if any(word in qcore.__all__ or word in _IN_TEMPLATES or hasattr(builtins, word) for word in words):
+    if len(name) == 1:
+        raise WrongUsage(f"{name!r} says too little", hint="write what it does, such as SendEmail")
+    if name.startswith("Test") or stem.startswith("test"):
+        raise WrongUsage(f"{name!r}: pytest takes what begins so for a test", hint="write what it does, such as TryOut")
+    taken = name in _taken() or hasattr(builtins, name)
+    if taken or (is_function and (stem in {snake(one) for one in _taken()} or hasattr(builtins, stem))):
         raise WrongUsage(f"{name!r} is the name of something else", hint=f"write My{name}, or what it does")
-    if keyword.iskeyword(snake(name)):
-        raise WrongUsage(f"{name!r}: no module can be called {snake(name)}", hint=f"write {name}Job, or what it does")
+    if keyword.iskeyword(stem) or stem == _FOR_PYTEST:
+        raise WrongUsage(f"{name!r}: no module can be called {stem}", hint=f"write {name}Job, or what it does")
     return name
 
 
@@ -63,6 +75,10 @@ def snake(name: str) -> str:
 def kebab(name: str) -> str:
     """`SendHTTPRequest` is `send-http-request`."""
     return snake(name).replace("_", "-")
+
+
+def _taken() -> frozenset[str]:
+    return _IN_TEMPLATES.union(qcore.__all__)
 
 
 def _camel(name: str) -> str:

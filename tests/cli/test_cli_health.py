@@ -263,3 +263,38 @@ def test_doctor_of_a_store_that_is_not_there(shop: Shop) -> None:
     [store] = shop.data("doctor", "--url", GONE)["stores"]
     assert store["facts"] is None
     assert "refused" in store["trouble"]
+
+
+@pytest.mark.parametrize("words", [["health"], ["health", "--nagios"], ["doctor"]])
+def test_looking_makes_no_file(words: list[str], shop: Shop) -> None:
+    told = shop.call(*words).out
+    assert "--nagios" in words or "there are no tables yet; the first use makes them" in told
+    assert not list(shop.folder.glob("queue.db*"))
+
+
+def test_doctor_tells_of_a_setup_that_is_broken(shop: Shop, schemas: Schemas) -> None:
+    (shop.folder / "qctl.toml").write_text("colour = 1")
+    told = shop.qctl("doctor", "--json", expect=5).json()
+    schemas.check("doctor", told)
+    data = told["data"]
+    assert data["versions"]["cryptography"]
+    assert data["system"]["platform"]
+    assert data["error"]["message"] == 'qctl.toml: unknown setting "colour"'
+    assert (data["error"]["code"], data["error"]["exit"]) == ("configuration", 5)
+    page = shop.qctl("doctor", "-o", "table", expect=5).out
+    assert re.search(r"^ERROR\n  code +configuration\n", page, flags=re.MULTILINE), page
+
+
+def test_doctor_tells_of_an_application_that_cannot_be_imported(shop: Shop) -> None:
+    rows = shop.qctl("doctor", "--app", "nowhere", expect=5).fields()
+    assert ["error", "message", "app 'nowhere': no module named 'nowhere'"] in rows
+
+
+def test_doctor_tells_of_a_client_library_that_is_missing_and_of_the_rest(shop: Shop) -> None:
+    (shop.folder / "psycopg.py").write_text("raise ModuleNotFoundError('No module named psycopg', name='psycopg')")
+    (shop.folder / "qctl.toml").write_text(
+        'default = "far"\n[connections.far]\ndriver = "database"\nurl = "postgresql://h/q"\n'
+    )
+    data = shop.data("doctor", expect=5)
+    assert "psycopg" in data["error"]["message"] + data["error"]["hint"]
+    assert {one["name"] for one in data["settings"]} >= {"default", "connections.far.url"}

@@ -85,6 +85,16 @@ def test_whatever_is_made_passes_ruff_mypy_and_its_tests(project: Empty) -> None
 
 
 @pytest.mark.slow
+def test_no_name_collides_with_what_stands_in_a_template(project: Empty) -> None:
+    for name in ("Status", "WorkflowId", "Graph", "Part", "Parts", "Monitor", "Record"):
+        project.qctl("make:workflow", name)
+    for kind in ("command", "job", "middleware"):
+        for name in ("COMMAND", "Result", "FETCH", f"Deliver{kind.capitalize()}", "Deliver"):
+            project.qctl(f"make:{kind}", name)
+    passes(project)
+
+
+@pytest.mark.slow
 def test_a_new_project_runs(project: Empty) -> None:
     passes(project)
     project.qctl("dispatch", "shop.jobs.send_welcome:SendWelcome", '["ann@example.com"]')
@@ -280,6 +290,15 @@ def test_a_link_is_not_followed(project: Empty) -> None:
             "error: 'ValueError' is the name of something else\nhint: write MyValueError, or what it does\n",
         ),
         ("Import", "error: 'Import': no module can be called import\nhint: write ImportJob, or what it does\n"),
+        ("Conftest", "error: 'Conftest': no module can be called conftest\nhint: write ConftestJob, or what it does\n"),
+        ("I", "error: 'I' says too little\nhint: write what it does, such as SendEmail\n"),
+        *(
+            (
+                name,
+                f"error: '{name}': pytest takes what begins so for a test\nhint: write what it does, such as TryOut\n",
+            )
+            for name in ("TestPayment", "Testimony", "TESTRun")
+        ),
         (LONGEST + "k", f"error: '{LONGEST[:20]}'... has 41 letters\nhint: 40 at the most\n"),
     ],
 )
@@ -289,8 +308,15 @@ def test_a_class_needs_a_name_of_its_own(name: str, message: str, empty: Empty) 
 
 
 def test_a_workflow_is_a_function_too(empty: Empty) -> None:
-    assert "'Print' is the name of something else" in empty.qctl("make:workflow", "Print", expect=2).err
+    for name in ("Print", "QUEUEFake", "CHAINMonitor", "JOBRecord"):
+        assert f"'{name}' is the name of something else" in empty.qctl("make:workflow", name, expect=2).err
+    assert "pytest takes" in empty.qctl("make:workflow", "TESTRun", expect=2).err
     empty.qctl("make:job", "Print")
+
+
+def test_each_name_has_a_test_of_its_own(empty: Empty) -> None:
+    empty.qctl("make:job", "Deliver")
+    assert "tests/test_deliver_job_job.py" in empty.data("make:job", "DeliverJob")["files"]
 
 
 @pytest.mark.parametrize("package", ["9lives", "shop/jobs", "shop..jobs", ".jobs", "", "shop.class"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from documents import DOCUMENTS, ROOT
-from test_docstrings import OTHERS, PUBLIC
+from test_docstrings import OTHERS, PUBLIC, RETURNED
 
 from qctl.main import COMMANDS
 
@@ -79,9 +79,11 @@ def test_no_link_of_a_page_leads_nowhere(site: Path) -> None:
 
 
 def test_the_reference_holds_every_public_name(site: Path) -> None:
+    returned = {name for names in RETURNED.values() for name in names}
     for module in ("qcore", "qcore.middleware", "qcore.testing"):
         names = headings(site / "reference" / f"{module}.html", 2)
-        assert names == list(import_module(module).__all__)
+        assert names[: len(import_module(module).__all__)] == list(import_module(module).__all__)
+        assert set(names[len(import_module(module).__all__) :]) == (returned if module == "qcore" else set())
     others = set(headings(site / "reference" / "others.html", 2))
     assert others >= {name for names in OTHERS.values() for name in names} | {"Command"}
     assert {"qcore", "qcore.middleware", "qcore.testing", "qctl"} == set(PUBLIC)
@@ -92,6 +94,39 @@ def test_the_reference_holds_every_method(site: Path) -> None:
     assert {"Job.dispatch", "Job.release", "Job.job_id", "QueueManager.rate_limit", "JobBatch.add"} <= set(methods)
     testing = set(headings(site / "reference" / "qcore.testing.html", 3))
     assert {"QueueFake.assert_pushed", "QueueFake.run"} <= testing
+
+
+def test_the_reference_holds_what_a_call_gives_back(site: Path) -> None:
+    methods = set(headings(site / "reference" / "qcore.html", 3))
+    assert {"PendingBatch.allow_failures", "PendingBatch.finally_", "PendingChain.catch", "PendingGraph.add"} <= methods
+    others = set(headings(site / "reference" / "others.html", 3))
+    assert {"Actions.retry", "Monitor.jobs", "WorkerObserver.ended"} <= others
+
+
+def test_the_reference_holds_every_attribute_with_what_is_said_of_it(site: Path) -> None:
+    page = attributes_in(site / "reference" / "qcore.html")
+    assert {
+        "retry_until: When | None = None",
+        "fail_on_timeout: bool = False",
+        "tags: Sequence[str] = ()",
+    } <= page.keys()
+    assert page["oldest_pending_age: float | None"].startswith("Seconds since")
+    assert {"runtime_s: float", "current_step: int", "PENDING = 'pending'", "code = 'not_found'"} <= page.keys()
+    others = attributes_in(site / "reference" / "others.html")
+    assert {"max_time_s: float | None = None", "matched: int", "EMPTY = 'empty'"} <= others.keys()
+    assert all(told for told in [*page.values(), *others.values()])
+
+
+def attributes_in(page: Path) -> dict[str, str]:
+    """What a built page says of attributes, and of arguments, by the line that names each."""
+    found = re.findall(r"<li>\s*(?:<p>)?<code>(.*?)</code>:\s*(.*?)</", page.read_text(encoding="utf-8"), re.DOTALL)
+    return {html.unescape(name): told for name, told in found}
+
+
+def test_signatures_keep_their_quotes_and_stars(site: Path) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", "", (site / "reference" / "qcore.html").read_text(encoding="utf-8")))
+    assert "strategy: str = 'sliding_window'" in text
+    assert re.search(r"JobProcessed\(\s+\*,\s+job_id: str,", text)
 
 
 def test_the_reference_holds_every_command(site: Path) -> None:

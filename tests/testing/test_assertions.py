@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from testing_jobs import Adds, Member, Pays, SendEmailJob, SendSMSJob, call, done
 
-from qcore import batch, chain, workflow
+from qcore import ConfigurationError, batch, chain, workflow
 from qcore.testing import QueueFake
 
 Assertion = Callable[[QueueFake], None]
@@ -24,7 +24,9 @@ def fake(queue_fake: QueueFake) -> QueueFake:
     call("ada")
     call.dispatch("ada")
     SendSMSJob().delay_until(AT).dispatch()
-    batch([Member(1), [Member(2), Member(3)]]).name("three").allow_failures(1).then(done).dispatch()
+    batch([Member(1), [Member(2), Member(3)]]).name("three").allow_failures(1).then(done).with_option(
+        "region", "eu"
+    ).dispatch()
     chain([Adds(1), batch([Adds(2)]), Adds(3)]).name("sums").catch(done).dispatch()
     workflow("graph").add("a", Adds(7)).dispatch()
     return queue_fake
@@ -89,7 +91,26 @@ FAILS: dict[str, tuple[Assertion, str]] = {
         lambda f: f.assert_pushed_with_delay(SendEmailJob, 61),
         "to_email='d@e.f', subject='Hello', body='World') on emails, due in 60 s",
     ),
-    "delay until": (lambda f: f.assert_pushed_with_delay(SendSMSJob, AT + timedelta(days=1)), "SendSMSJob was not"),
+    "delay until": (
+        lambda f: f.assert_pushed_with_delay(SendSMSJob, AT + timedelta(days=1)),
+        "SendSMSJob was not pushed with a delay of 2040-05-07T00:00:00+00:00\npushed:",
+    ),
+    "delay until, as it was": (
+        lambda f: f.assert_pushed_with_delay(SendSMSJob, 5),
+        "SendSMSJob(number='1') on default, due at 2040-05-06T00:00:00+00:00\n",
+    ),
+    "no delay, where": (
+        lambda f: f.assert_pushed_without_delay(SendEmailJob, where=lambda job: job.to_email == "x"),
+        "SendEmailJob was not pushed without delay with what `where` asks",
+    ),
+    "batched, allowed and callbacks": (
+        lambda f: f.assert_batched(lambda one: "catch" in one.callbacks),
+        "Member(number=3, fails=False)]], with then, of which 1 may fail, options {'region': 'eu'}",
+    ),
+    "chained, callbacks": (
+        lambda f: f.assert_chained([Adds], prefix=True, where=lambda one: not one.callbacks),
+        "Adds(number=3)], with catch",
+    ),
     "no delay": (lambda f: f.assert_pushed_without_delay(SendSMSJob), "SendSMSJob was not pushed without delay"),
     "batched": (
         lambda f: f.assert_batched(lambda one: one.name == "four"),
@@ -140,6 +161,27 @@ def test_of_nothing_nothing_is_said_to_have_been_pushed(queue_fake: QueueFake) -
         queue_fake.assert_pushed(SendSMSJob)
 
 
+def test_a_batch_without_jobs_is_something(queue_fake: QueueFake) -> None:
+    batch([]).name("empty").dispatch()
+    with pytest.raises(AssertionError) as failure:
+        queue_fake.assert_nothing_pushed()
+    assert str(failure.value) == 'work without jobs was pushed\npushed:\n  batch "empty" []'
+
+
+@pytest.mark.parametrize(("delay", "words"), [(0.25, "0.25 s"), (1234567.4, "1234567 s")])
+def test_a_delay_is_told_in_seconds(delay: float, words: str, queue_fake: QueueFake) -> None:
+    SendSMSJob().delay_until(delay).dispatch()
+    with pytest.raises(AssertionError, match=f"due in {words}"):
+        queue_fake.assert_pushed(Pays)
+
+
+@pytest.mark.parametrize(("allowed", "words"), [(None, "any may fail"), ("12.5%", "12.5% may fail")])
+def test_what_a_batch_allows_is_told(allowed: str | None, words: str, queue_fake: QueueFake) -> None:
+    batch([Member(1)]).allow_failures(allowed).dispatch()
+    with pytest.raises(AssertionError, match=f"of which {words}"):
+        queue_fake.assert_batch_count(2)
+
+
 def test_a_long_list_is_cut(queue_fake: QueueFake) -> None:
     for number in range(30):
         SendSMSJob.dispatch(str(number))
@@ -158,6 +200,54 @@ def test_sensitive_arguments_are_masked(queue_fake: QueueFake) -> None:
 def test_what_is_no_job_is_said(queue_fake: QueueFake) -> None:
     with pytest.raises(TypeError, match="expected a job class"):
         queue_fake.assert_pushed("SendEmailJob")  # type: ignore[arg-type]
+
+
+async def never(_: object) -> bool:
+    return False
+
+
+NO_QUESTIONS: dict[str, tuple[Assertion, type[Exception], str]] = {
+    "a class for a batch": (lambda f: f.assert_batched(Member), TypeError, r"write \[Member\] for its jobs"),
+    "a function for a batch": (lambda f: f.assert_batched(call), TypeError, r"write \[call\] for its jobs"),
+    "a job for a batch": (
+        lambda f: f.assert_batched(Member(1)),  # type: ignore[arg-type]  # the point
+        TypeError,
+        r"Member\(\.\.\.\) is no list of jobs",
+    ),
+    "a class for a chain": (
+        lambda f: f.assert_chained(Adds),  # type: ignore[arg-type]  # the point
+        TypeError,
+        r"write \[Adds\] for its jobs",
+    ),
+    "a class for a graph": (lambda f: f.assert_workflow(Adds), TypeError, "Adds is no question .* a PushedFlow"),
+    "a class to ask a job": (lambda f: f.assert_pushed(call, where=Adds), TypeError, "Adds is no question .* the job"),
+    "a function to ask a job": (lambda f: f.assert_not_pushed(Pays, where=call), TypeError, "call is no question"),
+    "a class to ask a chain": (
+        lambda f: f.assert_chained([Adds], prefix=True, where=Adds),
+        TypeError,
+        "Adds is no question",
+    ),
+    "async, of a job": (lambda f: f.assert_pushed(call, where=never), ConfigurationError, "an async function"),
+    "async, of a batch": (lambda f: f.assert_batched(never), ConfigurationError, "an async function"),
+    "async, of a graph": (lambda f: f.assert_workflow(never), ConfigurationError, "an async function"),
+    "async, of a chain": (
+        lambda f: f.assert_chained([Adds], prefix=True, where=never),
+        ConfigurationError,
+        "an async function",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asks", "kind", "words"), NO_QUESTIONS.values(), ids=NO_QUESTIONS)
+def test_what_would_say_yes_to_everything_is_refused(
+    fake: QueueFake, asks: Assertion, kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        asks(fake)
+
+
+def test_jobs_may_come_from_a_generator(fake: QueueFake) -> None:
+    fake.assert_chained(one for one in (Adds, [Adds], Adds))  # type: ignore[arg-type]  # any iterable will do
 
 
 class WithUnittest(unittest.TestCase):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
@@ -48,6 +50,12 @@ def test_it_fails_and_says_what_was_printed(result: CommandResult, check: Check,
     with pytest.raises(AssertionError) as failure:
         check(result)
     assert str(failure.value) == words
+
+
+def test_it_fails_without_asserts_too() -> None:
+    code = "from qctl.testing import CommandResult as R; R(1, '', '').assert_successful()"
+    ran = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=False)
+    assert "AssertionError: exit code 1, not 0" in ran.stderr
 
 
 def offered() -> Iterator[tuple[str, str]]:

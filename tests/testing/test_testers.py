@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import time_machine
-from testing_jobs import Asks, Breaks, Lists, SendEmailJob, SendSMSJob, call_later
+from testing_jobs import Asks, Breaks, BreaksOnce, HasABug, Lists, SendEmailJob, SendSMSJob, call_later
 
 from qcore import QueueManager
 from qcore.testing import JobTester, QueueFake, WorkerTester, assert_job_serializable
@@ -85,6 +86,16 @@ def test_what_else_a_job_may_ask(ran: list[Any]) -> None:
         Breaks().with_fake_queue().run()
 
 
+def test_a_run_knows_nothing_of_the_one_before() -> None:
+    job = Asks("release")
+    tester = job.with_fake_queue()
+    tester.run()
+    job.how = "nothing"
+    tester.run()
+    tester.assert_not_released()
+    assert tester.progress == [(40, "half")]
+
+
 def test_a_worker_works_until_all_is_done(queue_fake: QueueFake, ran: list[Any]) -> None:
     SendSMSJob.dispatch("one")
     SendEmailJob.dispatch("two")
@@ -100,6 +111,24 @@ def test_what_jobs_raise_the_test_gets(queue_fake: QueueFake, ran: list[Any]) ->
     Breaks.dispatch()
     report = WorkerTester().work(surface=False, options=WorkerOptions(tries=1))
     assert (report.completed, report.released, report.failed, len(report.errors)) == (0, 1, 1, 2)
+
+
+def test_what_a_job_raised_that_is_to_be_tried_later_the_test_gets(queue_fake: QueueFake, ran: list[Any]) -> None:
+    HasABug.dispatch()
+    SendSMSJob.dispatch("after")
+    with pytest.raises(ValueError, match="a bug"):
+        WorkerTester().work(until_empty=True)
+    assert ran == ["after"], "the others ran all the same"
+    HasABug.dispatch()
+    report = WorkerTester().work(surface=False)
+    assert (report.completed, report.released, report.failed, len(report.errors)) == (0, 1, 0, 1)
+
+
+def test_what_a_job_raised_that_completed_after_all_the_report_has(queue_fake: QueueFake, ran: list[Any]) -> None:
+    BreaksOnce.dispatch()
+    report = WorkerTester().work()
+    assert (report.completed, report.released, report.failed, ran) == (1, 1, 0, [1, 2])
+    assert [str(error) for error in report.errors] == ["broken once"]
 
 
 def test_a_worker_on_a_real_store(tmp_path: Any, ran: list[Any]) -> None:
@@ -126,6 +155,7 @@ def test_a_worker_heeds_a_clock_that_a_test_moves(url: str, ran: list[Any]) -> N
 TRAVELS: list[Callable[[], object]] = [
     lambda: assert_job_serializable(SendEmailJob("a", body="c")),
     lambda: assert_job_serializable(Lists({"numbers": [1, {"two": (2, 3)}]})),
+    lambda: assert_job_serializable(Lists({"none": float("nan"), "nor": [Decimal("NaN"), float("inf")]})),
 ]
 TRAVELS_NOT: list[tuple[Callable[[], object], str]] = [
     (
@@ -139,6 +169,11 @@ TRAVELS_NOT: list[tuple[Callable[[], object], str]] = [
 @pytest.mark.parametrize("check", TRAVELS)
 def test_what_travels(check: Callable[[], object]) -> None:
     assert check()
+
+
+def test_a_class_has_no_arguments_that_could_travel() -> None:
+    with pytest.raises(TypeError, match=r"expected a job with its arguments, not <class .*SendEmailJob"):
+        assert_job_serializable(SendEmailJob)  # type: ignore[type-var]  # the point
 
 
 def test_what_arrives_is_what_a_worker_builds() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -113,6 +115,22 @@ class Breaks(Job):
         raise ValueError("broken")
 
 
+class HasABug(Job):
+    """With the options that a job has where it says nothing: three tries, and seconds between them."""
+
+    def handle(self) -> None:
+        raise ValueError("a bug")
+
+
+class BreaksOnce(Job):
+    backoff = 0
+
+    def handle(self) -> None:
+        RAN.append(self.attempts)
+        if self.attempts == 1:
+            raise ValueError("broken once")
+
+
 class Follows(Job):
     """Dispatches another job."""
 
@@ -128,6 +146,17 @@ class Lists(Job):
         self.items = items
 
     def handle(self) -> None: ...
+
+
+class RunsOnALoop(Job):
+    def __init__(self, who: ContextVar[str]) -> None:
+        super().__init__()
+        self.who = who
+
+    async def handle(self) -> tuple[str, asyncio.AbstractEventLoop]:
+        await asyncio.sleep(0)
+        self.release(30)
+        return self.who.get(), asyncio.get_running_loop()
 
 
 @job(queue="calls")

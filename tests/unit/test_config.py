@@ -215,7 +215,11 @@ def test_the_table_shows_every_setting_with_its_origin_and_no_secret(load: Load,
         [connections.cache]
         driver = "redis"
         connection = "cache"
-        options = { password = "hunter2", nested = { token = "hunter2", plain = 1 } }
+        [connections.cache.options]
+        password = "hunter2"
+        credential = "hunter2"
+        nested = { token = "hunter2", plain = 1, proxy = "socks5://u:hunter2@h" }
+        sentinels = [{ password = "hunter2", host = "a" }, "redis://h/0?api_key=hunter2"]
         [queues.pay]
         protected = true
     """
@@ -227,7 +231,9 @@ def test_the_table_shows_every_setting_with_its_origin_and_no_secret(load: Load,
     assert rows["connections.cache.url"] == ("redis://:•••@host/0", "qctl.toml")
     assert rows["connections.cache.connection"] == ("cache", "qctl.toml")
     assert rows["connections.cache.retry_after"] == (3600.0, "default")
-    assert rows["connections.cache.options"][0]["nested"] == {"token": "•••", "plain": 1}
+    options = rows["connections.cache.options"][0]
+    assert options["nested"] == {"token": "•••", "plain": 1, "proxy": "socks5://u:•••@h"}
+    assert options["sentinels"] == [{"password": "•••", "host": "a"}, "redis://h/0?api_key=•••"]
     assert rows["stores.cache"] == ("redis://:•••@host/0", "qctl.toml")
     assert rows["key"] == ("•••", "qctl.toml")
     assert rows["previous_keys"] == (["•••"], "qctl.toml")

@@ -80,6 +80,22 @@ def test_where_nothing_is_configured_lines_are_json(
 
 
 @pytest.mark.parametrize("library", ["logging", "structlog"])
+def test_a_line_and_its_end_are_one_write(
+    running: Say, monkeypatch: pytest.MonkeyPatch, library: str, request: pytest.FixtureRequest
+) -> None:
+    if library == "logging":
+        request.getfixturevalue("without_structlog")
+    written: list[str] = []
+    stderr = io.StringIO()
+    monkeypatch.setattr(stderr, "write", written.append)
+    monkeypatch.setattr(logs.sys, "stderr", stderr)
+    running.log.info("one")
+    running.log.info("two")
+    assert [fields_of(text)["event"] for text in written if text.endswith("\n")] == ["one", "two"]
+    assert len(written) == 2
+
+
+@pytest.mark.parametrize("library", ["logging", "structlog"])
 def test_on_a_terminal_lines_are_for_people(
     running: Say, monkeypatch: pytest.MonkeyPatch, library: str, request: pytest.FixtureRequest
 ) -> None:

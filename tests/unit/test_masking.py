@@ -29,6 +29,13 @@ def test_parts_are_found_wherever_they_lie() -> None:
     assert mask("4111 of owner-1 with 9876") == f"{MASK} of {MASK} with {MASK}"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_of_several_lines_each_is_found(end: str) -> None:
+    secret = end.join(["  -----BEGIN KEY-----", "MIIEpAIBAAKC", "Qd", "u8jx-----END KEY-----", ""])
+    masked = Mask([secret])("".join(f"  | {line}\n" for line in secret.splitlines()))
+    assert masked == f"  |   {MASK}\n  | {MASK}\n  | Qd\n  | {MASK}\n"
+
+
 def test_the_longest_goes_first() -> None:
     assert Mask(["4111", "4111-2222"])("4111-2222 4111") == f"{MASK} {MASK}"
 

@@ -67,6 +67,22 @@ class Leaks(Job, ShouldBeEncrypted):
             raise ValueError(f"no luck with {self.secret}, that is {self.secret!r}")
 
 
+class LeaksInGroup(Job, ShouldBeEncrypted):
+    """Raises what quotes its secret in one task of several: the traceback indents each line of it."""
+
+    max_tries = 1
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    async def handle(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._refuse())
+
+    async def _refuse(self) -> None:
+        raise ValueError(f"no luck with {self.secret}")
+
+
 class Pay(SecureJob):
     max_tries = 1
     backoff = 0
@@ -224,6 +240,16 @@ class LogsSensitive(_Logs, SecureJob):
         self.secret = secret
         self.set_sensitive_fields(["secret"])
         self.log.warning("made of %r", secret)
+
+
+class LogsEarly(_Logs, SecureJob):
+    """Says which of its arguments is sensitive after it has logged it."""
+
+    def __init__(self, secret: Any, *, also: Any = None) -> None:
+        super().__init__()
+        self.secret = secret
+        self.log.warning("made of %r and %r", secret, also)
+        self.set_sensitive_fields(["secret", "also"])
 
 
 class LogsPlain(_Logs, Job):

@@ -102,6 +102,19 @@ class Tells:
         return lambda *args: self._told.append(repr((name, args)))
 
 
+def test_a_secret_of_several_lines_is_found_in_the_traceback_of_a_group(
+    keyed: QueueManager, store_url: str, work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = ["MIIEpAIBAAKCAQEA7vJ", "s9xhQmD4uHn1Zc2kPpR"]
+    job_id = jobs.LeaksInGroup.dispatch("\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----"]))
+    work()
+    record = JobRecord.find(job_id)
+    assert record.state is JobState.FAILED
+    assert "ValueError: no luck with •••" in (record.traceback or "")
+    seen = [raw(store_url).decode("utf-8", "replace"), caplog.text, repr(Monitor(keyed).job(job_id)), record.traceback]
+    assert [line for line in lines for text in seen if line in (text or "")] == []
+
+
 def test_a_queue_encrypts_every_job(keyed: QueueManager, store_url: str, work: Work, heard: Any) -> None:
     define_queue("notes", encryption_enabled=True)
     job_id = jobs.jot.dispatch(SECRET)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,104 @@ def test_a_listener_that_raises_is_logged_and_harms_nothing(
             ("breaks_later", "RuntimeError: another's own"),
         )
     }
+
+
+class Wordless(Exception):  # noqa: N818  what it is matters
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Own(BaseException):
+    pass
+
+
+class Wildest:
+    """A listener without a name that can be printed."""
+
+    def __call__(self, _: Any) -> None:
+        raise Wordless
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no name")
+
+
+def raises(error: type[BaseException]) -> Callable[[Any], None]:
+    def listener(_: Any) -> None:
+        raise error
+
+    return listener
+
+
+def raises_later(error: type[BaseException]) -> Callable[[Any], Any]:
+    async def listener(_: Any) -> None:
+        raise error
+
+    return listener
+
+
+def raise_again(event: Any) -> None:
+    raise getattr(event, "error", None) or Own
+
+
+WILD: dict[str, Any] = {
+    "no words": raises(Wordless),
+    "no name": Wildest(),
+    "own": raises(Own),
+    "cancelled": raises(asyncio.CancelledError),
+    "generator": raises(GeneratorExit),
+    "own, later": raises_later(Own),
+    "cancelled, later": raises_later(asyncio.CancelledError),
+    "no words, later": raises_later(Wordless),
+    "timeout": raise_again,
+}
+
+
+@pytest.mark.parametrize("wild", WILD)
+def test_whatever_a_listener_raises_dispatch_worker_and_job_go_on(
+    manager: QueueManager, work: Work, told: list[Any], caplog: pytest.LogCaptureFixture, kind: Any, wild: str
+) -> None:
+    on(*OF_JOBS, WorkerLooping, WorkerStopping)(WILD[wild])
+    assert jobs.Say.dispatch("well")
+    jobs.Spins.dispatch()
+    work(**kind)
+    ended = ["JobExceptionOccurred", "JobFailed", "JobProcessed", "JobTimedOut"]
+    assert sorted(names(told)) == sorted([*ended, *["JobQueued", "JobProcessing"] * 2])
+    assert manager.get_stats("default").completed == 1
+    assert len(caplog.records) >= len(told)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_worker_takes_no_interrupt_from_a_listener(
+    manager: QueueManager, work: Work, told: list[Any], kind: Any, later: bool
+) -> None:
+    on(JobProcessing, JobProcessed, WorkerLooping)((raises_later if later else raises)(KeyboardInterrupt))
+    jobs.Say.dispatch("well")
+    work(**kind)
+    assert names(told) == ["JobQueued", "JobProcessing", "JobProcessed"]
+
+
+def test_ctrl_c_ends_a_dispatch_also_while_a_listener_runs(manager: QueueManager) -> None:
+    on(JobQueued)(raises(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        jobs.Noop.dispatch()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_timeout_strikes_a_job_also_while_a_listener_runs(
+    manager: QueueManager, work: Work, told: list[Any], threads: int
+) -> None:
+    @on(JobQueued)
+    def dawdles(event: Any) -> None:
+        if event.queue == "next":
+            until = time.monotonic() + 30
+            while time.monotonic() < until:
+                time.sleep(0.005)
+
+    jobs.Passes.dispatch()
+    began = time.monotonic()
+    work(**({"threads": threads} if threads > 1 else {}))
+    assert time.monotonic() - began < 20
+    assert "JobTimedOut" in names(told)
 
 
 def test_shortcuts_give_the_listener_back() -> None:

@@ -58,6 +58,17 @@ def test_in_a_worker(keyed: QueueManager, work: Work, capsys: pytest.CaptureFixt
         assert "made of '•••'" in told or "made of •••" in told
 
 
+def test_in_a_worker_also_before_the_constructor_says_what_is_sensitive(
+    keyed: QueueManager, work: Work, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.LogsEarly(SECRET, also={"pin": SECRET[::-1]}).dispatch()
+    capsys.readouterr()  # where it is dispatched nobody has said so yet
+    work()
+    said = lines(capsys)
+    assert "made of '•••' and {'•••': '•••'}" in said
+    assert "took •••" in said
+
+
 @pytest.mark.parametrize("job", [jobs.LogsEncrypted, jobs.LogsSensitive])
 def test_here_and_now(keyed: QueueManager, capsys: pytest.CaptureFixture[str], job: Any) -> None:
     with suppress(ValueError):

@@ -188,6 +188,12 @@ def test_nan_is_no_percentage() -> None:
         Reports.dispatch_now(float("nan"))
 
 
+@pytest.mark.parametrize("wrong", ["abc", None, 1j, [50]])
+def test_what_is_no_number_is_no_percentage(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"update_progress: .* is no percentage"):
+        Reports.dispatch_now(wrong)
+
+
 def test_a_store_out_of_reach_is_no_matter_of_the_job(
     manager: QueueManager, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:

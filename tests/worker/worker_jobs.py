@@ -201,6 +201,16 @@ async def later(point: Point) -> Point:
     return Point(point.y, point.x)
 
 
+class Passes(Job):
+    """Dispatches another job, and has little time for that."""
+
+    max_tries = 1
+    timeout = 0.2
+
+    def handle(self) -> None:
+        Noop().on_queue("next").dispatch()
+
+
 class Spins(Job):
     """Uses the processor until it is stopped."""
 

@@ -74,7 +74,10 @@ class DatabaseDriver:
         """Let leased jobs begin that need something first; see `Driver.start`."""
         if not starts:
             return []
-        return self._link.run(lambda connection: self._link.locking.start(connection, starts))
+        # What only a limit knows of is soon over; while it waits for the disk, nobody else could start.
+        takes_key = any(start.lock is not None or start.exclusive is not None for start in starts)
+        run = self._link.run if takes_key else self._link.run_lightly
+        return run(lambda connection: self._link.locking.start(connection, starts))
 
     def limited(self, queues: Sequence[str]) -> Mapping[str, Limit]:
         """Read the limits of queues, of those that have one; see `Driver.limited`."""

@@ -41,8 +41,8 @@ class Limiting:
         """Let jobs start by their limits, in order, or promise them slots; returns what became of each, by id."""
         if not starts:
             return {}
+        slots = self._slots(connection, [start.id for start in starts])  # before any waits for the rows of limits
         now_us, states = self._held(connection, sorted({limit.key for start in starts for limit in start.limits}))
-        slots = self._slots(connection, [start.id for start in starts])
         rulings: dict[str, Ruling] = {}
         for start in starts:
             own = [fitting(limit, states[limit.key]) for limit in start.limits]
@@ -101,9 +101,12 @@ class Limiting:
 
     def _held(self, connection: Connection, names: Sequence[str]) -> tuple[int, dict[str, State | None]]:
         """The limits by name, and the instant at which their rows were this transaction's."""
-        self.say.hold.many(connection, [{"name": name} for name in names])
-        rows = self.say.states.run(connection, names=self._pack(names)).all()
-        return rows[0][2], {name: None if state is None else unpack(bytes(state)) for name, state, _ in rows}
+        packed = self._pack(names)
+        rows = [] if self.say.hold_known is None else self.say.hold_known.run(connection, names=packed).all()
+        if len(rows) < len(names):
+            self.say.hold.many(connection, [{"name": name} for name in names])
+            rows = self.say.states.run(connection, names=packed).all()
+        return rows[-1][2], {name: None if state is None else unpack(bytes(state)) for name, state, _ in rows}
 
     def _slots(self, connection: Connection, ids: Sequence[str]) -> dict[str, Slot]:
         return _read(self.say.slots.run(connection, ids=self._pack(ids)))

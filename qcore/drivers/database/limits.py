@@ -27,6 +27,14 @@ class LimitStatements(Operations):
         return self.prepared(self.dialect.upsert(self.tables.limits, values, setting=("name",)))
 
     @cached_property
+    def hold_known(self) -> Prepared | None:
+        """As `states`, of those that are there, in one step with holding them; None where the store cannot."""
+        limits = self.tables.limits.c
+        chosen = select(limits.name, limits.state).where(self.dialect.among(limits.name, "names"))
+        held = self.dialect.locked_by_now(chosen.order_by(limits.name))
+        return None if held is None else self.prepared(held)
+
+    @cached_property
     def states(self) -> Prepared:
         """Name and state of the limits `names`, whose rows are held, and the instant."""
         limits = self.tables.limits.c

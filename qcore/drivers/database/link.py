@@ -175,6 +175,17 @@ class Link:
         """Run a piece of work that sees one instant of the store and changes nothing."""
         return self.run(work, self.dialect.snapshot)
 
+    def look(self, work: Callable[[Connection], T]) -> T:
+        """Run a piece of work that changes nothing, whatever tables there are; not even the store itself is made."""
+        stand_in = self.dialect.stand_in
+        if stand_in is None:
+            return self.transact(work, begin=())
+        try:
+            with stand_in.connect() as connection:
+                return work(connection)
+        finally:
+            stand_in.dispose()
+
     def inside(self, work: Callable[[Connection], T], within: Any) -> T:
         """Run a piece of work in the caller's own open transaction, once; nothing is committed here."""
         self.upgrade.ensure()

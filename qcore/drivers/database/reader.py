@@ -183,7 +183,7 @@ class DatabaseReader:
                 **timed(lambda: self._instant(connection)),
             )
 
-        return self._link.transact(read, begin=())
+        return self._link.look(read)
 
     def _instant(self, connection: Connection) -> int:
         return int(self._readings.instant.run(connection).scalar())

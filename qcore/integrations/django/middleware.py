@@ -17,6 +17,9 @@ def after_response(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     Args:
         get_response: what Django gives a middleware; sync or async.
+
+    Returns:
+        What serves a request, sync or async as that is. What a dispatch raises then, the server logs.
     """
     if iscoroutinefunction(get_response):
 

@@ -181,8 +181,16 @@ class TestServers:
         error = error_of(store.ping)
         assert isinstance(error, ConnectionFailed)
         assert 'connection "tests"' in error.message
-        assert "u:***@127.0.0.1" in error.message
+        assert "u:•••@127.0.0.1" in error.message
         assert "cret" not in error.message + error.hint
+
+    def test_a_secret_among_the_parameters_is_not_shown(self, scheme: str) -> None:
+        name = {"postgresql": "sslpassword", "mysql": "ssl_key_password"}[scheme]
+        store = open_store(stores.settings_for(f"{scheme}://u@127.0.0.1:1/db?{name}=secret", timeout_s=1))
+        error = error_of(store.ping)
+        assert isinstance(error, ConnectionFailed)
+        assert f"/db?{name}=•••" in error.message
+        assert "secret" not in error.message + error.hint
 
     def test_nobody_answers(self, scheme: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:

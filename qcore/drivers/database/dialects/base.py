@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sqlalchemy import Engine, Index, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from qcore.config import mask_url
 from qcore.drivers.database.connections import POOL_OVERFLOW, POOL_SIZE
 
 if TYPE_CHECKING:
@@ -90,7 +91,13 @@ class Dialect(ABC):
     @property
     def place(self) -> str:
         """Where the store is, without its secrets."""
-        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
+        shown = self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
+        return mask_url(shown)  # the secrets among the parameters, too
+
+    @property
+    def stand_in(self) -> Engine | None:
+        """What may be asked in its place where it is not there yet, and looking must not make it; None where it is."""
+        return None
 
     @property
     def forgotten_after_s(self) -> float:
@@ -230,6 +237,11 @@ class Dialect(ABC):
     def locked(self, select: Select[Any], *, skip: bool = False) -> Select[Any]:
         """Let a select lock what it finds; `skip` passes over what others hold."""
         return select.with_for_update(skip_locked=skip)
+
+    def locked_by_now(self, select: Select[Any]) -> Select[Any] | None:
+        """Let a select lock what it finds, and tell last the instant at which it had; None if it cannot tell that."""
+        del select
+        return None
 
     def spare_readers(self, table: Table) -> str:
         """A statement outside of any transaction, after which who counts need not look at rows stored of late; or none.

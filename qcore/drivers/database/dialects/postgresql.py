@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy import select as selecting
 from sqlalchemy.dialects.postgresql import insert
 
 from qcore.drivers.database.dialects import arrays
@@ -43,7 +44,7 @@ from qcore.records import Trait
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from sqlalchemy import URL, ColumnElement, Connection, FromClause, Insert, Table
+    from sqlalchemy import URL, ColumnElement, Connection, FromClause, Insert, Select, Table
     from sqlalchemy.types import TypeEngine
 
     from qcore.config import ConnectionSettings
@@ -79,6 +80,10 @@ _PACK_CELLS: dict[str, Callable[[Any], arrays.Array]] = {
 }
 
 
+def _microseconds(instant: ColumnElement[Any]) -> ColumnElement[int]:
+    return cast(extract("epoch", instant) * literally(1_000_000), BigInteger)
+
+
 class PostgreSQL(Dialect):
     """A PostgreSQL server; its clock is the one of each statement."""
 
@@ -87,7 +92,7 @@ class PostgreSQL(Dialect):
     name_type: ClassVar[TypeEngine[str]] = Text(collation="C")
     text_type: ClassVar[TypeEngine[str]] = Text()
     blob_type: ClassVar[TypeEngine[bytes]] = LargeBinary()
-    now = cast(extract("epoch", func.statement_timestamp()) * literally(1_000_000), BigInteger)
+    now = _microseconds(func.statement_timestamp())
     lease_now = now
 
     def __init__(self, settings: ConnectionSettings, url: URL) -> None:
@@ -145,6 +150,11 @@ class PostgreSQL(Dialect):
         ours.append(f"-c statement_timeout={round(self.settings.timeout_s * 1000)}")
         ours.append(f"-c idle_in_transaction_session_timeout={round(self.forgotten_after_s * 1000)}")
         return {**values, "options": " ".join([*([given] if isinstance(given, str) else given), *ours])}
+
+    def locked_by_now(self, select: Select[Any]) -> Select[Any]:
+        """As of the base class; a statement's own instant is that at which it began to wait."""
+        held = select.with_for_update().cte("held")
+        return selecting(held, _microseconds(func.clock_timestamp()))
 
     @property
     def begin_lightly(self) -> str:

@@ -112,6 +112,12 @@ class Sqlite(Dialect):
         """Let a connection be used by one thread after another."""
         return {"check_same_thread": False, "timeout": _BUSY_MS / 1000}
 
+    @property
+    def stand_in(self) -> Engine | None:
+        """An empty database in memory: a connection would make the file."""
+        is_missing = self.path.parent.is_dir() and not self.path.exists()
+        return create_engine("sqlite://") if is_missing else None
+
     def session_engine(self) -> Engine:
         """One writer at a time, who waits for the one before."""
         engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": self.settings.timeout_s})
