@@ -62,6 +62,8 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         self.is_stale = False
         self._ascii = ascii_only
         self._at = 0
+        self._said = ""
+        """What was last said in place of rows."""
 
     # -- what it shows -------------------------------------------------------------------------------------------
 
@@ -76,8 +78,10 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(self.size.width, len(self.rows) + _HEAD)
         if was_seen:  # whoever scrolled away from it looks at something else
             self._let_see()
+        was_said, self._said = self._said, "" if self.rows else self.empty
         if not before or not self.rows:
-            self.refresh()
+            if before or self.rows or was_said != self._said:
+                self.refresh()
             return
         changed = {n for n, (old, new) in enumerate(zip(before, self.rows, strict=False)) if old != new}
         changed |= set(range(min(len(before), len(self.rows)), max(len(before), len(self.rows))))

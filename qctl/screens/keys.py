@@ -33,12 +33,12 @@ class Key(NamedTuple):
 
 _JOBS = ("running", "failed", "delayed")
 KEYS = (
-    Key("1", "1-5", "", "panel('queues')", "Queues, Workers, Running, Failed, Delayed; Tab: the next one"),
+    Key("1", "1-5", "", "panel('queues')", "Queues, Workers, Running, Failed, Delayed"),
     Key("2", "", "", "panel('workers')", ""),
     Key("3", "", "", "panel('running')", ""),
     Key("4", "", "", "panel('failed')", ""),
     Key("5", "", "", "panel('delayed')", ""),
-    Key("tab", "", "", "next_panel", ""),
+    Key("tab", "Tab", "", "next_panel", "The next list"),
     Key("j,down", "j k", "", "move(1)", "Down and up, as the arrows do; PgUp, PgDn, Home, End"),
     Key("k,up", "", "", "move(-1)", ""),
     Key("pagedown", "", "", "move_page(1)", ""),
@@ -91,7 +91,9 @@ KEYS = (
     Key("y", "y", "", "copy", "Copy the id"),
     Key("Y", "Y", "", "copy_command", "Copy the qctl command of the last action"),
     Key("T", "T", "", "theme", "The next theme"),
-    Key("e", "e", "", "export", "Write the rows to a CSV file"),
+    Key("e", "e", "", "export('csv')", "Write the rows to a CSV file"),
+    Key("E", "E", "", "export('json')", "Write the rows to a JSON file"),
+    Key("m", "m", "", "maximise", "Give the list the whole screen, or no longer"),
     Key("colon", ":", "Go", "jump", "Go to a list, a queue or a job by its name, such as :failed smtp or :queue mail"),
     Key("ctrl+p", "^P", "", "command_palette", "Everything by its name"),
     Key("q,f10", "q", "Quit", "leave", "Quit; Ctrl-Q does wherever one is"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -201,6 +202,38 @@ async def test_copying_and_exporting(top: Any, tmp_path: Path, monkeypatch: Any)
         (file,) = tmp_path.glob("qctl-queues-*.csv")  # noqa: ASYNC240  nothing else waits
         assert file.read_text().splitlines()[0].startswith("QUEUE,STATE,PEND")
         assert len(file.read_text().splitlines()) == 5
+        await pilot.press("E")
+        (file,) = tmp_path.glob("qctl-queues-*.json")  # noqa: ASYNC240  nothing else waits
+        assert [row["queue"] for row in json.loads(file.read_text())] == ["low", "reports", "emails", "high"]
+
+
+async def test_a_list_has_the_whole_screen(top: Any) -> None:
+    async with top(several(), (120, 40)) as (app, pilot):
+        assert "Workers" in text_of(app).splitlines()[2]
+        await pilot.press("m")
+        await settled(pilot)
+        assert text_of(app).splitlines()[0].startswith("  1 Queues")
+        assert not app.query_one("#below").display
+        await pilot.press("m")
+        await settled(pilot)
+        assert app.query_one("#below").display
+
+
+async def test_help_of_who_only_looks_on_tells_of_no_commands(top: Any) -> None:
+    for deeds, is_told in ((None, False), (Deeds(None), True)):
+        async with top(several(), (120, 40), deeds=deeds) as (app, pilot):
+            page = keys_of(app)
+            assert "Tab" in page
+            await pilot.press("question_mark")
+            await settled(pilot)
+            app.screen.query_one("VerticalScroll").scroll_end(animate=False)
+            await settled(pilot)
+            assert ("Each action shows" in text_of(app)) == is_told
+
+
+def keys_of(app: Any) -> set[str]:
+    """The keys that help shows."""
+    return {key.shown for key in app.keys if key.help}
 
 
 async def test_read_only_has_no_keys_that_act(top: Any) -> None:

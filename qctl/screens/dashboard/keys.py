@@ -6,10 +6,13 @@ from qctl.screens.dashboard.pages import PAGES
 from qctl.screens.keys import KEYS, Key
 
 _FLOWS = ("batches", "chains")
+_SHUT = frozenset({"metrics-job", "metrics-queue", "limits"})
+"""Lists of what is no more than its row."""
 _PANELS = {
     "pause": ("queues", "workers"),
     "retry": ("failed", *_FLOWS),
     "forget": ("failed", "locks"),
+    "open": tuple(panel.name for page in PAGES for panel in page.panels if panel.name not in _SHUT),
     "kill": ("workers", "running", "pending", "delayed", "retrying", *_FLOWS),
 }
 """Where keys of top mean something here."""
@@ -49,5 +52,5 @@ def _adapted(key: Key) -> Key:
     return key._replace(panels=_PANELS.get(name, key.panels), help=_HELP.get(name, key.help))
 
 
-DASHBOARD_KEYS = (*_HERE, *(_adapted(one) for one in KEYS if not one.action.startswith("panel(")))
+DASHBOARD_KEYS = (*_HERE, *(_adapted(one) for one in KEYS if not one.action.startswith(("panel(", "maximise"))))
 """In the order of the footer and the help."""

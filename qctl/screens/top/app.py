@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from qcore.monitor.snapshots import JobSnapshot
     from qctl.screens.top.panels import Panel
+
+
+_MIME = {"csv": "text/csv", "json": "application/json"}
 
 
 class TopApp(Operating):
@@ -134,7 +138,7 @@ class TopApp(Operating):
 
     def _commands_of(self, keys: Sequence[Key], whose: DOMNode) -> Iterable[SystemCommand]:
         for key in keys:
-            if key.help and "(" not in key.action and key.action != "command_palette":
+            if key.help and _is_named(key.action):
                 title = key.label or key.help.partition(",")[0][:40]
                 yield SystemCommand(title, key.help, partial(self._press, key.action, whose))
 
@@ -151,20 +155,22 @@ class TopApp(Operating):
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
         self.notify(self.theme)
 
-    def action_export(self) -> None:
-        """Write the rows to a file."""
-        name = f"qctl-{self._panel.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv"
-        text = io.StringIO(newline="")
-        table = csv.writer(text)
-        table.writerow([column.title for column in self._panel.columns])
-        for row in self._list.rows:
-            table.writerow([row.cells[c.key].text if c.key in row.cells else "" for c in self._panel.columns])
+    def action_export(self, form: str) -> None:
+        """Write the rows to a file, as CSV or JSON."""
+        name = f"qctl-{self._panel.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.{form}"
+        table = [
+            {
+                column.title: row.cells[column.key].text if column.key in row.cells else ""
+                for column in self._panel.columns
+            }
+            for row in self._list.rows
+        ]
+        text = _as_json(table) if form == "json" else _as_csv([one.title for one in self._panel.columns], table)
         if self.is_web:  # the file is for whoever looks on, not for the host that serves
-            text.seek(0)
-            self.deliver_text(text, save_filename=name, mime_type="text/csv")
+            self.deliver_text(io.StringIO(text, newline=""), save_filename=name, mime_type=_MIME[form])
             return
         try:
-            Path(name).write_text(text.getvalue(), encoding="utf-8", newline="")
+            Path(name).write_text(text, encoding="utf-8", newline="")
         except OSError as error:
             self.notify(f"{name}: {error.strerror}", severity="error")
             return
@@ -173,7 +179,7 @@ class TopApp(Operating):
     def action_help(self) -> None:
         """Show every key."""
         keys = keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys)
-        self.push_screen(keys_page(keys, is_acting=True))
+        self.push_screen(keys_page(keys, is_acting=self._deeds is not None))
 
     def action_leave(self) -> None:
         """Quit."""
@@ -201,3 +207,22 @@ class TopApp(Operating):
     @cached_property
     def _by_action(self) -> dict[str, Key]:
         return {one.action.partition("(")[0]: one for one in self.keys}
+
+
+def _is_named(action: str) -> bool:
+    """Whether it is found by its name: not what moves by steps, nor the palette itself."""
+    return action != "command_palette" and ("(" not in action or action.startswith("export"))
+
+
+def _as_csv(titles: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, titles)
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _as_json(rows: Sequence[Mapping[str, str]]) -> str:
+    return json.dumps(
+        [{title.lower(): text for title, text in row.items()} for row in rows], indent=1, ensure_ascii=False
+    )

@@ -97,7 +97,7 @@ class Base(App[None]):
         self._drawn: dict[str, Text] = {}
         self._panel = self.panels[0]
         self._orders = {panel.name: Order(panel) for panel in self.panels}
-        self._is_frozen = self._is_flat = self._is_folded = False
+        self._is_frozen = self._is_flat = self._is_folded = self._is_maximised = False
         self._follows = True
         self._tagged_beyond = 0
         """Jobs that are tagged as all that match, also those that are not shown; 0 where rows alone are."""
@@ -219,6 +219,7 @@ class Base(App[None]):
             small.update(f"{self.TITLE} needs {_LEAST[0]} columns and {_LEAST[1]} rows; here are {width} and {height}")
             return
         self._feed.words = self._order.filter if self._panel.view else ""
+        base.query_one("#meters").display = not self._is_maximised
         self._draw_meters()
         self._put("#tabs", self._tabs(width))
         self._put("#keys", self._footer(width))
@@ -238,7 +239,7 @@ class Base(App[None]):
     def _draw_lists(self, base: Screen[Any], height: int) -> None:
         """Fill what stands between tabs and keys."""
         self._fill(base.query_one("#list", Grid), self._panel)
-        has_below = height >= _TALL and self._panel.name == "queues"
+        has_below = height >= _TALL and self._panel.name == "queues" and not self._is_maximised
         base.query_one("#below-title").display = has_below
         base.query_one("#below").display = has_below
         if has_below:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
@@ -167,8 +169,14 @@ class _Drawing:
         style = "red" if percent > _HOT else "yellow" if percent > _WARM else "green"
         bar = ("|" * full).ljust(width)
         inside = words[:width].rjust(width)
+        chars = [
+            (
+                f"{style} bold" if at < full else "bold" if inside[at] != " " else "dim",
+                inside[at] if inside[at] != " " else bar[at],
+            )
+            for at in range(width)
+        ]
         text.append("[", style="bold")
-        for at in range(width):
-            char = inside[at] if inside[at] != " " else bar[at]
-            text.append(char, style=f"{style} bold" if at < full else "bold" if inside[at] != " " else "dim")
+        for look, run in groupby(chars, key=itemgetter(0)):  # a piece a style: each is sent with its colours
+            text.append("".join(char for _, char in run), style=look)
         text.append("]", style="bold")

@@ -110,6 +110,11 @@ class Listing(Base):
         self._is_folded = not self._is_folded
         self._draw()
 
+    def action_maximise(self) -> None:
+        """Give the list the whole screen, or no longer."""
+        self._is_maximised = not self._is_maximised
+        self._draw()
+
     def action_follow(self) -> None:
         """Follow the row, or stay at the place."""
         self._follows = not self._follows
