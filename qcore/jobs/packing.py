@@ -26,6 +26,7 @@ __all__ = [
     "Payload",
     "build",
     "class_path",
+    "decode_any",
     "decode_payload",
     "encode_payload",
     "pack",
@@ -150,16 +151,25 @@ def _altered(stored: Stored, what: str, said: object, signed: object) -> Signatu
 
 def decode_payload(body: bytes, *, job_id: str, queue: str) -> Payload:
     """Read what a seal held, and see that it belongs where it was found; raises as `unpack` does."""
-    try:
-        payload = _decode(body)
-    except msgspec.MsgspecError as error:
-        raise PayloadError(f"job {job_id}: the payload cannot be read: {error}") from error
+    payload = decode_any(body, f"job {job_id}: the payload")
     if payload.id != job_id or payload.queue != queue:
         raise SignatureError(
             f"job {job_id} on {queue!r}: the payload belongs to job {payload.id} on {payload.queue!r}",
             hint=_ALTERED,
         )
     return payload
+
+
+def decode_any(body: bytes, what: str = "a payload") -> Payload:
+    """Read what a seal held, wherever it belongs: to be looked at, never to be run.
+
+    Raises:
+        PayloadError: it cannot be read; `what` names it.
+    """
+    try:
+        return _decode(body)
+    except msgspec.MsgspecError as error:
+        raise PayloadError(f"{what} cannot be read: {error}") from error
 
 
 def build(
