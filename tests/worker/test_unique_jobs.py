@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,7 @@ from sqlalchemy.orm import Session
 from qcore import ConfigurationError, JobRecord, JobState, QueueFullError, QueueManager, define_queue, dispatch_many
 from qcore.config import load_settings
 from qcore.jobs.keys import LONGEST_KEY, key_of
-from qcore.worker import StopReason, Worker, WorkerOptions
-from qcore.worker.executors.aio import AioExecutor
+from qcore.worker import StopReason
 
 Work = Callable[..., StopReason]
 Heard = list[tuple[Any, ...]]
@@ -230,29 +228,23 @@ def test_another_connection_keeps_it(
     assert dispatch_many([jobs.Elsewhere(), jobs.Elsewhere(), jobs.Plain()])[1] is None
 
 
-def test_a_stop_while_another_connection_frees_it_leaves_the_job_ended(
-    two_stores: QueueManager, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("end", ["well", "badly"])
+@pytest.mark.parametrize("kind", [{}, {"async_jobs": 2}], ids=["inline", "async"])
+def test_another_connection_frees_it_once_the_end_is_stored(
+    two_stores: QueueManager, work: Work, monkeypatch: pytest.MonkeyPatch, end: str, kind: dict[str, int]
 ) -> None:
-    job_id = jobs.AsyncElsewhere.dispatch()
-    worker = Worker(options=WorkerOptions(async_jobs=2))
+    """A worker killed between the two leaves a lock that ends by itself, and no job that runs again without one."""
     free = two_stores.free_elsewhere
-    interrupt = AioExecutor._interrupt_all
-    has_interrupted = threading.Event()
+    states: list[Any] = []
 
-    def interrupt_all(executor: AioExecutor) -> None:
-        interrupt(executor)
-        has_interrupted.set()
-
-    def free_slowly(lock: Any, owner: str) -> None:
-        worker._on_stop()
-        worker._on_stop()
-        assert has_interrupted.wait(10)
+    def noted(lock: Any, owner: str) -> None:
+        states.append(JobRecord.find(owner).state)
         free(lock, owner)
 
-    monkeypatch.setattr(AioExecutor, "_interrupt_all", interrupt_all)
-    monkeypatch.setattr(two_stores, "free_elsewhere", free_slowly)
-    worker.run()
-    assert JobRecord.find(str(job_id)).state is JobState.COMPLETED
+    monkeypatch.setattr(two_stores, "free_elsewhere", noted)
+    jobs.AsyncElsewhere.dispatch(end)
+    work(**kind)
+    assert states == [JobState.COMPLETED if end == "well" else JobState.FAILED]
     assert jobs.held("keeper") == []
 
 
