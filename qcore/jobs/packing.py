@@ -16,7 +16,7 @@ from qcore.identity import current_identity
 from qcore.ids import new_id
 from qcore.jobs import contracts, options
 from qcore.jobs.classes import JobClasses, class_path, resolve
-from qcore.jobs.guarding import Arguments, LoadEntity, guard, is_guarded, open_arguments, require_guard
+from qcore.jobs.guarding import Arguments, LoadEntity, guard, hides, is_guarded, open_arguments, require_guard
 from qcore.jobs.job import Job
 from qcore.jobs.payload import Guard, Payload
 
@@ -76,7 +76,7 @@ def pack(
     given = (job.__dict__.keys() & _READ) | traits.given
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
     job_id = _new_id_of(job, ids)
-    arguments = encode_arguments(*job._arguments, job=path, target=cls)
+    arguments = _encoded(job, path, hushed=encrypts or (traits.is_guarded and hides(job)))
     unique = None
     if given and given & contracts.NAMES:
         secret = keyring.sub_key(LOCKS) if keyring is not None and (encrypts or traits.is_guarded) else None
@@ -91,6 +91,17 @@ def pack(
     sealed = _within(limit, seal(encode_payload(payload), keyring), cls)
     envelope = Envelope(id=job_id, job=path, queue=queue, payload=sealed, unique=unique, flow=flow)
     return envelope if not given & options.PLACED and unique is None else _placed(envelope, job, cls, priority, tags)
+
+
+def _encoded(job: Job, path: str, *, hushed: bool) -> bytes:
+    """Encode the arguments of a job; where some are hidden, an error says nothing of what is in them."""
+    try:
+        return encode_arguments(*job._arguments, job=path, target=type(job))
+    except PayloadError as error:
+        if not hushed:
+            raise
+        hint = error.hint
+    raise PayloadError(f'job "{path}": what one of its arguments holds cannot travel, and is not shown', hint=hint)
 
 
 def _placed(envelope: Envelope, job: Job, cls: type[Job], priority: int, tags: tuple[str, ...]) -> Envelope:
