@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+import subprocess
+from collections.abc import MutableMapping, Sequence
+
+import typer
+
+from qctl.exits import CommandFailed, Exit, WrongUsage
+
+_SHOW, _INSTALL = "--show-completion", "--install-completion"
+_WITH_A_SHELL = 2
 
 
 def words_to_complete() -> tuple[str, ...]:
@@ -40,14 +48,29 @@ def rejoin(environ: MutableMapping[str, str]) -> str:
     return in_hand[: in_hand.rfind(":") + 1]
 
 
-def print_script(shell: str) -> bool:
-    """Print what a shell is to read to complete `qctl`; returns whether it is one that can.
+def complete_shell(words: Sequence[str]) -> bool:
+    """Print the script of a shell that the line names, or install it; False where the line is about something else.
 
-    The parser's own option prints that of the shell it was called from alone, and cron has none.
+    The parser's own options know the shell alone that they were called from, and cron has none.
+
+    Raises:
+        WrongUsage: it names a shell that cannot be helped.
+        CommandFailed: the script cannot be installed.
     """
-    from typer._completion_shared import Shells, get_completion_script  # what is public prints one's own shell's alone
-
-    if shell not in {one.value for one in Shells}:
+    if len(words) < _WITH_A_SHELL or words[0] not in {_SHOW, _INSTALL} or words[1].startswith("-"):
         return False
-    print(get_completion_script(prog_name="qctl", complete_var="_QCTL_COMPLETE", shell=shell))  # noqa: T201  its answer
+    from typer._completion_shared import Shells, get_completion_script, install  # what is public guesses the shell
+
+    shells = [one.value for one in Shells]
+    option, shell = words[:_WITH_A_SHELL]
+    if shell not in shells:
+        raise WrongUsage(f"cannot complete in {shell!r}", hint=f"there are: {', '.join(shells)}")
+    if option == _SHOW:
+        print(get_completion_script(prog_name="qctl", complete_var="_QCTL_COMPLETE", shell=shell))  # noqa: T201  its answer
+        return True
+    try:
+        _, path = install(shell=shell, prog_name="qctl", complete_var="_QCTL_COMPLETE")
+    except (OSError, subprocess.SubprocessError, typer.Exit) as error:
+        raise CommandFailed(f"cannot install what completes in {shell}: {error}", Exit.FAILED) from error
+    print(f"{shell} completion installed in {path}; it begins with the next shell")  # noqa: T201  its answer
     return True

@@ -158,6 +158,14 @@ class Invocation:
         """
         return self._open()
 
+    def glance(self) -> QueueManager:
+        """A manager of what the line says so far, for a look while it is typed; whoever asks closes it."""
+        from qcore.manager.app import make_here_importable
+
+        self.flags = self._flags_of_the_line
+        make_here_importable()
+        return self._built()
+
     def _open(self) -> QueueManager:
         from qcore.manager.app import make_here_importable
 
@@ -317,7 +325,10 @@ def _where(flags: Flags) -> tuple[str | None, ...]:
 
 
 _TELLING = {
-    name: one.field for one in GLOBAL_OPTIONS if one.field in {"app", "config", "profile"} for name in one.names
+    name: one.field
+    for one in GLOBAL_OPTIONS
+    if one.field in {"app", "config", "profile", "url", "connection"}
+    for name in one.names
 }
 
 

@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 from qcore.errors import ConfigurationError, QueueError
 from qctl import __version__, exits, output
 from qctl import format as fmt
-from qctl.completing import print_script, rejoin, words_to_complete
+from qctl.completing import complete_shell, rejoin, words_to_complete
 from qctl.context import GLOBAL_OPTIONS, GlobalOption, InsideCall, Invocation
 
 if TYPE_CHECKING:
@@ -227,8 +227,6 @@ class LazyGroup(TyperGroup):
         del standalone_mode, windows_expand_args, extra  # this is no library: it always runs by itself
         words = list(sys.argv[1:] if args is None else args)
         words[:1] = ["--show-completion"] if words[:1] == ["completion"] else words[:1]
-        if words[:1] == ["--show-completion"] and words[1:] and print_script(words[1]):
-            sys.exit(exits.Exit.OK)
         call = Invocation(output.show_logs)
         self.told_before = rejoin(os.environ)
         call.words = tuple(words) or words_to_complete()
@@ -247,6 +245,8 @@ class LazyGroup(TyperGroup):
     def run_words(self, call: Invocation, words: list[str]) -> int:
         """Run one call and return its exit code; every error but a broken pipe ends here."""
         try:
+            if complete_shell(words):
+                return exits.Exit.OK
             with self.make_context("qctl", words, obj=call) as ctx:
                 return self.invoke(ctx) or exits.Exit.OK
         except typer.Exit as end:
@@ -356,6 +356,7 @@ def _global_option(option: GlobalOption, names: list[str], kind: type[TyperOptio
         callback=partial(_note, option),
         expose_value=False,
         show_default=False,
+        autocompletion=lambda _ctx, _args, begun: [one for one in option.choices if one.startswith(begun)],
     )
 
 

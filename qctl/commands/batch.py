@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from qctl import live
-from qctl.commands import flow_acts
+from qctl.commands import completions, flow_acts
 from qctl.context import Invocation
 from qctl.exits import Exit
 
@@ -21,8 +21,16 @@ _VERBS = ("show", "cancel", "retry", "close", "prune")
 
 def run(
     ctx: typer.Context,
-    verb: Annotated[str, typer.Argument(metavar="VERB", help="Show, cancel, retry, close or prune.")],
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Of the batch; several to act on.")] = None,
+    verb: Annotated[
+        str,
+        typer.Argument(
+            metavar="VERB", help="Show, cancel, retry, close or prune.", autocompletion=completions.one_of(_VERBS)
+        ),
+    ],
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ID", help="Of the batch; several to act on.", autocompletion=completions.batches),
+    ] = None,
     watch: Annotated[
         str | None,
         typer.Option("--watch", "-w", metavar="TIME", help="For show: look again, every 2s, until it has ended."),

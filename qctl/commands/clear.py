@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from qctl import format as fmt
+from qctl.commands import completions
 from qctl.commands.bulk import sample_of, tell, token_unless, total_of, undo_by
 from qctl.commands.choosing import confirm, confirm_by_name, require_queues, require_writable
 from qctl.commands.selecting import DryRun, ForGood
@@ -18,8 +19,12 @@ EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.
 
 def run(
     ctx: typer.Context,
-    queues: Annotated[list[str] | None, typer.Argument(metavar="QUEUE...", help="Which.")] = None,
-    queue: Annotated[list[str] | None, typer.Option("--queue", metavar="QUEUE", help="The same.")] = None,
+    queues: Annotated[
+        list[str] | None, typer.Argument(metavar="QUEUE...", help="Which.", autocompletion=completions.queues)
+    ] = None,
+    queue: Annotated[
+        list[str] | None, typer.Option("--queue", metavar="QUEUE", help="The same.", autocompletion=completions.queues)
+    ] = None,
     confirmed: Annotated[
         list[str] | None, typer.Option("--confirm", metavar="QUEUE", help="Confirm this queue by its name.")
     ] = None,

@@ -7,6 +7,7 @@ import typer
 
 from qcore.clock import LONGEST_S
 from qctl import format as fmt
+from qctl.commands import completions
 from qctl.commands.bulk import count_failed, of_queue, sample_of, tell, would_change
 from qctl.commands.choosing import confirm, require_queues, require_writable
 from qctl.context import Invocation
@@ -21,7 +22,10 @@ def run(
     hours: Annotated[
         float | None, typer.Option("--hours", min=0, metavar="H", help="Only what failed H hours ago.")
     ] = None,
-    queue: Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Only this queue's.")] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option("--queue", metavar="QUEUE", help="Only this queue's.", autocompletion=completions.queues),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
 ) -> Exit:
     """Drop all failed jobs, or those of a queue or an age.

@@ -5,7 +5,7 @@ import typer
 from qctl.commands.bulk import FAILED, count_given, forget_all, tell_selected, token_unless, undo_by
 from qctl.commands.choosing import require_ids, require_writable
 from qctl.commands.ranges import ids_of
-from qctl.commands.selecting import DryRun, ForGood, Ids, Limit, Where, filter_of
+from qctl.commands.selecting import DryRun, FailedIds, ForGood, Limit, Where, filter_of
 from qctl.context import Invocation
 from qctl.exits import Exit
 
@@ -19,7 +19,7 @@ EXITS = (Exit.FAILED, Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGU
 
 def run(
     ctx: typer.Context,
-    ids: Ids = None,
+    ids: FailedIds = None,
     where: Where = None,
     limit: Limit = None,
     for_good: ForGood = False,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qctl import output
+from qctl.commands import completions
 from qctl.commands.bulk import elsewhere
 from qctl.commands.job_items import JOB_COLUMNS, item_of
 from qctl.commands.selecting import Cursor, Queue, Tag, Where, filter_of, limit_note, page_of, require_known
@@ -28,7 +29,13 @@ EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION)
 def run(
     ctx: typer.Context,
     state: Annotated[
-        list[str] | None, typer.Option("--state", metavar="STATE", help="Only jobs in this state; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="Only jobs in this state; may be repeated.",
+            autocompletion=completions.one_of(VIEWS),
+        ),
     ] = None,
     queue: Queue = None,
     tag: Tag = None,

@@ -6,6 +6,7 @@ import typer
 
 from qctl import format as fmt
 from qctl import output
+from qctl.commands import completions
 from qctl.commands.choosing import require_queues, require_writable
 from qctl.commands.values import seconds
 from qctl.commands.worker_items import tell
@@ -22,9 +23,17 @@ EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.
 
 def run(
     ctx: typer.Context,
-    queue: Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="Which.")] = None,
+    queue: Annotated[
+        str | None, typer.Argument(metavar="[QUEUE]", help="Which.", autocompletion=completions.queues)
+    ] = None,
     worker: Annotated[
-        list[str] | None, typer.Option("--worker", metavar="WORKER", help="An id instead, of a worker or supervisor.")
+        list[str] | None,
+        typer.Option(
+            "--worker",
+            metavar="WORKER",
+            help="An id instead, of a worker or supervisor.",
+            autocompletion=completions.workers,
+        ),
     ] = None,
     is_worker: Annotated[bool, typer.Option("--is-worker", hidden=True)] = False,
     for_: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Resume by itself: 90s, 10m, 2h.")] = None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from qctl.commands import completions
 from qctl.commands.choosing import require_writable
 from qctl.commands.worker_items import EVERYBODY, tell
 from qctl.context import Invocation
@@ -16,7 +17,10 @@ EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.
 def run(
     ctx: typer.Context,
     worker: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORKER]...", help="Ids, of workers or supervisors; else all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORKER]...", help="Ids, of workers or supervisors; else all.", autocompletion=completions.workers
+        ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every worker on every host, as without any name.")] = False,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from qctl import output
+from qctl.commands import completions
 from qctl.commands.choosing import require_queues, require_writable
 from qctl.commands.worker_items import tell
 from qctl.context import Invocation
@@ -16,9 +17,17 @@ EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.
 
 def run(
     ctx: typer.Context,
-    queue: Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="Which.")] = None,
+    queue: Annotated[
+        str | None, typer.Argument(metavar="[QUEUE]", help="Which.", autocompletion=completions.queues)
+    ] = None,
     worker: Annotated[
-        list[str] | None, typer.Option("--worker", metavar="WORKER", help="An id instead, of a worker or supervisor.")
+        list[str] | None,
+        typer.Option(
+            "--worker",
+            metavar="WORKER",
+            help="An id instead, of a worker or supervisor.",
+            autocompletion=completions.workers,
+        ),
     ] = None,
 ) -> None:
     """Let a paused queue or worker go on.

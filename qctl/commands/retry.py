@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qctl.commands import completions
 from qctl.commands.bulk import FAILED, count_given, retry_all, tell_selected
 from qctl.commands.choosing import require_writable
 from qctl.commands.ranges import ids_of
@@ -24,13 +25,19 @@ EXAMPLES = (
     "qctl retry --all --queue emails --to-queue bulk --spread 10m",
 )
 EXITS = (Exit.FAILED, Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
+_Ids = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ID]...|all|-",
+        help="Which; - reads stdin, FIRST..LAST is a range.",
+        autocompletion=completions.failed,
+    ),
+]
 
 
 def run(  # noqa: PLR0913, PLR0917  each flag is a parameter
     ctx: typer.Context,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...|all|-", help="Which; - reads stdin, FIRST..LAST is a range.")
-    ] = None,
+    ids: _Ids = None,
     queue: Queue = None,
     class_: Class = None,
     tag: Tag = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qctl.commands import completions
 from qctl.commands.choosing import require_queues
 from qctl.commands.values import ago, split
 from qctl.exits import WrongUsage
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from qctl.context import Invocation
 
 Names = list[str] | None
-Queue = Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Only this queue's.")]
+Queue = Annotated[
+    str | None, typer.Option("--queue", metavar="QUEUE", help="Only this queue's.", autocompletion=completions.queues)
+]
 Where = Annotated[str | None, typer.Option("--where", metavar="FILTER", help="Only what matches: qctl help filters.")]
 Class = Annotated[Names, typer.Option("--class", metavar="JOB,...", help="Only of these classes, such as 'Send*'.")]
 Tag = Annotated[Names, typer.Option("--tag", metavar="TAG,...", help="Only with one of these tags.")]
@@ -32,6 +35,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
 ForGood = Annotated[bool, typer.Option("--for-good", help="Keep nothing by which it could be undone.")]
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]...|-", help="Which; - reads stdin, FIRST..LAST is a range.")
+]
+
+FailedIds = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ID]...|-", help="Which; - reads stdin, FIRST..LAST is a range.", autocompletion=completions.failed
+    ),
 ]
 
 

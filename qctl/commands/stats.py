@@ -7,6 +7,7 @@ import typer
 
 from qctl import format as fmt
 from qctl import live, output
+from qctl.commands import completions
 from qctl.commands.choosing import require_queues
 from qctl.commands.values import parts_of, seconds, split
 from qctl.context import Invocation
@@ -47,8 +48,13 @@ _COLUMNS = (
 
 def run(
     ctx: typer.Context,
-    queues: Annotated[list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Only these.")] = None,
-    queue: Annotated[list[str] | None, typer.Option("--queue", metavar="QUEUE", help="Only this one.")] = None,
+    queues: Annotated[
+        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Only these.", autocompletion=completions.queues)
+    ] = None,
+    queue: Annotated[
+        list[str] | None,
+        typer.Option("--queue", metavar="QUEUE", help="Only this one.", autocompletion=completions.queues),
+    ] = None,
     watch: Annotated[
         str | None, typer.Option("--watch", "-w", metavar="TIME", help="Look again, every 2s; Ctrl-C ends it.")
     ] = None,

@@ -102,3 +102,72 @@ def test_the_script_of_each_shell_is_shown(name: str, shop: Shop) -> None:
     told = shop.call(env={"_QCTL_COMPLETE": f"source_{name}"})
     assert (told.code, told.err) == (0, "")
     assert f"_QCTL_COMPLETE=complete_{name}" in told.out
+
+
+def completed(shop: Shop, line: str) -> list[str]:
+    """What is offered for a line; without a word of trouble, and without a store made for it."""
+    words = line.split(" ")
+    before = set(shop.folder.glob("*.db*"))
+    told = shop.call(
+        env={"_QCTL_COMPLETE": "complete_bash", "COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
+    )
+    assert (told.code, told.err) == (0, "")
+    assert set(shop.folder.glob("*.db*")) <= before
+    return told.out.split()
+
+
+def test_choices_are_completed(shop: Shop) -> None:
+    assert completed(shop, "qctl -o js") == ["json"]
+    assert completed(shop, "qctl stats --color n") == ["never"]
+    assert completed(shop, "qctl jobs --state p") == ["processing", "pending"]
+    assert completed(shop, "qctl batch r") == ["retry"]
+
+
+def test_queues_and_ids_are_completed(shop: Shop) -> None:
+    shop.qctl("dispatch", "shop:Add", "[1]", "--queue", "emails")
+    shop.qctl("dispatch", "shop:Add", "[1]")
+    shop.qctl("dispatch", "shop:Boom", "--queue", "reports")
+    shop.qctl("work", "--stop-when-empty", "--queue", "reports", "--tries", "1")
+    for line in ("qctl pause e", "qctl resume e", "qctl clear default e", "qctl stats --queue e"):
+        assert completed(shop, line) == ["emails"]
+    assert completed(shop, "qctl queue:pause ") == ["default", "emails", "reports", "small"]
+    assert completed(shop, "qctl --url sqlite:///queue.db pause e") == ["emails"]
+    [failed] = shop.qctl("failed", "-o", "name").lines()
+    assert completed(shop, f"qctl retry {failed[:4]}") == [failed]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "qctl pause ",
+        "qctl --url sqlite:///none.db pause ",
+        "qctl --url redis://127.0.0.1:1/0 retry ",
+        "qctl --url nonsense batch show ",
+        "qctl --app nowhere clear ",
+        "qctl --config none.toml resume --worker ",
+    ],
+)
+def test_where_nothing_can_be_asked_nothing_is_offered(line: str, shop: Shop) -> None:
+    assert completed(shop, line) == []
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"),
+    [("bash", ".bash_completions/qctl.sh"), ("zsh", ".zfunc/_qctl"), ("fish", ".config/fish/completions/qctl.fish")],
+)
+def test_the_shell_that_is_named_is_installed(shell: str, file: str, shop: Shop) -> None:
+    told = shop.qctl("--install-completion", shell)
+    assert told.out == f"{shell} completion installed in {shop.folder / file}; it begins with the next shell\n"
+    assert f"_QCTL_COMPLETE=complete_{shell}" in (shop.folder / file).read_text()
+
+
+@pytest.mark.parametrize("words", [["--install-completion"], ["--show-completion"], ["completion"]])
+def test_a_shell_that_is_not_known_is_refused(words: list[str], shop: Shop) -> None:
+    assert shop.qctl(*words, "nushell", expect=2).err == (
+        "error: cannot complete in 'nushell'\nhint: there are: bash, zsh, fish, powershell, pwsh\n"
+    )
+
+
+def test_a_completion_that_cannot_be_installed(shop: Shop) -> None:
+    (shop.folder / ".zfunc").write_text("no folder")
+    assert "error: cannot install what completes in zsh: " in shop.qctl("--install-completion", "zsh", expect=1).err

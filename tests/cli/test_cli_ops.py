@@ -70,6 +70,14 @@ def test_cron_is_told_of_a_queue_above_its_threshold(shop: Shop, tmp_path: Path)
     assert len((tmp_path / "alerts").read_text().splitlines()) == 1, "told once"
 
 
+def test_cron_is_told_of_what_is_not_well_and_of_nothing_worse(shop: Shop) -> None:
+    shop.python("from shop import Boom\nBoom.dispatch()")
+    shop.qctl("work", "--stop-when-empty", "--tries", "1", "--quiet")
+    checks = "--check store --check failed --max-failed 0"
+    keep_order(shop, "default", expect=10, CHECKS=checks)
+    keep_order(shop, "default", expect=0, CHECKS=checks)
+
+
 def test_cron_is_told_of_a_store_that_is_away(shop: Shop) -> None:
     keep_order(shop, "default", expect=4, QCTL_URL="redis://127.0.0.1:1/0")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from fakes.store import in_ci
 from jsonschema import Draft202012Validator
 
 from qctl.main import COMMANDS
@@ -96,11 +97,30 @@ def accepted(words: list[str], tmp_path: Path) -> None:
     assert told.returncode == 0, told.stderr
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
-def test_systemd_accepts_the_unit(unit: Path, tmp_path: Path) -> None:
+def analyzer() -> str:
+    """What judges units; where it is missing the test is skipped, or failed in CI."""
     program = shutil.which("systemd-analyze")
     if program is None:
-        pytest.skip("systemd-analyze is not installed")
+        missing = "systemd-analyze is not installed: apt-get install systemd"
+        if in_ci():
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    return program
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_units_that_nothing_judges_fail_in_ci(
+    ci: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(outcome, match="apt-get install systemd"):
+        analyzer()
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_accepts_the_unit(unit: Path, tmp_path: Path) -> None:
+    program = analyzer()
     copy = tmp_path / unit.name
     copy.write_text(unit.read_text().replace("/srv/shop/.venv/bin/qctl", str(QCTL)))  # which must be there
     told = subprocess.run([program, "verify", "--man=no", copy], capture_output=True, text=True, check=False)
@@ -109,9 +129,7 @@ def test_systemd_accepts_the_unit(unit: Path, tmp_path: Path) -> None:
 
 
 def test_a_unit_with_a_mistake_is_not_accepted(tmp_path: Path) -> None:
-    program = shutil.which("systemd-analyze")
-    if program is None:
-        pytest.skip("systemd-analyze is not installed")
+    program = analyzer()
     copy = tmp_path / "qctl-work.service"
     copy.write_text((DEPLOY / "qctl-work.service").read_text().replace("KillMode", "KilMode"))
     told = subprocess.run([program, "verify", "--man=no", copy], capture_output=True, text=True, check=False)
