@@ -314,6 +314,10 @@ class Actions(QueueActions):
         failed = tuple((job_id, reasons.get(job_id) or told[job_id]) for job_id, _ in result.failed)
         return msgspec.structs.replace(result, failed=failed)
 
+    def pieces_of(self, where: Filter, views: Sequence[str]) -> Iterator[list[str]]:
+        """The ids of the jobs of these states that match, in pieces, so that who acts on them can stop in between."""
+        return pieces(job_id for _, job_id in _once(self._select(where, views)))
+
     def _matching(
         self,
         where: Filter,

@@ -10,7 +10,7 @@ import typer
 from qctl import output
 from qctl.commands.dashboard_serve import Asked
 from qctl.commands.dashboard_serve import serve as serve_it
-from qctl.commands.showing import repeated_flags, require_terminal, show, theme_named
+from qctl.commands.showing import repeated_flags, require_terminal, show, shown_connection, theme_named
 from qctl.commands.values import seconds
 from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
@@ -79,7 +79,9 @@ def _show(call: Invocation, page: str, every_s: float, *, read_only: bool, theme
     from qctl.screens.dashboard.sight import PageSource
 
     may_act = not (read_only or call.settings.read_only)
-    deeds = PageDeeds(call.actions, call.flows, call.tags, repeated_flags(call), call.settings.protected)
+    deeds = PageDeeds(
+        call.actions_on(shown_connection(call)), call.flows, call.tags, repeated_flags(call), call.settings.protected
+    )
     app = DashboardApp(
         PageSource(call.manager, call.flags.connection),
         deeds=deeds if may_act else None,

@@ -11,14 +11,14 @@ from qctl.commands.worker_items import tell
 from qctl.context import Invocation
 from qctl.exits import Exit, WrongUsage
 
-EXAMPLES = ("qctl resume emails", "qctl resume --worker 4f3a9c21")
+EXAMPLES = ("qctl resume emails reports", "qctl resume --worker 4f3a9c21")
 EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
 
 
 def run(
     ctx: typer.Context,
     queue: Annotated[
-        str | None, typer.Argument(metavar="[QUEUE]", help="Which.", autocompletion=completions.queues)
+        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Which.", autocompletion=completions.queues)
     ] = None,
     worker: Annotated[
         list[str] | None,
@@ -30,19 +30,23 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Let a paused queue or worker go on.
+    """Let paused queues or workers go on.
 
     One that was not paused stays as it is, and that is no error.
     """
     call = Invocation.of(ctx)
     require_writable(call)
-    if (queue is None) == (not worker):
+    names = list(dict.fromkeys(queue or ()))
+    if bool(names) == bool(worker):
         raise WrongUsage("name a queue, or a --worker")
-    if queue is None:
+    if not names:
         tell(call, worker or [], "continue")
         return
-    require_queues(call, [queue])
-    changed = call.actions.resume(queue).changed > 0
-    data = {"queue": queue, "paused": False, "changed": changed}
-    text = f"resumed {queue}" if changed else f"{queue} was not paused"
+    require_queues(call, names)
+    resumed = [name for name in names if call.actions.resume(name).changed]
+    idle = [name for name in names if name not in resumed]
+    data = {"queue": names[0], "queues": names, "paused": False, "changed": bool(resumed)}
+    told = [f"resumed {', '.join(resumed)}"] if resumed else []
+    told += [f"{', '.join(idle)} {'was' if len(idle) == 1 else 'were'} not paused"] if idle else []
+    text = "; ".join(told)
     output.show(call, output.Report(schema="qctl.resume/1", data=data, text=text, name="queue", backend=call.backend()))

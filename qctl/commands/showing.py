@@ -36,9 +36,26 @@ def theme_named(name: str | None) -> str | None:
 
 
 def repeated_flags(call: Invocation) -> list[str]:
-    """The flags that a command which is shown has to repeat, so that it does the same."""
-    given = {"--url": call.flags.url, "--connection": call.flags.connection, "--profile": call.flags.profile}
+    """The flags that a command which is shown has to repeat, so that it does the same.
+
+    A password in the URL is masked: such a line is refused by the store until whoever runs it writes the password in.
+    """
+    from qcore.config.urls import mask_url
+
+    flags = call.flags
+    given = {
+        "--config": flags.config,
+        "--profile": flags.profile,
+        "--app": flags.app,
+        "--url": mask_url(flags.url) if flags.url else None,
+        "--connection": flags.connection or (shown_connection(call) if len(call.settings.connections) > 1 else None),
+    }
     return [word for name, value in given.items() if value for word in (name, value)]
+
+
+def shown_connection(call: Invocation) -> str:
+    """The connection that is shown, and alone is acted on."""
+    return call.settings.connection(call.flags.connection).name
 
 
 def show(app: Base, word: str, *, mouse: bool) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from qctl.screens.keys import Key
+    from qctl.screens.top.acting import Progress
 
 _DEAF_S = 0.3
 """A question does not hear keys for so long: whoever pressed one twice meant it once."""
@@ -80,6 +81,40 @@ class Confirm(ModalScreen[bool]):
             self.notify(f"that is not {self._word}", severity="warning")
             return
         self.dismiss(answer)
+
+
+class Working(ModalScreen[None]):
+    """Says how far something long is; Esc lets it stop after what it is at.
+
+    Args:
+        title: what is done.
+        progress: of it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "stop", "Stop")]
+
+    def __init__(self, title: str, progress: Progress) -> None:
+        super().__init__()
+        self._title, self._progress = title, progress
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Text(fmt.printable(self._title), style="bold"), classes="dialog--title")
+            yield Static(id="far")
+
+    def on_mount(self) -> None:
+        self._say()
+        self.set_interval(0.2, self._say)
+
+    def _say(self) -> None:
+        one = self._progress
+        how = "stopping after these" if one.is_stopped else "Esc stops"
+        self.query_one("#far", Static).update(Text(f"{one.done:,} of {one.total:,}; {how}"))
+
+    def action_stop(self) -> None:
+        """Let it stop."""
+        self._progress.is_stopped = True
+        self._say()
 
 
 class Choose(ModalScreen[str | None]):

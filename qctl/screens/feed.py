@@ -56,9 +56,12 @@ class Feed:
         source: is asked.
         post: is given what came, from the feed's thread.
         every_s: seconds between two looks.
+        is_paced: the source itself waits from one look to the next, as a recording does.
     """
 
-    def __init__(self, source: Source, post: Callable[[Message], object], every_s: float) -> None:
+    def __init__(
+        self, source: Source, post: Callable[[Message], object], every_s: float, *, is_paced: bool = False
+    ) -> None:
         self._source = source
         self._post = post
         self.every_s = every_s
@@ -67,9 +70,16 @@ class Feed:
         self.words = ""
         """Of many jobs those that hold one of these are listed."""
         self._wanted = threading.Event()
-        self._is_over = False
+        self._is_over, self._is_paced = False, is_paced
+        self._asked_at: float | None = None
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="qctl-feed", daemon=True)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds for which the question under way has had no answer; 0 where none is."""
+        asked_at = self._asked_at
+        return 0.0 if asked_at is None or self._is_paced else time.monotonic() - asked_at
 
     def start(self) -> None:
         """Begin to look."""
@@ -97,6 +107,7 @@ class Feed:
 
     def _look(self) -> float | None:
         """Look once; returns the seconds until the next look, or None after the last one."""
+        self._asked_at = time.monotonic()
         try:
             glance = self._source.look(self.view, self.words)
         except Exception as error:  # noqa: BLE001  the screen stays, whatever a store does
@@ -105,12 +116,14 @@ class Feed:
             verdict = Verdict(error)
             self._tell(StoreSilent(verdict.message, verdict.hint, pause_s))
             return pause_s
+        finally:
+            self._asked_at = None
         self._failures = 0
         if glance is None:
             self._tell(SourceEnded())
             return None
         self._tell(GlanceArrived(glance))
-        return self.every_s
+        return 0.0 if self._is_paced else self.every_s
 
     def _tell(self, message: Message) -> None:
         if not self._is_over:

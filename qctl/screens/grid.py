@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from qctl import format as fmt
-from qctl.screens.rows import Column, Row, fitted
+from qctl.screens.rows import Column, Row, fitted, fitting
 
 if TYPE_CHECKING:
     from textual.events import Click, Resize
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HEAD = 1
 
 
-class Grid(ScrollView, can_focus=True):
+class Grid(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows under headings; the cursor stays with its row, wherever that goes.
 
     Args:
@@ -71,8 +71,11 @@ class Grid(ScrollView, can_focus=True):
         self.rows = list(rows)
         place = next((n for n, row in enumerate(self.rows) if row.key == key), None) if follow else None
         was_at, self._at = self._at, self._within(self._at if place is None else place)
+        was_seen = was_at in self._seen()
         self.tags &= {row.key for row in self.rows}
         self.virtual_size = Size(self.size.width, len(self.rows) + _HEAD)
+        if was_seen:  # whoever scrolled away from it looks at something else
+            self._let_see()
         if not before or not self.rows:
             self.refresh()
             return
@@ -132,11 +135,20 @@ class Grid(ScrollView, can_focus=True):
         if was_at == self._at:
             return
         self._draw({was_at, self._at})
-        first, height = round(self.scroll_y), max(1, self.size.height - _HEAD)
-        if self._at < first:
+        self._let_see()
+
+    def _let_see(self) -> None:
+        """Scroll, if need be, to the row under the cursor."""
+        seen = self._seen()
+        if self._at < seen.start:
             self.scroll_to(y=self._at, animate=False)
-        elif self._at >= first + height:
-            self.scroll_to(y=self._at - height + 1, animate=False)
+        elif self._at >= seen.stop:
+            self.scroll_to(y=self._at - len(seen) + 1, animate=False)
+
+    def _seen(self) -> range:
+        """The places that are seen."""
+        first = round(self.scroll_y)
+        return range(first, first + max(1, self.size.height - _HEAD))
 
     def page(self) -> int:
         """Rows on one page."""
@@ -172,7 +184,12 @@ class Grid(ScrollView, can_focus=True):
         if not self.rows:
             text = f" {self.empty}" if y == 2 and self.empty else ""
             return Strip(
-                [Segment(text[:width].ljust(width), self.get_component_rich_style("grid--dim") + self.rich_style)]
+                [
+                    Segment(
+                        fitting(text, width, right=False, ascii_only=True),
+                        self.get_component_rich_style("grid--dim") + self.rich_style,
+                    )
+                ]
             )
         if place >= len(self.rows):
             return Strip.blank(width, self.rich_style)
@@ -183,7 +200,7 @@ class Grid(ScrollView, can_focus=True):
         parts = []
         for column, wide in widths:
             title = column.title + (mark if column.key == self.sort_key else "")
-            parts.append(title[:wide].rjust(wide) if column.right else title[:wide].ljust(wide))
+            parts.append(fitting(title, wide, right=column.right, ascii_only=True))
         style = self.get_component_rich_style("grid--head")
         return Strip([Segment(f" {' '.join(parts)}"[:width].ljust(width), style)])
 
@@ -202,19 +219,17 @@ class Grid(ScrollView, can_focus=True):
         for number, (column, wide) in enumerate(widths):
             cell = row.cells.get(column.key)
             text = ("  " * row.depth if number == 0 else "") + (fmt.printable(cell.text) if cell is not None else "")
-            text = _cut(text, wide, ascii_only=self._ascii)
-            text = text.rjust(wide) if column.right else text.ljust(wide)
+            text = fitting(text, wide, right=column.right, ascii_only=self._ascii)
             style = base if is_here else base + Style.parse((cell.style if cell else "") or row.style or "none")
             segments.append(Segment(text + " ", style))
             used += wide + 1
         return Strip(segments, used).adjust_cell_length(width, base)
 
     def _draw(self, places: set[int]) -> None:
-        first = round(self.scroll_y)
-        seen = range(first, first + self.size.height - _HEAD)
+        seen = self._seen()
         for place in places:
             if place in seen:
-                self.refresh(Region(0, place - first + _HEAD, self.size.width, 1))
+                self.refresh(Region(0, place - seen.start + _HEAD, self.size.width, 1))
 
     # -- what is done to it --------------------------------------------------------------------------------------
 
@@ -238,9 +253,3 @@ class Grid(ScrollView, can_focus=True):
                 self.post_message(self.Sorted(column.key))
                 return
             x -= wide + 1
-
-
-def _cut(text: str, width: int, *, ascii_only: bool) -> str:
-    if len(text) <= width:
-        return text
-    return text[:width] if width < 2 or ascii_only else f"{text[: width - 1]}…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,16 +24,18 @@ class Recorder:
 
     Args:
         source: is asked.
-        path: of the file, which is written anew.
+        path: of the file; a recording that is there is written anew. Nobody but its owner may read it.
 
     Raises:
-        WrongUsage: the file cannot be written.
+        WrongUsage: the file cannot be written, or holds something else.
     """
 
     def __init__(self, source: Source, path: Path) -> None:
         self._source, self._path = source, path
         try:
-            path.write_bytes(b"")
+            _require_no_other(path)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            path.chmod(0o600)  # also one that was there
         except OSError as error:
             raise WrongUsage(f"--record {path}: {error.strerror}", hint="name a file that can be written") from None
 
@@ -47,6 +50,22 @@ class Recorder:
     def forget(self) -> None:
         """Let the next look read everything anew."""
         self._source.forget()
+
+
+def _require_no_other(path: Path) -> None:
+    """See to it that a file which is there is empty or a recording.
+
+    Raises:
+        WrongUsage: it is something else; it stays as it is.
+    """
+    if not path.exists():
+        return
+    try:
+        with path.open("rb") as file:
+            if first := file.readline():
+                _decode(first)
+    except msgspec.MsgspecError:
+        raise WrongUsage(f"--record {path}: it is there, and no recording", hint="name another file") from None
 
 
 class Replay:

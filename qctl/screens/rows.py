@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rich.cells import cell_len, set_cell_size
+
+MOST = 200
+"""Rows of a list that are read: of more jobs than that the newest, or those that match a filter."""
+
 
 class Column(NamedTuple):
     """One column.
@@ -62,6 +67,14 @@ def fitted(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
         wide = one.width + (share + (one is growing[-1]) * more if one.grows else 0)
         widths.append((one, wide))
     return widths
+
+
+def fitting(text: str, width: int, *, right: bool, ascii_only: bool) -> str:
+    """A text in so many cells of a terminal, of which some characters take two."""
+    room = width - cell_len(text)
+    if room < 0:
+        return set_cell_size(text, width) if width < 2 or ascii_only else f"{set_cell_size(text, width - 1)}…"
+    return " " * room + text if right else text + " " * room
 
 
 def matching(rows: Iterable[Row], pattern: str) -> list[Row]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text  # noqa: TC002  it is light here
 from textual.screen import Screen
@@ -14,6 +14,10 @@ from textual.widgets import Static
 from qcore.errors import JobNotFound
 from qctl import format as fmt
 from qctl.exits import Verdict
+from qctl.screens.aside import aside, tell
+
+if TYPE_CHECKING:
+    from qctl.screens.keys import Key
 
 
 class Whole(Screen[None]):
@@ -46,7 +50,7 @@ class Whole(Screen[None]):
         """Read it anew: a slow store keeps nobody from pressing a key."""
         if not self._is_reading:
             self._is_reading = True
-            self.run_worker(self._read, thread=True, group="whole", exit_on_error=False)
+            aside(self._read)
 
     def _read(self) -> None:
         found, trouble = None, ""
@@ -56,7 +60,7 @@ class Whole(Screen[None]):
             trouble = "it is not stored any more; this is what it was"
         except Exception as error:  # noqa: BLE001  the page stays, whatever a store does
             trouble = Verdict(error).message
-        self.app.call_from_thread(self._show, found, trouble)
+        tell(self.app, self._show, found, trouble)
 
     def _show(self, found: Any, trouble: str) -> None:
         self._trouble, self._is_reading = trouble, False
@@ -90,6 +94,10 @@ class Whole(Screen[None]):
     def _with_trouble(self, title: Text) -> Text:
         """The title, and why it cannot be read anew."""
         return title.append(f"  {fmt.printable(self._trouble)}", style="bold red") if self._trouble else title
+
+    def keys_here(self) -> Sequence[Key]:
+        """Those that mean something on it now."""
+        raise NotImplementedError
 
     def action_leave(self) -> None:
         """Go back."""

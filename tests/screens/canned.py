@@ -10,6 +10,7 @@ import msgspec
 
 from qcore.errors import ConnectionFailed
 from qcore.monitor.glance import Glance, HostSnapshot
+from qcore.monitor.queue_actions import ActionResult
 from qcore.monitor.snapshots import (
     BackendSnapshot,
     FailureSnapshot,
@@ -221,3 +222,17 @@ def jobs_of(view: str) -> tuple[JobSnapshot, ...]:
 
 
 SILENT = ConnectionFailed('connection "default" (redis://db): connection refused', hint="is the server running?")
+
+
+class Previewed:
+    """Actions that find so many jobs, and otherwise do nothing.
+
+    Args:
+        matched: how many.
+    """
+
+    def __init__(self, matched: int = 1190) -> None:
+        self.matched = matched
+
+    def preview(self, *_: Any) -> ActionResult:
+        return ActionResult(matched=self.matched, changed=0, sample=FAILED[:3])

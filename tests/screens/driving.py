@@ -29,7 +29,7 @@ async def on_page(app: DashboardApp, pilot: Pilot[Any], *keys: str) -> None:
 
 async def listed(app: TopApp, pilot: Pilot[Any]) -> None:
     """Wait until the list that was asked for is shown."""
-    await until(lambda: app._shown is not None and app._shown.view == app._panel.view, pilot)
+    await until(lambda: app._shown is not None and app._shown.view == (app._panel.view or app._panel.also), pilot)
 
 
 async def settled(pilot: Pilot[Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from canned import HOSTILE, SILENT, Canned, busy, failing, glance, queue, several, worker
-from driving import listed, settled, text_of
+from canned import HOSTILE, SILENT, Canned, Previewed, busy, failing, glance, queue, several, worker
+from driving import listed, settled, text_of, until
 from textual.widgets import Input
 
 LISTS = [("1", "busy"), ("2", "workers"), ("3", "running"), ("4", "failed"), ("5", "delayed")]
@@ -65,9 +65,9 @@ async def test_filtered_to_nothing(top: Any, same: Any) -> None:
 async def test_confirm(top: Any, same_everywhere: Any) -> None:
     from qctl.screens.top.acting import Deeds
 
-    async with top(several(), deeds=Deeds(None), theme="textual-dark") as (app, pilot):
+    async with top(several(), deeds=Deeds(Previewed()), theme="textual-dark") as (app, pilot):
         await pilot.press("down", "down", "X")
-        await settled(pilot)
+        await until(lambda: len(app.screen_stack) == 2, pilot)
         await same_everywhere(app, pilot, "top-confirm")
 
 
@@ -78,9 +78,7 @@ async def test_a_job(top: Any, same: Any) -> None:
         await pilot.press("4")
         await listed(app, pilot)
         await pilot.press("enter")
-        await app.workers.wait_for_complete()
-        await settled(pilot)
-        assert "smtp.connect()" in text_of(app)
+        await until(lambda: "smtp.connect()" in text_of(app), pilot)
 
 
 async def test_help(top: Any, same: Any) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual.app import SystemCommand
 
 from qctl import format as fmt
 from qctl.exits import Verdict
 from qctl.screens import dialogs
+from qctl.screens.aside import aside, tell
 from qctl.screens.dashboard.acting import PageDeeds
 from qctl.screens.dashboard.base import Paged
 from qctl.screens.dashboard.going import GoTo
@@ -21,13 +21,12 @@ from qctl.screens.dashboard.sight import RANGES
 from qctl.screens.flow.page import FlowDoors, FlowPage
 from qctl.screens.job.page import Doors
 from qctl.screens.jumping import Place, is_id
-from qctl.screens.keys import INTERRUPT, QUIT, bindings_of, keys_for
+from qctl.screens.keys import INTERRUPT, QUIT, bindings_of
 from qctl.screens.rows import Row
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
     from qcore.monitor.snapshots import FlowSnapshot
+    from qctl.screens.top.panels import Panel
 
 _FLOWS = frozenset({"batches", "chains"})
 _CANCELLED = frozenset({"pending", "delayed", "retrying", "running"})
@@ -67,21 +66,9 @@ class DashboardApp(Paged, inherit_bindings=False):
         names = list(RANGES)
         self.look_back(names[(names.index(self._range) + 1) % len(names)])
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Everything by its name, for the palette: pages, lists, keys."""
-        for panel in self.panels:
-            page = page_of(panel).title
-            title = page if panel.title == page else f"{page}: {panel.title}"
-            yield SystemCommand(title, f"Show {panel.title}", partial(self.action_panel, panel.name))
-        for key in keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys):
-            if key.help and "(" not in key.action and key.action != "command_palette":
-                yield SystemCommand(
-                    key.label or key.help.partition(",")[0][:40], key.help, partial(self._press, key.action)
-                )
-        yield from super().get_system_commands(screen)
-
-    async def _press(self, action: str) -> None:
-        await self.run_action(action)
+    def _title_of(self, panel: Panel) -> str:
+        page = page_of(panel).title
+        return page if panel.title == page else f"{page}: {panel.title}"
 
     # -- opening -------------------------------------------------------------------------------------------------
 
@@ -109,7 +96,7 @@ class DashboardApp(Paged, inherit_bindings=False):
 
     def open_flow(self, flow_id: str) -> None:
         """Read a batch, chain or graph, and show it in front of what is shown."""
-        self.run_worker(partial(self._read_flow, flow_id), thread=True, group="reading", exit_on_error=False)
+        aside(partial(self._read_flow, flow_id))
 
     def _doors(self, doors: Doors) -> Doors:
         return doors._replace(find_flow=self._find_flow, open_flow=self.open_flow if self._find_flow else None)
@@ -160,9 +147,9 @@ class DashboardApp(Paged, inherit_bindings=False):
         try:
             flow = self._find_flow(flow_id)
         except Exception as error:  # noqa: BLE001  it may be forgotten, or the store may be silent
-            self.call_from_thread(self.notify, fmt.printable(Verdict(error).message), severity="warning")
+            tell(self, self._warn, Verdict(error).message)
             return
-        self.call_from_thread(self._show_flow, flow)
+        tell(self, self._show_flow, flow)
 
     def _show_flow(self, flow: FlowSnapshot) -> None:
         assert self._find_flow is not None  # noqa: S101  it was read
@@ -178,7 +165,9 @@ class DashboardApp(Paged, inherit_bindings=False):
 
     def _act_on_flow(self, what: str, flow: FlowSnapshot) -> None:
         """Do something to the one batch, chain or graph that is open."""
-        if isinstance(self._deeds, PageDeeds):
+        if self._trouble:
+            self.notify("the store does not answer", severity="warning")
+        elif isinstance(self._deeds, PageDeeds):
             make = {"retry": self._deeds.retry_flows, "kill": self._deeds.cancel_flows}[what]
             self._do(make("batches" if flow.kind == "batch" else "chains", [flow.id], [f"{flow.name}  {flow.id}"]))
 
@@ -197,8 +186,8 @@ class DashboardApp(Paged, inherit_bindings=False):
         deeds, name, ids = self._deeds, self._panel.name, self._list.chosen()
         if name in _FLOWS and isinstance(deeds, PageDeeds) and ids:
             self._do(deeds.cancel_flows(name, ids, self._names(ids)))
-        elif name in _CANCELLED and deeds is not None and ids:
-            self._do(deeds.cancel(ids, self._samples(ids)))
+        elif name in _CANCELLED and deeds is not None:
+            self._on_chosen(deeds.cancel, deeds.cancel_matching)
         elif name == "workers":
             super().action_kill()
 

@@ -13,10 +13,11 @@ from textual.widgets import Input, Static
 from qctl.screens.dashboard.keys import DASHBOARD_KEYS
 from qctl.screens.dashboard.overview import WIDE, metrics_head, overview_head, staff
 from qctl.screens.dashboard.pages import BELOW, PAGES, Page, page_of
-from qctl.screens.dashboard.sight import MOST, RANGES, PageSource, Sight
+from qctl.screens.dashboard.sight import RANGES, PageSource, Sight
 from qctl.screens.feed import Source
 from qctl.screens.grid import Grid
 from qctl.screens.keys import Key
+from qctl.screens.rows import MOST
 from qctl.screens.top.app import TopApp
 from qctl.screens.top.header import Mood, title_line
 from qctl.screens.top.panels import Panel
@@ -136,13 +137,13 @@ class Paged(TopApp, inherit_bindings=False):
 
     def _draw_lists(self, base: Screen[Any], height: int) -> None:  # noqa: ARG002  where top has room decides
         self._draw_head(base)
-        base.query_one("#views", Static).update(self._views(self.size.width))
+        self._put("#views", self._views(self.size.width))
         self._fill(base.query_one("#list", Grid), self._panel)
         has_below = self._panel.name == "overview"
         base.query_one("#below-title").display = has_below
         base.query_one("#below").display = has_below
         if has_below:
-            base.query_one("#below-title", Static).update(Text(" Supervisors", style="bold"))
+            self._put("#below-title", Text(" Supervisors", style="bold"))
             self._orders.setdefault(BELOW.name, self._orders["supervisors"])
             self._fill(base.query_one("#below", Grid), BELOW)
 
@@ -171,7 +172,7 @@ class Paged(TopApp, inherit_bindings=False):
             click = Style(meta={"@click": f"app.panel('{panel.name}')"})
             text.append(f" {panel.title} ", Style.parse("bold underline" if panel is self._panel else "dim") + click)
         state = [f"filter: {self._order.filter}"] if self._order.filter else []
-        state += [f"{len(self._list.tags)} tagged"] if self._list.tags else []
+        state += [self._tagged()] if self._list.tags else []
         state += [f"range {self._range}"] if self._panel.view == "metrics" else []
         sight = self._sight
         newest = f"the newest {MOST} that match" if sight is not None and sight.words else f"the newest {MOST}"

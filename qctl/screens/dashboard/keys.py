@@ -17,7 +17,7 @@ _SEVERAL = tuple(panel.name for page in PAGES if len(page.panels) > 1 for panel 
 _HELP = {
     "next_panel": "The next page",
     "retry": "Put back the failed job, or what failed of the batch or chain",
-    "forget": "Drop the failed job for good; free the lock",
+    "forget": "Drop the failed job, which qctl restore undoes for a day; free the lock",
     "kill": "Stop a worker (asked how); cancel a job, batch or chain",
     "open": "Open: the jobs of a queue, a job, a batch, chain or graph, what to do about a check",
     "jump": "Go by a name: :jobs failed smtp, :queue mail, :batch ID, :job ID, :tag customer:42, :workers",

@@ -20,14 +20,15 @@ from qcore.monitor.observing import observe
 from qcore.monitor.snapshots import FlowSnapshot, JobSnapshot, LimitSnapshot, LockSnapshot, TagSnapshot
 from qcore.monitor.tags import Tags
 from qctl.screens.dashboard.happenings import Happenings, Recent
+from qctl.screens.rows import MOST
 
 if TYPE_CHECKING:
     from qcore.manager import QueueManager
 
-MOST = 200
-"""Rows of a page."""
 RANGES = {"1h": HOUR_S, "6h": 6 * HOUR_S, "24h": 24 * HOUR_S, "7d": 168 * HOUR_S, "30d": 720 * HOUR_S}
 """How far the charts look back."""
+_ALSO = {"workers": "processing"}
+"""Pages that can tell more of jobs of a state."""
 _WEEK_S = RANGES["7d"]
 _LATELY_S = 300.0
 _WEEK_KEPT_S = 60.0
@@ -86,7 +87,7 @@ class PageSource:
         Raises:
             ConnectionFailed: the store does not answer.
         """
-        glance = self._glancer.look(view if view in VIEWS else "", words=words)
+        glance = self._glancer.look(view if view in VIEWS else _ALSO.get(view, ""), words=words)
         more = self._readers[view]() if view in self._readers else {}
         return Sight(**(msgspec.structs.asdict(glance) | {"view": view} | more))
 

@@ -96,9 +96,10 @@ class FlowPage(Whole):
         self._put("#flow-head", parts.head(flow, self._now, ascii_only=self._ascii))
         self._grid.empty = "No job of it has failed" if not flow.steps else ""
         self._grid.show(parts.rows(flow, list(self._failed.values()), ascii_only=self._ascii))
-        self._put("#flow-keys", footer(self._keys(), self.size.width, ascii_only=self._ascii))
+        self._put("#flow-keys", footer(self.keys_here(), self.size.width, ascii_only=self._ascii))
 
-    def _keys(self) -> Sequence[Key]:
+    def keys_here(self) -> Sequence[Key]:
+        """Those that mean something on it now."""
         return [one for one in FLOW_KEYS if self._means_something(one.action.partition("(")[0])]
 
     # -- keys ----------------------------------------------------------------------------------------------------
@@ -171,4 +172,4 @@ class FlowPage(Whole):
 
     def action_help(self) -> None:
         """Show every key."""
-        self.app.push_screen(keys_page(self._keys(), is_acting=self._doors.act is not None))
+        self.app.push_screen(keys_page(self.keys_here(), is_acting=self._doors.act is not None))

@@ -14,7 +14,7 @@ from qcore.filters import state_of
 from qctl.screens.dialogs import keys_page
 from qctl.screens.job import facts
 from qctl.screens.job.facts import FACTS, PARTS, Part, Told
-from qctl.screens.keys import JOB_KEYS, bindings_of, footer
+from qctl.screens.keys import JOB_KEYS, Key, bindings_of, footer
 from qctl.screens.whole import Whole
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class JobPage(Whole):
         self._put("#parts", self._tabs())
         self._put("#fields", facts.facts(told) if self._is_wide else Text(""))
         self._put("#text", self._part.draw(told))
-        self._put("#job-keys", footer(self._keys(), self.size.width, ascii_only=self._ascii))
+        self._put("#job-keys", footer(self.keys_here(), self.size.width, ascii_only=self._ascii))
 
     def _tabs(self) -> Text:
         text = Text()
@@ -125,7 +125,8 @@ class JobPage(Whole):
         text.truncate(self.size.width)
         return text
 
-    def _keys(self) -> list[Any]:
+    def keys_here(self) -> Sequence[Key]:
+        """Those that mean something on it now."""
         return [one for one in JOB_KEYS if self._means_something(one.action.partition("(")[0])]
 
     # -- keys ----------------------------------------------------------------------------------------------------
@@ -188,4 +189,4 @@ class JobPage(Whole):
 
     def action_help(self) -> None:
         """Show every key."""
-        self.app.push_screen(keys_page(self._keys(), is_acting=self._doors.act is not None))
+        self.app.push_screen(keys_page(self.keys_here(), is_acting=self._doors.act is not None))

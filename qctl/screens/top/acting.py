@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from qcore.monitor.actions import new_token
+from qcore.filters import Filter, Term, Value
+from qcore.monitor.actions import EVERY_JOB, new_token
+from qcore.monitor.queue_actions import ActionResult
 from qctl import format as fmt
+from qctl.screens.top.killing import kill
 
 if TYPE_CHECKING:
-    from qcore.monitor import ActionResult, Actions
-    from qcore.monitor.snapshots import WorkerSnapshot
+    from qcore.monitor.actions import Actions
+    from qcore.monitor.snapshots import JobSnapshot, WorkerSnapshot
 
 WORKER_VERBS = (
     ("terminate", "terminate: end after the running jobs"),
@@ -22,7 +23,25 @@ WORKER_VERBS = (
     ("continue", "continue: take jobs again"),
     ("kill", "kill -9: end at once; its jobs are given back (on this host alone)"),
 )
-_LINES = {"continue": "resume --worker", "pause": "pause --worker"}
+_LINES = {"continue": "resume", "pause": "pause"}
+"""Commands that take workers by an option."""
+_MANY = 100
+"""Of more than so many the number is to be typed."""
+_PIECE = 100
+"""Jobs that are acted on in one step."""
+
+
+class Progress:
+    """How far something long is.
+
+    Args:
+        total: of how many jobs.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done = total, 0
+        self.is_stopped = False
+        """Somebody wants it to end after what it is at."""
 
 
 class Deed(NamedTuple):
@@ -35,6 +54,7 @@ class Deed(NamedTuple):
         samples: of what it concerns.
         asks: whether it is asked for before.
         word: to be typed before it is done.
+        progress: of what may take long.
     """
 
     words: str
@@ -43,6 +63,7 @@ class Deed(NamedTuple):
     samples: Sequence[str] = ()
     asks: bool = False
     word: str = ""
+    progress: Progress | None = None
 
 
 class Deeds:
@@ -52,12 +73,22 @@ class Deeds:
         actions: on the connection that is shown.
         flags: of the command line, that a shown command repeats.
         protected: queues that are cleared only by one who types their name.
+        within: what every job that is shown matches.
     """
 
-    def __init__(self, actions: Actions, flags: Sequence[str] = (), protected: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        actions: Actions,
+        flags: Sequence[str] = (),
+        protected: Sequence[str] = (),
+        within: Filter = EVERY_JOB,
+    ) -> None:
         self._actions = actions
         self._flags = flags
         self._protected = protected
+        self._within = within
+
+    # -- queues --------------------------------------------------------------------------------------------------
 
     def pause(self, queues: Sequence[str], for_s: float | None = None, reason: str | None = None) -> Deed:
         """Let queues give no jobs."""
@@ -77,7 +108,7 @@ class Deeds:
 
         return Deed(f"Resume {_named(queues)}", self._line("resume", *queues), do)
 
-    def clear(self, queues: Sequence[str], waiting: int) -> Deed:
+    def clear(self, queues: Sequence[str], waiting: int, samples: Sequence[str] = ()) -> Deed:
         """Drop the waiting jobs of queues."""
 
         def do() -> str:
@@ -85,26 +116,17 @@ class Deeds:
             dropped = sum(self._actions.clear(queue, token=token).changed for queue in queues)
             return f"dropped {fmt.plural(dropped, 'job')}" + (_undone_by(token) if dropped else "")
 
-        word = next((queue for queue in queues if queue in self._protected), "")
+        word = next((queue for queue in queues if queue in self._protected), _typed(waiting))
         words = f"Drop {fmt.plural(waiting, 'waiting job')} of {_named(queues)}?"
-        return Deed(words, self._line("clear", *queues), do, (), asks=True, word=word)
+        return Deed(words, self._line("clear", *queues), do, samples, asks=True, word=word)
 
-    def retry_all(self, queues: Sequence[str], failed: int) -> Deed:
-        """Put back the failed jobs of queues."""
-
-        def do() -> str:
-            return f"retried {fmt.plural(sum(self._actions.retry_all(queue).changed for queue in queues), 'job')}"
-
-        words = f"Put back {fmt.plural(failed, 'failed job')} of {_named(queues)}?"
-        line = " && ".join(self._line("failed", "--queue", queue, "--retry") for queue in queues)
-        return Deed(words, line, do, (), asks=True)
+    # -- jobs that are named ---------------------------------------------------------------------------------------
 
     def retry(self, ids: Sequence[str], samples: Sequence[str] = ()) -> Deed:
         """Put failed jobs back."""
         words = f"Put back {fmt.plural(len(ids), 'failed job')}?"
-        return Deed(
-            words, self._line("retry", *ids), lambda: _told("retried", self._actions.retry(ids)), samples, len(ids) > 1
-        )
+        do = _doing("retried", lambda: self._actions.retry(ids))
+        return Deed(words, self._line("retry", *ids), do, samples, len(ids) > 1, _typed(len(ids)))
 
     def forget(self, ids: Sequence[str], samples: Sequence[str]) -> Deed:
         """Drop failed jobs."""
@@ -115,13 +137,73 @@ class Deeds:
             result = self._actions.forget(ids, token=token)
             return _told("dropped", result) + (_undone_by(token) if result.changed else "")
 
-        return Deed(words, self._line("forget", *ids), do, samples, asks=True)
+        return Deed(words, self._line("forget", *ids), do, samples, asks=True, word=_typed(len(ids)))
 
     def cancel(self, ids: Sequence[str], samples: Sequence[str], *, hard: bool = False) -> Deed:
         """Let jobs not run, or stop running."""
         words = f"Cancel {fmt.plural(len(ids), 'job')}?"
         do = _doing("cancelled", lambda: self._actions.cancel(ids, hard=hard))
-        return Deed(words, self._line("cancel", *ids, *(["--hard"] if hard else [])), do, samples, asks=True)
+        line = self._line("cancel", *ids, *(["--hard"] if hard else []))
+        return Deed(words, line, do, samples, asks=True, word=_typed(len(ids)))
+
+    # -- jobs that match, shown or not -----------------------------------------------------------------------------
+
+    def found(self, where: Filter, views: Sequence[str]) -> ActionResult:
+        """Count what matches, with a few as a sample."""
+        return self._actions.preview(self._within & where, views)
+
+    def retry_matching(self, where: Filter, view: str, found: ActionResult) -> Deed:
+        """Put back every failed job that matches."""
+        chosen = self._within & where
+        words = f"Put back {fmt.plural(found.matched, 'failed job')}?"
+        line = self._line("retry", *(["--where", str(chosen)] if chosen else ["--all"]))
+        return self._matching(words, line, "retried", chosen, view, found, self._actions.retry)
+
+    def forget_matching(self, where: Filter, view: str, found: ActionResult) -> Deed:
+        """Drop every failed job that matches."""
+        token, chosen = new_token(), self._within & where
+        words = f"Drop {fmt.plural(found.matched, 'failed job')}?"
+        line = self._line("forget", "--where", str(_in(view) & chosen))
+
+        def forget(ids: Sequence[str]) -> ActionResult:
+            return self._actions.forget(ids, token=token)
+
+        return self._matching(words, line, "dropped", chosen, view, found, forget, undo=_undone_by(token))
+
+    def cancel_matching(self, where: Filter, view: str, found: ActionResult) -> Deed:
+        """Cancel every job of a state that matches."""
+        chosen = self._within & where
+        words = f"Cancel {fmt.plural(found.matched, 'job')}?"
+        line = self._line("cancel", "--where", str(_in(view) & chosen))
+        return self._matching(words, line, "cancelled", chosen, view, found, self._actions.cancel)
+
+    def _matching(
+        self,
+        words: str,
+        line: str,
+        done: str,
+        chosen: Filter,
+        view: str,
+        found: ActionResult,
+        act: Callable[[Sequence[str]], ActionResult],
+        undo: str = "",
+    ) -> Deed:
+        progress = Progress(found.matched)
+
+        def do() -> str:
+            results = []
+            for ids in _smaller(self._actions.pieces_of(chosen, [view])):
+                results.append(act(ids))
+                progress.done += len(ids)
+                if progress.is_stopped:
+                    break
+            result = _together(results)
+            rest = f"; stopped after {progress.done:,} of {progress.total:,}" if progress.is_stopped else ""
+            return _told(done, result) + rest + (undo if result.changed else "")
+
+        return Deed(words, line, do, samples_of(found), asks=True, word=_typed(found.matched), progress=progress)
+
+    # -- workers -------------------------------------------------------------------------------------------------
 
     def scale(self, supervisors: Sequence[str], step: int) -> Deed:
         """Let supervisors have a process more or less."""
@@ -145,26 +227,58 @@ class Deeds:
             return f"told {fmt.plural(count, 'worker')}: {verb}"
 
         words = f"{verb.capitalize()} {fmt.plural(len(workers), 'worker')}?"
-        line = self._line(*_LINES.get(verb, verb).split(), *addresses)
+        named = [word for one in addresses for word in ("--worker", one)] if verb in _LINES else addresses
+        line = self._line(_LINES.get(verb, verb), *named)
         return Deed(words, line, do, [_worker(one) for one in workers[:3]], asks=verb in {"terminate", "restart"})
 
     def _kill(self, workers: Sequence[WorkerSnapshot]) -> Deed:
-        def do() -> str:
-            killed = 0
-            for one in workers:
-                try:
-                    os.kill(one.pid, signal.SIGKILL)
-                    killed += 1
-                except OSError as error:
-                    return f"worker {_worker(one)}: {error.strerror}"
-            return f"killed {fmt.plural(killed, 'process')}"
-
         words = f"Kill {fmt.plural(len(workers), 'process')} at once?"
         line = f"kill -9 {' '.join(str(one.pid) for one in workers)}"
-        return Deed(words, line, do, [_worker(one) for one in workers[:3]], asks=True)
+        return Deed(words, line, lambda: kill(workers), [_worker(one) for one in workers[:3]], asks=True)
 
     def _line(self, *words: str) -> str:
         return shlex.join(["qctl", *words, *self._flags])
+
+
+def on_queues(queues: Iterable[str]) -> Filter:
+    """The jobs of these queues, whatever their names hold."""
+    values = tuple(Value((queue,)) for queue in queues)
+    return Filter((Term("queue", values),)) if values else EVERY_JOB
+
+
+def samples_of(found: ActionResult) -> list[str]:
+    """A few of the jobs that were found, and how many more there are."""
+    more = found.matched - len(found.sample)
+    return [sample(job) for job in found.sample] + ([f"… and {more:,} more"] if more > 0 else [])
+
+
+def sample(job: JobSnapshot) -> str:
+    """A job in one line."""
+    return f"{job.name} on {job.queue}  {job.id}"
+
+
+def _in(view: str) -> Filter:
+    return Filter((Term("state", (Value((view,)),)),))
+
+
+def _smaller(pieces: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """Pieces after which it is soon seen that somebody wants to stop."""
+    for piece in pieces:
+        for start in range(0, len(piece), _PIECE):
+            yield piece[start : start + _PIECE]
+
+
+def _typed(count: int) -> str:
+    return str(count) if count > _MANY else ""
+
+
+def _together(results: Sequence[ActionResult]) -> ActionResult:
+    return ActionResult(
+        matched=sum(one.matched for one in results),
+        changed=sum(one.changed for one in results),
+        failed=tuple(found for one in results for found in one.failed),
+        told=tuple(found for one in results for found in one.told),
+    )
 
 
 def _doing(word: str, act: Callable[[], ActionResult]) -> Callable[[], str]:

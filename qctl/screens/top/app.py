@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.app import SystemCommand
+
 from qctl import format as fmt
 from qctl.exits import Exit, Verdict
+from qctl.screens.aside import aside, tell
 from qctl.screens.dialogs import keys_page
 from qctl.screens.grid import Grid
 from qctl.screens.job.page import Doors, JobPage
@@ -20,7 +24,11 @@ from qctl.screens.top.operating import Operating
 from qctl.screens.whole import Whole
 
 if TYPE_CHECKING:
+    from textual.dom import DOMNode
+    from textual.screen import Screen
+
     from qcore.monitor.snapshots import JobSnapshot
+    from qctl.screens.top.panels import Panel
 
 
 class TopApp(Operating):
@@ -59,7 +67,7 @@ class TopApp(Operating):
     def open_job(self, job_id: str) -> None:
         """Read one job, and show it in front of what is shown."""
         if self._find_job is not None:
-            self.run_worker(partial(self._read_job, job_id), thread=True, group="reading", exit_on_error=False)
+            aside(partial(self._read_job, job_id))
 
     def _running_job(self, key: str) -> str:
         """The job of a line of the workers: the one that it is, or the first that its worker runs; else nothing."""
@@ -80,9 +88,9 @@ class TopApp(Operating):
         try:
             job = self._find_job(job_id)
         except Exception as error:  # noqa: BLE001  it may have ended, or the store may be silent
-            self.call_from_thread(self.notify, fmt.printable(Verdict(error).message), severity="warning")
+            tell(self, self._warn, Verdict(error).message)
             return
-        self.call_from_thread(self._show_job, job)
+        tell(self, self._show_job, job)
 
     def _show_job(self, job: JobSnapshot) -> None:
         assert self._find_job is not None  # noqa: S101  it was read
@@ -109,6 +117,33 @@ class TopApp(Operating):
         if self._last_line:
             self.copy_to_clipboard(self._last_line)
             self.notify(f"copied: {fmt.printable(self._last_line)[:100]}")
+
+    # -- everything by its name ------------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the palette has: lists and keys, or of a page that stands in front its own."""
+        if isinstance(screen, Whole):
+            yield from self._commands_of(screen.keys_here(), screen)
+        else:
+            for panel in self.panels:
+                yield SystemCommand(
+                    self._title_of(panel), f"Show {panel.title}", partial(self.action_panel, panel.name)
+                )
+            yield from self._commands_of(keys_for(self._panel.name, read_only=not self._may_act, keys=self.keys), self)
+        yield from super().get_system_commands(screen)
+
+    def _commands_of(self, keys: Sequence[Key], whose: DOMNode) -> Iterable[SystemCommand]:
+        for key in keys:
+            if key.help and "(" not in key.action and key.action != "command_palette":
+                title = key.label or key.help.partition(",")[0][:40]
+                yield SystemCommand(title, key.help, partial(self._press, key.action, whose))
+
+    async def _press(self, action: str, whose: DOMNode) -> None:
+        await self.run_action(action, default_namespace=whose)
+
+    def _title_of(self, panel: Panel) -> str:
+        """A list as the palette calls it."""
+        return panel.title
 
     def action_theme(self) -> None:
         """Show the next theme."""
@@ -161,7 +196,7 @@ class TopApp(Operating):
         if action in self._by_action and self.query_one("#words").display:
             return False
         key = self._by_action.get(action)
-        return not (key is not None and key.acts and self._deeds is None)
+        return not (key is not None and key.acts and not self._may_act)
 
     @cached_property
     def _by_action(self) -> dict[str, Key]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import sys
 import threading
@@ -21,7 +22,7 @@ from qctl.screens.ending import end_without_terminal
 from qctl.screens.feed import Feed, GlanceArrived, Source, SourceEnded, StoreSilent
 from qctl.screens.grid import Grid
 from qctl.screens.keys import KEYS, Key, footer, keys_for
-from qctl.screens.rows import Row, in_order, matching
+from qctl.screens.rows import MOST, Row, in_order, matching
 from qctl.screens.top.acting import Deeds
 from qctl.screens.top.header import Mood, lines
 from qctl.screens.top.panels import PANELS, Look, Panel
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from qcore.monitor.snapshots import JobSnapshot
 
 _LEAST = (60, 15)
+_SLOW_S = 1.5
+"""Seconds that a store may take to answer."""
 _TALL = 36
 """Rows from which on the workers stand below the queues."""
 
@@ -82,16 +85,22 @@ class Base(App[None]):
     ) -> None:
         super().__init__()
         self._deeds, self._find_job, self._ascii, self._profile = deeds, find_job, ascii_only, profile
-        self._feed = Feed(source, self.post_message, every_s)
+        self._feed = Feed(source, self.post_message, every_s, is_paced=replayed)
         self._clock, self._replayed, self._wanted_theme = clock, replayed, theme
         self._trends = Trends()
         self._glance: Glance | None = None
         self._shown: Glance | None = None
         self._trouble = ""
+        self._again_at = 0.0
+        """When a store that is silent is asked again."""
+        self._is_slow = False
+        self._drawn: dict[str, Text] = {}
         self._panel = self.panels[0]
         self._orders = {panel.name: Order(panel) for panel in self.panels}
         self._is_frozen = self._is_flat = self._is_folded = False
         self._follows = True
+        self._tagged_beyond = 0
+        """Jobs that are tagged as all that match, also those that are not shown; 0 where rows alone are."""
         self._found = self._last_line = ""
         self._input_for = ""
         self.crash: BaseException | None = None
@@ -162,6 +171,9 @@ class Base(App[None]):
         words, above = fmt.printable_lines(message), fmt.printable(title)
         super().notify(words, title=above, severity=severity, timeout=timeout, markup=False)
 
+    def _warn(self, message: str) -> None:
+        self.notify(message, severity="warning")
+
     # -- what comes ----------------------------------------------------------------------------------------------
 
     def on_glance_arrived(self, message: GlanceArrived) -> None:
@@ -177,7 +189,8 @@ class Base(App[None]):
 
     def on_store_silent(self, message: StoreSilent) -> None:
         hint = f" - {message.hint}" if message.hint else ""
-        self._trouble = f"{message.reason}{hint} (asking again in {fmt.duration(message.again_in_s)})"
+        self._trouble = f"{message.reason}{hint}"
+        self._again_at = self._clock() + message.again_in_s
         self._draw()
 
     def on_source_ended(self, _: SourceEnded) -> None:
@@ -187,7 +200,8 @@ class Base(App[None]):
         self.call_after_refresh(self._draw)
 
     def _tick(self) -> None:
-        if self._trouble or self._is_frozen:
+        was_slow, self._is_slow = self._is_slow, self._feed.waited_s > max(_SLOW_S, self._feed.every_s)
+        if self._trouble or self._is_frozen or self._is_slow or was_slow:
             self._draw_meters()
 
     # -- drawing -------------------------------------------------------------------------------------------------
@@ -206,10 +220,20 @@ class Base(App[None]):
             return
         self._feed.words = self._order.filter if self._panel.view else ""
         self._draw_meters()
-        base.query_one("#tabs", Static).update(self._tabs(width))
-        base.query_one("#keys", Static).update(self._footer(width))
+        self._put("#tabs", self._tabs(width))
+        self._put("#keys", self._footer(width))
         self._draw_lists(base, height)
-        base.query_one("#about", Static).update(self._about())
+        self._put("#about", self._about())
+
+    def _put(self, name: str, text: Text) -> None:
+        """Draw a part, if it changed; where it has as many lines as before, nothing else moves."""
+        before = self._drawn.get(name)
+        if before is not None and (before, before.style) == (text, text.style):
+            return
+        self._drawn[name] = text
+        is_as_high = before is not None and before.plain.count("\n") == text.plain.count("\n")
+        may_wrap = name == "#trouble"
+        self.screen_stack[0].query_one(name, Static).update(text, layout=may_wrap or not is_as_high)
 
     def _draw_lists(self, base: Screen[Any], height: int) -> None:
         """Fill what stands between tabs and keys."""
@@ -218,7 +242,7 @@ class Base(App[None]):
         base.query_one("#below-title").display = has_below
         base.query_one("#below").display = has_below
         if has_below:
-            base.query_one("#below-title", Static).update(Text(" Workers", style="bold"))
+            self._put("#below-title", Text(" Workers", style="bold"))
             self._fill(base.query_one("#below", Grid), PANELS[1])
 
     def _draw_meters(self) -> None:
@@ -228,15 +252,18 @@ class Base(App[None]):
             every_s=self._feed.every_s,
             is_frozen=self._is_frozen,
             trouble=self._trouble,
+            is_slow=self._is_slow,
             stale_s=stale_s,
             is_read_only=self._deeds is None and not self._replayed,
             replayed=self._replayed,
             profile=self._profile,
         )
-        base.query_one("#meters", Static).update(Text("\n").join(self._meters(mood)))
-        trouble = base.query_one("#trouble", Static)
-        trouble.display = bool(self._trouble)
-        trouble.update(Text(f" {fmt.printable(self._trouble)}"))
+        self._put("#meters", Text("\n").join(self._meters(mood)))
+        base.query_one("#meters").set_class(bool(self._trouble), "stale")
+        base.query_one("#trouble").display = bool(self._trouble)
+        again_s = math.ceil(self._again_at - self._clock())
+        again = f"asking again in {again_s} s" if again_s > 0 else "asking again"
+        self._put("#trouble", Text(f" {fmt.printable(self._trouble)} ({again})" if self._trouble else ""))
 
     def _meters(self, mood: Mood) -> list[Text]:
         """The lines above everything."""
@@ -276,14 +303,29 @@ class Base(App[None]):
             text.append(f" {number} {name} ", style=style)
         state = [f"filter: {self._order.filter}"] if self._order.filter else []
         if self._list.tags:
-            state.append(f"{len(self._list.tags)} tagged")
+            state.append(self._tagged())
         state.append("following" if self._follows else "not following")
         right = Text("  ".join(state), style="yellow" if self._order.filter else "dim")
         text.append(" " * max(1, width - text.cell_len - right.cell_len - 1))
         return text.append_text(right)
 
+    @property
+    def _may_act(self) -> bool:
+        """Whether something can be changed: not where a store does not answer."""
+        return self._deeds is not None and not self._trouble
+
+    def _tagged(self) -> str:
+        """How many are tagged."""
+        return f"{self._tagged_beyond or len(self._list.tags):,} tagged"
+
+    def _is_partial(self) -> bool:
+        """Whether there may be more jobs than the list shows."""
+        shown = self._shown
+        is_read = shown is not None and bool(shown.view) and shown.view == self._panel.view
+        return is_read and shown is not None and (bool(shown.words) or len(shown.jobs) >= MOST)
+
     def _footer(self, width: int) -> Text:
-        keys = keys_for(self._panel.name, read_only=self._deeds is None, keys=self.keys)
+        keys = keys_for(self._panel.name, read_only=not self._may_act, keys=self.keys)
         return footer(keys, width, ascii_only=self._ascii)
 
     def _about(self) -> Text:

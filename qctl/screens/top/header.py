@@ -26,6 +26,8 @@ class Mood(NamedTuple):
     is_frozen: bool = False
     trouble: str = ""
     """Why the store does not answer."""
+    is_slow: bool = False
+    """It has been asked for longer than it should take."""
     stale_s: float = 0.0
     """How old what is shown is."""
     is_read_only: bool = False
@@ -74,6 +76,8 @@ def _freshness(glance: Glance | None, mood: Mood, *, ascii_only: bool) -> Text:
         right.append(f"{dot} SILENT{since}", style="bold red")
     elif mood.is_frozen:
         right.append(f"{dot} FROZEN {fmt.duration(mood.stale_s)}", style="bold yellow")
+    elif mood.is_slow:
+        right.append(f"{dot} SLOW {fmt.duration(mood.stale_s)}", style="bold yellow")
     elif mood.every_s:
         right.append(f"{dot} {'REPLAY' if mood.replayed else 'LIVE'} {mood.every_s:g}s", style="bold green")
     if glance is not None:
@@ -150,7 +154,7 @@ class _Drawing:
         return 100 * host.memory_used_bytes / host.memory_bytes if host.memory_bytes else 0.0
 
     def _rate(self, text: Text, word: str, per_s: float, history: list[float], *, short: bool) -> None:
-        text.append(f"{word} ", style="dim").append(fmt.rate(per_s), style="bold")
+        text.append(f"{word} ", style="dim").append(fmt.rate(per_s) if history else "-", style="bold")
         if not short:
             numbers = [round(one * 100) for one in history[-_SPARK:]]
             text.append(f" {fmt.sparkline(numbers, _SPARK, ascii_only=self._ascii):<{_SPARK}} ", style="green")

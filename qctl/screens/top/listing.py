@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from textual.widgets import Static
-
 from qctl.screens.grid import Grid
 from qctl.screens.rows import fitted
 from qctl.screens.top.base import Base
@@ -25,11 +23,11 @@ class Listing(Base):
         """Show another list."""
         self._to_lists()
         self._panel = next(panel for panel in self.panels if panel.name == name)
-        self._feed.view = self._panel.view
-        self._list.tags.clear()
+        self._feed.view = self._panel.view or self._panel.also
+        self._untag()
         self._list.go_to(0)
         self._draw()
-        if self._panel.view:
+        if self._feed.view:
             self._feed.hurry()
 
     def action_next_panel(self) -> None:
@@ -52,24 +50,30 @@ class Listing(Base):
         self._say_about()
 
     def _say_about(self) -> None:
-        self.query_one("#about", Static).update(self._about())
+        self._put("#about", self._about())
 
     def action_tag(self) -> None:
         """Tag the row."""
+        self._tagged_beyond = 0
         self._list.tag()
         self._draw()
 
     def action_tag_all(self) -> None:
         """Tag every row that is shown."""
+        self._tagged_beyond = 0
         self._list.tags = {row.key for row in self._list.rows}
         self._list.refresh()
         self._draw()
 
     def action_untag(self) -> None:
         """Take all tags away."""
+        self._untag()
+        self._draw()
+
+    def _untag(self) -> None:
+        self._tagged_beyond = 0
         self._list.tags.clear()
         self._list.refresh()
-        self._draw()
 
     def action_sort_next(self) -> None:
         """Sort by the next column."""
@@ -134,8 +138,7 @@ class Listing(Base):
     async def action_back(self) -> None:
         """End the filter, else take tags away."""
         if self._order.filter:
-            self._order.filter = ""
+            self._order.filter, self._tagged_beyond = "", 0
         else:
-            self._list.tags.clear()
-            self._list.refresh()
+            self._untag()
         self._draw()

@@ -45,6 +45,8 @@ class Panel(NamedTuple):
     empty: str
     view: str = ""
     """The state of the jobs that it lists."""
+    also: str = ""
+    """A state whose jobs it can tell more of, once they are read."""
 
 
 def queue_rows(look: Look) -> list[Row]:
@@ -58,6 +60,7 @@ def worker_rows(look: Look) -> list[Row]:
     if not look.tree:
         return [_worker(one, look, depth=0) for one in workers]
     rows: list[Row] = []
+    far = {job.id: job for job in look.glance.jobs}
     hosts: defaultdict[str, defaultdict[str, list[WorkerSnapshot]]] = defaultdict(lambda: defaultdict(list))
     for one in workers:
         hosts[one.host][one.supervisor].append(one)
@@ -68,7 +71,7 @@ def worker_rows(look: Look) -> list[Row]:
             rows.append(_group(supervisor, f"supervisor {_short(supervisor)}", group, depth=1))
             for one in () if look.folded else group:
                 rows.append(_worker(one, look, depth=2))
-                rows += [_running(job, one, depth=3) for job in one.running]
+                rows += [_running(job, one, far.get(job.id), look, depth=3) for job in one.running]
     return rows
 
 
@@ -173,6 +176,7 @@ PANELS = (
             Column("cpu", "CPU", 5, right=True),
             Column("rss", "RSS", 7, right=True),
             Column("jobs", "JOBS", 9, right=True, keep=8),
+            Column("pace", "/MIN", 5, right=True, keep=4),
             Column("failures", "FAIL", 6, right=True, keep=4),
             Column("beat", "BEAT", 6, right=True, keep=3),
         ),
@@ -180,6 +184,7 @@ PANELS = (
         "worker",
         False,
         "No workers: qctl work starts one",
+        also="processing",
     ),
     Panel(
         "running",
@@ -244,6 +249,9 @@ def _queue(queue: QueueSnapshot, look: Look) -> Row:
     state = "paused" if queue.paused else "lag" if lags else "run"
     glyph, ascii_glyph, style = _QUEUE_STATES[state]
     history = [round(one * 100) for one in trend.out]
+    measured = None if queue.throughput_per_min is None else queue.throughput_per_min / 60
+    out_per_s = trend.out_per_s if trend.out else measured
+    is_new = out_per_s is None  # it was looked at once, and by nobody else
     return Row(
         queue.name,
         {
@@ -254,9 +262,9 @@ def _queue(queue: QueueSnapshot, look: Look) -> Row:
             "running": count_cell(queue.processing, "cyan"),
             "failed": count_cell(queue.failed, "red"),
             "wait": Cell("" if wait_s is None else fmt.duration(wait_s), "red" if lags else "", order=wait_s or 0.0),
-            "rate": Cell(_rate(trend.out_per_s), order=trend.out_per_s),
-            "into": Cell(_rate(trend.in_per_s), order=trend.in_per_s),
-            "clears": Cell(_clears(clears_s, ascii_only=look.ascii_only), order=-1.0 if clears_s is None else clears_s),
+            "rate": _rate(out_per_s),
+            "into": _rate(trend.in_per_s if trend.into else None),
+            "clears": Cell("") if is_new else _clears(clears_s, ascii_only=look.ascii_only),
             "history": Cell(fmt.sparkline(history[-SPARK:], SPARK, ascii_only=look.ascii_only), "green"),
             "workers": count_cell(queue.workers),
         },
@@ -285,6 +293,7 @@ def _worker(worker: WorkerSnapshot, look: Look, *, depth: int) -> Row:
             "cpu": Cell(f"{worker.cpu_percent:.0f}%", order=worker.cpu_percent),
             "rss": Cell(fmt.size(worker.rss_bytes), order=worker.rss_bytes),
             "jobs": count_cell(worker.jobs),
+            "pace": _pace(worker.jobs_per_min),
             "failures": count_cell(worker.failures, "red"),
             "beat": Cell(fmt.duration(worker.heartbeat_age_s), order=worker.heartbeat_age_s),
         },
@@ -296,14 +305,16 @@ def _group(key: str, title: str, workers: Sequence[WorkerSnapshot], *, depth: in
     """A host or supervisor, with the sums of what is below it."""
     busy = sum(one.busy_percent for one in workers) / len(workers)
     running = sum(len(one.running) for one in workers)
+    cpu, rss = sum(one.cpu_percent for one in workers), sum(one.rss_bytes for one in workers)
     return Row(
         key,
         {
             "worker": Cell(title),
             "job": Cell(f"{running} of {sum(one.places for one in workers)}", "cyan"),
             "busy": Cell(f"{busy:.0f}%", order=busy),
-            "cpu": Cell(f"{sum(one.cpu_percent for one in workers):.0f}%"),
-            "rss": Cell(fmt.size(sum(one.rss_bytes for one in workers))),
+            "cpu": Cell(f"{cpu:.0f}%", order=cpu),
+            "rss": Cell(fmt.size(rss), order=rss),
+            "pace": _pace(sum(one.jobs_per_min for one in workers)),
             "jobs": count_cell(sum(one.jobs for one in workers)),
             "failures": count_cell(sum(one.failures for one in workers), "red"),
         },
@@ -312,17 +323,26 @@ def _group(key: str, title: str, workers: Sequence[WorkerSnapshot], *, depth: in
     )
 
 
-def _running(job: RunningSnapshot, worker: WorkerSnapshot, *, depth: int) -> Row:
+def _running(
+    job: RunningSnapshot, worker: WorkerSnapshot, stored: JobSnapshot | None, look: Look, *, depth: int
+) -> Row:
+    """A job in a worker's hands: how far it is, where it says so, or which try it is."""
+    told = stored is not None and stored.progress is not None
+    how = Cell(progress_bar(stored.progress or 0, ascii_only=look.ascii_only), "green") if told and stored else None
     return Row(
         f"{worker.id} {job.id}",
         {
             "worker": Cell(job.name, "cyan"),
             "queues": Cell(job.queue),
-            "job": Cell(f"try {job.attempt}", "dim"),
+            "job": how or Cell(f"try {job.attempt}", "dim"),
             "time": Cell(fmt.duration(job.runtime_s), order=job.runtime_s),
         },
         depth,
     )
+
+
+def _pace(per_min: float) -> Cell:
+    return Cell(f"{per_min:.1f}" if per_min < 100 else f"{per_min:,.0f}", "" if per_min else "dim", per_min)
 
 
 def _progress(job: JobSnapshot, *, ascii_only: bool) -> Cell:
@@ -351,14 +371,17 @@ def count_cell(number: int, style: str = "") -> Cell:
     return Cell(f"{number:,}", style if number else "dim", number)
 
 
-def _rate(per_s: float) -> str:
-    return fmt.rate(per_s).removesuffix("/s").strip() if per_s else "0"
+def _rate(per_s: float | None) -> Cell:
+    """Jobs a second; nothing where it is not known yet."""
+    if per_s is None:
+        return Cell("")
+    return Cell(fmt.rate(per_s).removesuffix("/s").strip() if per_s else "0", order=per_s)
 
 
-def _clears(seconds: float | None, *, ascii_only: bool) -> str:
+def _clears(seconds: float | None, *, ascii_only: bool) -> Cell:
     if seconds is None:
-        return "never" if ascii_only else "∞"
-    return fmt.duration(seconds) if seconds else ""
+        return Cell("never" if ascii_only else "∞", order=-1.0)
+    return Cell(fmt.duration(seconds) if seconds else "", order=seconds)
 
 
 def _short(worker: str) -> str:

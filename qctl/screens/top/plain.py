@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qctl import format as fmt
-from qctl.screens.rows import Cell, Column, Row, fitted, in_order
+from qctl.screens.rows import Cell, Column, Row, fitted, fitting, in_order
 from qctl.screens.top.header import Mood, lines
 from qctl.screens.top.panels import PANELS, Look
 from qctl.screens.trends import Trends
@@ -14,16 +15,19 @@ if TYPE_CHECKING:
     from qcore.monitor.glance import Glance
 
 _WIDTH = 120
+_LEFT_OUT = frozenset({"history"})
+"""What takes more than two looks."""
 
 
-def page(glance: Glance, *, profile: str = "default", ascii_only: bool = False, width: int = _WIDTH) -> str:
-    """The meters, the queues, and the workers as a tree."""
-    trends = Trends()
-    trends.add(glance)
+def page(looks: Sequence[Glance], *, profile: str = "default", ascii_only: bool = False, width: int = _WIDTH) -> str:
+    """The meters, the queues, and the workers as a tree; how things move is told by what came before the last look."""
+    trends, glance = Trends(), looks[-1]
+    for look in looks:
+        trends.add(look)
     head = lines(glance, trends, Mood(every_s=0.0, profile=profile), width, ascii_only=ascii_only)
     told = [line.plain.rstrip() for line in head]
     for panel in PANELS[:2]:
-        columns = [column for column in panel.columns if column.key not in {"rate", "into", "clears", "history"}]
+        columns = [column for column in panel.columns if column.key not in _LEFT_OUT]
         rows = in_order(panel.rows(Look(glance, trends, ascii_only)), panel.sort, falling=panel.falling)
         told += ["", *(_line(columns, row, width) for row in [_heading(columns), *rows])]
         if not rows:
@@ -40,5 +44,5 @@ def _line(columns: list[Column], row: Row, width: int) -> str:
     for number, (column, wide) in enumerate(fitted(columns, width)):
         cell = row.cells.get(column.key)
         text = ("  " * row.depth if not number else "") + (fmt.printable(cell.text) if cell is not None else "")
-        parts.append(text[:wide].rjust(wide) if column.right else text[:wide].ljust(wide))
+        parts.append(fitting(text, wide, right=column.right, ascii_only=True))
     return " ".join(parts).rstrip()

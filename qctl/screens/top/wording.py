@@ -47,7 +47,7 @@ class Wording(Listing):
         if event.input.id != "words" or not event.input.display:
             return
         if self._input_for == "filter":
-            self._order.filter = event.value
+            self._order.filter, self._tagged_beyond = event.value, 0
             self._draw()
         elif self._input_for == "find":
             self._found = event.value
@@ -113,7 +113,7 @@ class Wording(Listing):
             event.stop()
             event.prevent_default()
             if self._input_for == "filter":
-                self._order.filter = ""
+                self._order.filter, self._tagged_beyond = "", 0
             self._end_asking()
 
     def _end_asking(self) -> None:
