@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 from qcore import ConfigurationError, JobRecord, JobState, QueueFullError, QueueManager, define_queue, dispatch_many
 from qcore.config import load_settings
 from qcore.jobs.keys import LONGEST_KEY, key_of
+from qcore.monitor import Monitor
+from qcore.monitor.actions import Actions
 from qcore.worker import StopReason
 
 Work = Callable[..., StopReason]
@@ -226,6 +228,41 @@ def test_another_connection_keeps_it(
     assert heard == [("elsewhere", ["lock_jobs:Elsewhere:"])]
     assert jobs.held("keeper") == []
     assert dispatch_many([jobs.Elsewhere(), jobs.Elsewhere(), jobs.Plain()])[1] is None
+
+
+def test_what_another_connection_keeps_is_listed_and_released(two_stores: QueueManager) -> None:
+    jobs.Elsewhere.dispatch()
+    own = jobs.Elsewhere()
+    own.via = "default"
+    own.dispatch()
+    monitor = Monitor(two_stores)
+    kept = [(lock.connection, lock.key) for lock in monitor.locks().locks]
+    assert kept == [("default", "lock_jobs:Elsewhere:"), ("keeper", "lock_jobs:Elsewhere:")]
+    first = monitor.locks(limit=1)
+    rest = monitor.locks(limit=1, cursor=first.next_cursor)
+    assert [lock.connection for page in (first, rest) for lock in page.locks] == ["default", "keeper"]
+    assert rest.next_cursor is None
+    assert [lock.connection for lock in monitor.locks(connection="keeper").locks] == ["keeper"]
+    assert Actions(two_stores, "keeper").release_lock("lock_jobs:Elsewhere:").changed == 1
+    assert jobs.held("keeper") == []
+    own.via = "keeper"
+    own.dispatch()
+    assert Actions(two_stores).release_lock("lock_jobs:Elsewhere:").changed == 2
+    assert monitor.locks().locks == ()
+
+
+def test_limits_of_every_connection_in_use_are_listed(two_stores: QueueManager) -> None:
+    define_queue("far", connection="keeper")
+    for queue in ("near", "far"):
+        jobs.Plain().on_queue(queue).dispatch()
+        two_stores.rate_limit(queue, 10, per_seconds=60)
+    monitor = Monitor(two_stores)
+    listed = [(one.connection, one.key) for one in monitor.limits().limits]
+    assert [connection for connection, _ in listed] == ["default", "keeper"]
+    pages = [monitor.limits(limit=1)]
+    while pages[-1].next_cursor is not None:
+        pages.append(monitor.limits(limit=1, cursor=pages[-1].next_cursor))
+    assert [(one.connection, one.key) for page in pages for one in page.limits] == listed
 
 
 @pytest.mark.parametrize("end", ["well", "badly"])
