@@ -81,6 +81,11 @@ class StepState(IntEnum):
     """Cancelled before it could start."""
 
     @property
+    def may_start(self) -> bool:
+        """Whether it may still become a job: of one that was left out a retry may make one."""
+        return self in {StepState.WAITING, StepState.CANCELLED, StepState.SKIPPED}
+
+    @property
     def is_final(self) -> bool:
         """Whether it has ended."""
         return self >= StepState.PROCESSED

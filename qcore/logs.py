@@ -220,6 +220,14 @@ def _line(level: int, name: str, event: str, fields: dict[str, Any], error: Base
     return msgspec.json.encode({**first, **fields, **last}, enc_hook=str).decode()
 
 
+def json_line(record: logging.LogRecord) -> str | None:
+    """A record with fields as it is written where nobody watches; None of one without, or on a terminal."""
+    fields = getattr(record, "fields", None)
+    if fields is None or _is_terminal():
+        return None
+    return _line(record.levelno, record.name, getattr(record, "event", record.getMessage()), fields, None)
+
+
 def _pairs(fields: dict[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in fields.items()]
 

@@ -119,9 +119,13 @@ def show_logs(call: Invocation) -> None:
     import logging
     import traceback
 
+    from qcore.logs import json_line
+
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if not logging.getLogger().handlers:
+            if not logging.getLogger().handlers and (line := json_line(record)) is not None:
+                exits.say(line)
+            elif not logging.getLogger().handlers:
                 words = f"{record.levelname.lower()}: {record.getMessage()}"
                 if record.exc_info and call.flags.debug:
                     words += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()

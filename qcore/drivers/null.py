@@ -286,6 +286,11 @@ class NullDriver:
         del flow, ids
         return ()
 
+    def payloads_of(self, flow: str) -> Sequence[bytes]:
+        """Know of none."""
+        del flow
+        return ()
+
     def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Know of none."""
         del flow, limit

@@ -92,6 +92,13 @@ class Reader(Protocol):
         """Read those of the ids that are steps of a flow, in no order."""
         ...
 
+    def payloads_of(self, flow: str) -> Sequence[bytes]:
+        """Read the payloads that a flow keeps for later: of callbacks, and of steps that have not started or may again.
+
+        Those of jobs that are stored by themselves are not among them.
+        """
+        ...
+
     def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Name failed members of a flow, by id."""
         ...

@@ -172,7 +172,7 @@ def _id_of(job: Any, what: str, arguments: bytes) -> str:
     value = _said(job, "unique_id")
     if isinstance(value, bool) or not isinstance(value, (str, int, UUID)):
         raise ConfigurationError(
-            f"{what}.unique_id: {value!r} is no text", hint='return text, such as f"{self.user_id}"'
+            f"{what}.unique_id: {type(value).__name__} is no text", hint='return text, such as f"{self.user_id}"'
         )
     return str(value)
 

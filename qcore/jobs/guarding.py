@@ -31,6 +31,11 @@ def is_guarded(cls: type[Job]) -> bool:
     return issubclass(cls, ShouldBeEncrypted) or is_secure(cls)
 
 
+def hides(job: Job) -> bool:
+    """Whether a job of a guarded class hides some of its arguments."""
+    return isinstance(job, ShouldBeEncrypted) or bool(job._sensitive_fields)
+
+
 def is_secure(cls: type[Job]) -> bool:
     """Whether a class is a `SecureJob`."""
     return cls._required_permissions is not None

@@ -16,7 +16,7 @@ from qcore.identity import current_identity
 from qcore.ids import new_id
 from qcore.jobs import contracts, options
 from qcore.jobs.classes import JobClasses, class_path, resolve
-from qcore.jobs.guarding import Arguments, LoadEntity, guard, is_guarded, open_arguments, require_guard
+from qcore.jobs.guarding import Arguments, LoadEntity, guard, hides, is_guarded, open_arguments, require_guard
 from qcore.jobs.job import Job
 from qcore.jobs.payload import Guard, Payload
 
@@ -26,6 +26,7 @@ __all__ = [
     "Payload",
     "build",
     "class_path",
+    "decode_any",
     "decode_payload",
     "encode_payload",
     "pack",
@@ -75,7 +76,7 @@ def pack(
     given = (job.__dict__.keys() & _READ) | traits.given
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
     job_id = _new_id_of(job, ids)
-    arguments = encode_arguments(*job._arguments, job=path, target=cls)
+    arguments = _encoded(job, path, hushed=encrypts or (traits.is_guarded and hides(job)))
     unique = None
     if given and given & contracts.NAMES:
         secret = keyring.sub_key(LOCKS) if keyring is not None and (encrypts or traits.is_guarded) else None
@@ -90,6 +91,17 @@ def pack(
     sealed = _within(limit, seal(encode_payload(payload), keyring), cls)
     envelope = Envelope(id=job_id, job=path, queue=queue, payload=sealed, unique=unique, flow=flow)
     return envelope if not given & options.PLACED and unique is None else _placed(envelope, job, cls, priority, tags)
+
+
+def _encoded(job: Job, path: str, *, hushed: bool) -> bytes:
+    """Encode the arguments of a job; where some are hidden, an error says nothing of what is in them."""
+    try:
+        return encode_arguments(*job._arguments, job=path, target=type(job))
+    except PayloadError as error:
+        if not hushed:
+            raise
+        hint = error.hint
+    raise PayloadError(f'job "{path}": what one of its arguments holds cannot travel, and is not shown', hint=hint)
 
 
 def _placed(envelope: Envelope, job: Job, cls: type[Job], priority: int, tags: tuple[str, ...]) -> Envelope:
@@ -150,16 +162,25 @@ def _altered(stored: Stored, what: str, said: object, signed: object) -> Signatu
 
 def decode_payload(body: bytes, *, job_id: str, queue: str) -> Payload:
     """Read what a seal held, and see that it belongs where it was found; raises as `unpack` does."""
-    try:
-        payload = _decode(body)
-    except msgspec.MsgspecError as error:
-        raise PayloadError(f"job {job_id}: the payload cannot be read: {error}") from error
+    payload = decode_any(body, f"job {job_id}: the payload")
     if payload.id != job_id or payload.queue != queue:
         raise SignatureError(
             f"job {job_id} on {queue!r}: the payload belongs to job {payload.id} on {payload.queue!r}",
             hint=_ALTERED,
         )
     return payload
+
+
+def decode_any(body: bytes, what: str = "a payload") -> Payload:
+    """Read what a seal held, wherever it belongs: to be looked at, never to be run.
+
+    Raises:
+        PayloadError: it cannot be read; `what` names it.
+    """
+    try:
+        return _decode(body)
+    except msgspec.MsgspecError as error:
+        raise PayloadError(f"{what} cannot be read: {error}") from error
 
 
 def build(

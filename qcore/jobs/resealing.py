@@ -8,7 +8,7 @@ from qcore.crypto.keyring import Keyring
 from qcore.crypto.signature import seal, unseal, unseal_any
 from qcore.errors import PayloadError
 from qcore.jobs.guarding import reencrypted
-from qcore.jobs.packing import decode_payload, encode_payload
+from qcore.jobs.packing import decode_any, decode_payload, encode_payload
 
 
 def reseal(sealed: bytes, keyring: Keyring, *, job_id: str, queue: str) -> bytes:
@@ -31,6 +31,16 @@ def reseal(sealed: bytes, keyring: Keyring, *, job_id: str, queue: str) -> bytes
     if payload.guard is not None and payload.guard.hides:
         payload = reencrypted(payload, keyring)
     return seal(encode_payload(payload), keyring)
+
+
+def is_current(sealed: bytes, keyring: Keyring) -> bool:
+    """Whether a payload, wherever it belongs, needs no key but the one in force.
+
+    Raises:
+        PayloadError: as `reseal`.
+    """
+    payload = decode_any(unseal_any(sealed, keyring))
+    return reseal(sealed, keyring, job_id=payload.id, queue=payload.queue) == sealed
 
 
 def readdressed(

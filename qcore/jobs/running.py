@@ -14,6 +14,7 @@ from qcore.identity import Identity, on_behalf_of
 from qcore.jobs import wrapping
 from qcore.jobs.context import Desk, Discreet, JobContext, Nobody, Ruling
 from qcore.jobs.job import Job
+from qcore.jobs.loops import mind
 from qcore.jobs.members import Member
 
 if TYPE_CHECKING:
@@ -181,7 +182,8 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:
         import asyncio
 
         _local.runner = asyncio.Runner()
-        _loops[threading.get_ident()] = _local.runner.get_loop()
+        _loops[threading.get_ident()] = loop = _local.runner.get_loop()
+        mind(loop)
     try:
         return _local.runner.run(work)
     except BaseException:

@@ -67,14 +67,14 @@ def call_of(job: Job) -> Call:
     """Compose the call that runs a job inside all its middleware."""
     cls = type(job)
     if "middleware" in job.__dict__:
-        return _composed(_said(job.middleware), cls)
-    return _kept(cls).call or _composed(_said(job.middleware), cls)
+        return _composed(_said(job.middleware, cls), cls)
+    return _kept(cls).call or _composed(_said(job.middleware, cls), cls)
 
 
 def layers_of(job: Job) -> Iterable[Any]:
     """List a job's own middleware, outermost first, without what is around all jobs."""
     held = None if "middleware" in job.__dict__ else _kept(type(job))
-    return _said(job.middleware) if held is None or held.layers is None else held.layers
+    return _said(job.middleware, type(job)) if held is None or held.layers is None else held.layers
 
 
 def checked(layer: Any, where: str) -> Any:
@@ -121,17 +121,22 @@ def _kept(cls: type[Job]) -> _Held:
 def _held(cls: type[Job]) -> _Held:
     said = cls.middleware
     if not callable(said):
-        layers = tuple(said)
+        layers = tuple(_said(said, cls))
         return _Held(_composed(layers, cls), layers, said if hasattr(said, "__len__") else None, len(layers))
     if isinstance(getattr_static(cls, "middleware"), classmethod | staticmethod):
-        layers = tuple(said())
+        layers = tuple(_said(said, cls))
         return _Held(_composed(layers, cls), layers, None, 0)
     return _Held(None, None, None, 0)
 
 
-def _said(middleware: Any) -> Iterable[Any]:
-    said: Iterable[Any] = middleware() if callable(middleware) else middleware
-    return said
+def _said(middleware: Any, cls: type[Job]) -> Iterable[Any]:
+    said = middleware() if callable(middleware) else middleware
+    if not hasattr(said, "__iter__"):
+        raise ConfigurationError(
+            f"{cls.__qualname__}.middleware: {type(said).__name__} is no list of middleware",
+            hint="write middleware = [...], or a method that returns a list",
+        )
+    return said  # type: ignore[no-any-return]  # looked at
 
 
 def _composed(layers: Iterable[Any], cls: type[Job]) -> Call:

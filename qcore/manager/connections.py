@@ -85,6 +85,10 @@ class Connections:
         pools = [self.settings.connection(pool.connection).name for pool in self.settings.supervisors.values()]
         return list(dict.fromkeys([self.settings.connection().name, *named, *pools]))
 
+    def connections_known(self) -> list[str]:
+        """Name every connection that is configured, those in use first."""
+        return list(dict.fromkeys([*self.connections_in_use(), *self.settings.connections]))
+
     def connections_for(self, queue: str | None) -> list[str]:
         """Name the connections that may hold a queue's jobs; for None all in use.
 

@@ -22,6 +22,7 @@ from qcore.ids import new_id
 from qcore.jobs.context import Desk, Discreet, JobContext, Nobody
 from qcore.jobs.guarding import is_guarded, required_of
 from qcore.jobs.job import Job
+from qcore.jobs.loops import hush
 from qcore.jobs.options import NONE, Elsewhere, JobOptions
 from qcore.jobs.packing import Payload
 from qcore.jobs.running import close_loop, run
@@ -101,6 +102,7 @@ def _run_here(
     """Run a job and keep its result; an error of either is the job's."""
     desk: Desk = Nobody(grants) if flow is None else Member(grants, connection)
     if is_guarded(type(job)):
+        hush()
         desk = Discreet(desk, lambda: _hidden)  # nobody says here which part of a text is to be hidden
     context = JobContext(job.job_id or new_id(), 1, queue, desk)
     context.flow = flow

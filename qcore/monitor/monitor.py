@@ -19,13 +19,16 @@ from qcore.monitor.snapshots import (
     BackendSnapshot,
     JobSnapshot,
     JobsPage,
+    LimitSnapshot,
     LimitsPage,
+    LockSnapshot,
     LocksPage,
     QueueSnapshot,
     StatsSnapshot,
     TotalsSnapshot,
     WorkerSnapshot,
 )
+from qcore.monitor.spread import across
 
 if TYPE_CHECKING:
     from qcore.manager import QueueManager
@@ -201,19 +204,35 @@ class Monitor:
         Args:
             cursor: `next_cursor` of the page before.
             limit: locks, 1 to 1,000.
-            connection: whose; the default connection's if None.
+            connection: whose; if None those of every connection that is configured, one after the other, for
+                `unique_via` may name any.
 
         Returns:
             A page of them; `next_cursor` is None on the last one.
 
         Raises:
-            ConnectionFailed: the store does not answer.
+            ConnectionFailed: the store does not answer; of one that no queue uses none are listed then.
         """
-        name = self._manager.settings.connection(connection).name
-        page = self._manager.connection(name).locks(cursor=cursor, limit=limit)
+        in_use = self._in_use(connection)
+        names = in_use if connection else self._manager.connections_known()
         now_us = self._clock.wall_us()
-        locks = tuple(lock_snapshot(lock, name, now_us=now_us) for lock in page.locks)
-        return LocksPage(locks=locks, next_cursor=page.next_cursor)
+
+        def read(name: str, cursor: str | None, limit: int) -> tuple[list[LockSnapshot], str | None]:
+            try:
+                page = self._manager.connection(name).locks(cursor=cursor, limit=limit)
+            except QueueError:
+                if name in in_use:
+                    raise
+                return [], None
+            return [lock_snapshot(lock, name, now_us=now_us) for lock in page.locks], page.next_cursor
+
+        locks, next_cursor = across(names, cursor, limit, read)
+        return LocksPage(locks=tuple(locks), next_cursor=next_cursor)
+
+    def _in_use(self, connection: str | None) -> list[str]:
+        """The connection that is named, or all in use."""
+        known = self._manager.settings.connection
+        return [known(connection).name] if connection else self._manager.connections_in_use()
 
     def limits(self, *, cursor: str | None = None, limit: int = 50, connection: str | None = None) -> LimitsPage:
         """List the limits by which jobs start, by key: those of late, and on the last page those that queues have.
@@ -221,15 +240,18 @@ class Monitor:
         Args:
             cursor: `next_cursor` of the page before.
             limit: limits, 1 to 1,000.
-            connection: whose; the default connection's if None.
+            connection: whose; if None those of every connection in use, one after the other.
 
         Returns:
             A page of them; `next_cursor` is None on the last one.
 
         Raises:
-            ConnectionFailed: the store does not answer.
+            ConnectionFailed: a store does not answer.
         """
-        name = self._manager.settings.connection(connection).name
+        limits, next_cursor = across(self._in_use(connection), cursor, limit, self._limits_of)
+        return LimitsPage(limits=tuple(limits), next_cursor=next_cursor)
+
+    def _limits_of(self, name: str, cursor: str | None, limit: int) -> tuple[list[LimitSnapshot], str | None]:
         store = self._manager.connection(name)
         page = store.limits(cursor=cursor, limit=limit)
         shown = [limit_snapshot(one, name, now_us=page.now_us) for one in page.limits]
@@ -237,7 +259,7 @@ class Monitor:
             known = {one.key for one in shown}
             unused = store.limited([counts.name for counts in store.counts()]).values()
             shown += [unused_limit(one, name) for one in unused if one.key not in known and one.key > (cursor or "")]
-        return LimitsPage(limits=tuple(sorted(shown, key=lambda one: one.key)), next_cursor=page.next_cursor)
+        return sorted(shown, key=lambda one: one.key), page.next_cursor
 
     def job(self, job_id: str, connection: str | None = None) -> JobSnapshot:
         """Show one job whole.

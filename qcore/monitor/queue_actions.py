@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qcore.errors import ConfigurationError
+from qcore.errors import ConfigurationError, QueueError
 from qcore.jobs.options import seconds
 from qcore.jobs.rate_limits import limit_of_queue
 from qcore.manager.failures import until_none
@@ -105,8 +105,18 @@ class QueueActions:
 
     def release_lock(self, key: str) -> ActionResult:
         """Free a lock, whosever it is, on whichever connection keeps it; returns on how many it was held."""
-        changed = sum([store.release_lock(key) for store in self._stores()])
+        in_use = [self._connection] if self._connection else self._manager.connections_in_use()
+        names = in_use if self._connection else self._manager.connections_known()
+        changed = sum([self._release_on(name, key, is_needed=name in in_use) for name in names])
         return ActionResult(matched=changed, changed=changed)
+
+    def _release_on(self, name: str, key: str, *, is_needed: bool) -> bool:
+        try:
+            return self._manager.connection(name).release_lock(key)
+        except QueueError:
+            if is_needed:
+                raise
+            return False  # no queue uses it, and it holds nobody up
 
     def command(self, address: str, command: str) -> ActionResult:
         """Leave a command for workers; they hear it with their next report, within about a second.

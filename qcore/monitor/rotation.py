@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qcore.crypto.keyring import Keyring
+from qcore.crypto.signature import seal, unseal_any
 from qcore.drivers.operator import Change
 from qcore.errors import ConfigurationError, PayloadError
 from qcore.flows import FlowKind
-from qcore.jobs.resealing import reseal
+from qcore.jobs.resealing import is_current, reseal
+from qcore.workflows.options import options_in
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
+    from qcore.flows import FlowRecord
     from qcore.manager import QueueManager
     from qcore.records import StoredJob
 
@@ -27,6 +30,10 @@ _RUNS = "it was running, and kept its payload: repeat this when it has ended"
 
 _UNDER_WAY = (
     "it is a batch or chain under way, whose waiting steps and callbacks keep theirs: repeat this when it has ended"
+)
+_MAY_RETURN = (
+    "it is a batch or chain that failed, whose later steps and callbacks keep theirs: "
+    "keep the earlier key until it was retried or deleted"
 )
 
 Tell = Callable[[int], None]
@@ -112,14 +119,33 @@ class Rotation:
                 return
 
     def _look_at_flows(self) -> None:
-        """Name what is under way: what of it waits keeps its payloads."""
+        """Name what may still store steps or callbacks that need an earlier key: those keep their payloads."""
         cursor = None
         for _ in range(_FLOW_PAGES):
             page = self._store.flows(list(FlowKind), cursor=cursor, limit=_STEP)
-            self._left |= {one.flow.id: _UNDER_WAY for one in page.flows if one.flow.finished_us is None}
+            for record in page.flows:
+                reason = self._reason_to_name(record)
+                if reason is not None:
+                    self._left[record.flow.id] = reason
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    def _reason_to_name(self, record: FlowRecord) -> str | None:
+        flow = record.flow
+        if flow.finished_us is None:
+            return None if self._is_current(record) else _UNDER_WAY
+        may_return = flow.failed and self._store.failed_of(flow.id, limit=1)
+        return _MAY_RETURN if may_return and not self._is_current(record) else None
+
+    def _is_current(self, record: FlowRecord) -> bool:
+        """Whether all that a flow keeps for later needs the key in force alone."""
+        judge = options_in(record.options).get("judge")
+        try:
+            is_own = judge is None or seal(unseal_any(judge, self._keyring), self._keyring) == judge
+            return is_own and all(is_current(one, self._keyring) for one in self._store.payloads_of(record.flow.id))
+        except PayloadError:
+            return False
 
     def _step(self, jobs: Iterable[StoredJob]) -> None:
         changes = [change for job in jobs if (change := self._change(job)) is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -104,3 +105,11 @@ def failures_of(lease: Lease) -> list[Failure]:
         kind, _, said = (reason or f"WorkerCrashed: {_DIED}").partition(": ")
         failures.append(Failure(lease.attempts, _KINDS.get(kind, kind), said, "", lease.reserved_us))
     return failures
+
+
+def log_of_attempt(log: logging.Logger, lease: Lease, runtime_s: float, words: str, exception: str) -> None:
+    """Log what went wrong about an attempt; whoever writes JSON finds its fields in the record."""
+    which = {"job_id": lease.id, "job": lease.job, "queue": lease.queue, "attempt": lease.attempts + 1}
+    told = {**which, "duration_s": round(runtime_s, 6), "exception": exception}
+    text = f"{lease.job} {lease.id}: {words}"
+    log.error("%s\n%s", text, exception, extra={"event": words, "fields": told})

@@ -32,6 +32,7 @@ from qcore.worker.slots import Holding
 from qcore.worker.transacting import transaction
 
 if TYPE_CHECKING:
+    from qcore.jobs.options import Elsewhere
     from qcore.manager import QueueManager
 
 SEND_WITHIN_S = 0.005
@@ -85,6 +86,8 @@ class Lane:
         self._interrupting = threading.Lock()
         self.lost: deque[Settlement] = deque()
         """Ends that the store refused, for the worker to tell of."""
+        self.elsewhere: dict[str, Elsewhere] = {}
+        """Locks on other connections of jobs that have ended, to be freed once the store knows of the ends."""
         self._unsent: deque[Settlement] = deque()
         self._on_its_way: Sequence[Settlement] = ()
         self._unsent_since = 0.0
@@ -289,8 +292,7 @@ class Lane:
                     raise
                 except QueueError:
                     refused = settle_each(self.store, batch, self._restore)
-                self._on_its_way = ()
-                self.lost.extend(refused)
+                self._have_gone(batch, refused)
                 has_asked = True
         return has_asked
 
@@ -355,8 +357,7 @@ class Lane:
         except QueueError:
             refused = settle_each(self.store, batch, self._restore)
             leases = self.store.reserve(queues, want, self.worker, self._request) if want else ()
-        self._on_its_way = ()
-        self.lost.extend(refused)
+        self._have_gone(batch, refused)
         if want:
             self._request += 1
             self._begun_at = asked_at  # first: what came with a sleep of this process must look as old as it is
@@ -385,6 +386,14 @@ class Lane:
     def _restore(self, batch: Sequence[Settlement]) -> None:
         self._unsent.extendleft(reversed(batch))
         self._on_its_way = ()
+
+    def _have_gone(self, batch: Sequence[Settlement], refused: Sequence[Settlement]) -> None:
+        self._on_its_way = ()
+        self.lost.extend(refused)
+        for settlement in batch if self.elsewhere else ():
+            lock = self.elsewhere.pop(settlement.id, None)
+            if lock is not None and settlement not in refused and self.manager is not None:
+                self.manager.free_elsewhere(lock, settlement.id)
 
     def _unsettled(self) -> list[Settlement]:
         """The ends of which the store has not heard, as far as is known: their leases are still held."""

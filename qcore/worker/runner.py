@@ -24,6 +24,7 @@ from qcore.errors import (
 )
 from qcore.events import listeners
 from qcore.jobs.context import Desk, Discreet, JobContext
+from qcore.jobs.loops import hush
 from qcore.jobs.options import NONE, JobOptions
 from qcore.jobs.packing import PAYLOAD_LIMIT, Payload, build, unpack
 from qcore.jobs.running import run
@@ -34,7 +35,7 @@ from qcore.states import Outcome
 from qcore.worker import telling
 from qcore.worker.attempt import Attempt
 from qcore.worker.deadline import Cancelled, Interrupted
-from qcore.worker.ends import cut, failures_of, handed_back, kind_of
+from qcore.worker.ends import cut, failures_of, handed_back, kind_of, log_of_attempt
 from qcore.worker.lane import Lane
 from qcore.worker.membership import excuses, growth_of
 from qcore.worker.options import WorkerOptions
@@ -146,6 +147,8 @@ class Runner:
         except PermissionDenied:
             attempt.payload = None  # no code of the job is to run here: its failed() neither
             raise
+        if payload.guard is not None and payload.guard.hides:
+            hush()
         return Discreet(self._lane, partial(self._opener.mask_of, payload))
 
     def needs_start(self, attempt: Attempt) -> bool:
@@ -203,7 +206,7 @@ class Runner:
     def fail(self, attempt: Attempt, error: BaseException) -> Settlement:
         """Settle an attempt whose job raised, or was interrupted for the worker's sake."""
         if attempt.context is not None and attempt.context.has_ended:
-            self._log_error(attempt.payload, f"{attempt.lease.job} {attempt.lease.id}: it had ended in its transaction")
+            self._log_error(attempt, "it had ended in its transaction")
             return self._ended_before(attempt)
         if isinstance(error, Interrupted):
             is_cancelled = isinstance(error, Cancelled)
@@ -214,7 +217,7 @@ class Runner:
         try:
             end = self._judge(attempt, error)
         except Exception:  # noqa: BLE001  the error of a job may be as broken as its author likes
-            self._log_error(attempt.payload, f"{attempt.lease.job} {attempt.lease.id}: its error cannot be described")
+            self._log_error(attempt, "its error cannot be described")
             failure = Failure(attempt.lease.attempts + 1, type(error).__name__, "", "", time.time_ns() // 1000)
             end = self._end(attempt, Verdict(Outcome.FAILED), failures=[failure])
         if listeners:
@@ -273,7 +276,7 @@ class Runner:
     def _fail(self, attempt: Attempt, error: BaseException) -> Settlement:
         lease = attempt.lease
         failures = [*failures_of(lease), self._failure(attempt, error)]
-        self._tell_job(attempt.payload, error)
+        self._tell_job(attempt, error)
         return self._give_up(attempt, error, Verdict(Outcome.FAILED), failures, lease.exceptions + 1)
 
     def _job_of(self, attempt: Attempt) -> Any:
@@ -289,7 +292,7 @@ class Runner:
             reason.__cause__ = RuntimeError(last)
         failures = [*failures, self._failure(attempt, reason, number=max(1, lease.attempts))]
         if not was_told(lease, attempt.held):
-            self._tell_job(attempt.payload, reason)
+            self._tell_job(attempt, reason)
         if listeners:
             telling.refused(attempt, self._lane, reason)
         return self._give_up(attempt, reason, Verdict(Outcome.FAILED, charged=False), failures, lease.exceptions)
@@ -307,8 +310,7 @@ class Runner:
         try:
             return excuses(self._lane, self._manager, told, error, partial(self._job_of, attempt))
         except Exception:  # noqa: BLE001  what judges is the user's, and may raise anything
-            name = f"{attempt.lease.job} {attempt.lease.id}"
-            self._log_error(attempt.payload, f"{name}: allow_failures() raised, and the failure counts")
+            self._log_error(attempt, "allow_failures() raised, and the failure counts")
             return False
 
     def _end(
@@ -326,7 +328,7 @@ class Runner:
         known = failures_of(lease) if failures is None and lease.crashes else failures
         elsewhere = attempt.held.options.elsewhere
         if elsewhere is not None and verdict.outcome is not Outcome.RELEASED:
-            self._manager.free_elsewhere(elsewhere, lease.id)
+            self._lane.elsewhere[lease.id] = elsewhere
         return Settlement(
             id=lease.id,
             queue=lease.queue,
@@ -361,8 +363,9 @@ class Runner:
             worker=self._lane.worker,
         )
 
-    def _tell_job(self, payload: Payload | None, error: BaseException) -> None:
+    def _tell_job(self, attempt: Attempt, error: BaseException) -> None:
         """Call `failed()` on a fresh instance; what it raises is logged and changes nothing."""
+        payload = attempt.payload
         if payload is None or not isinstance(error, Exception) or isinstance(error, SignatureError):
             return  # of what nobody vouches for, no code is to run
         try:
@@ -370,12 +373,13 @@ class Runner:
         except PayloadError:
             return  # it cannot be built, which is why it failed: nobody is there to hear it
         except Exception:  # noqa: BLE001  failed() may raise anything
-            self._log_error(payload, f"{payload.job} {payload.id}: failed() raised")
+            self._log_error(attempt, "failed() raised")
 
-    def _log_error(self, payload: Payload | None, words: str) -> None:
+    def _log_error(self, attempt: Attempt, words: str) -> None:
         """Log the exception under way, without what the job hides."""
-        mask = self._opener.mask_of(payload) or str
-        _log.error("%s\n%s", words, mask(traceback.format_exc()).rstrip())
+        mask = self._opener.mask_of(attempt.payload) or str
+        told = mask(traceback.format_exc()).rstrip()
+        log_of_attempt(_log, attempt.lease, attempt.runtime_s, words, told)
 
     # -- rules -----------------------------------------------------------------------------------------------------
 

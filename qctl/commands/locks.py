@@ -19,7 +19,7 @@ EXAMPLES = (
     "qctl locks --release 'shop:Import:user-7'",
     "qctl locks --json | jq '.data.locks[].owner'",
 )
-EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
+EXITS = (Exit.FAILED, Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
 COLUMNS = (
     Column("KEY", "key"),
     Column("KIND", "kind"),
@@ -38,7 +38,7 @@ def run(
     cursor: Annotated[
         str | None, typer.Option("--cursor", metavar="CURSOR", help="Where the page before ended.")
     ] = None,
-) -> None:
+) -> Exit:
     """List the locks of jobs, or free some.
 
     A unique one is held until its job ends, one until_start until that starts, an exclusive one while it runs. Each
@@ -49,8 +49,7 @@ def run(
         if cursor:
             raise WrongUsage("--release and --cursor exclude each other")
         require_writable(call)
-        _release(call, release)
-        return
+        return _release(call, release)
     page = call.monitor.locks(cursor=cursor, limit=limit, connection=call.flags.connection)
     items = [_item_of(lock) for lock in page.locks]
     report = output.Report(
@@ -65,9 +64,10 @@ def run(
         next_cursor=page.next_cursor,
     )
     output.show(call, report)
+    return Exit.OK
 
 
-def _release(call: Invocation, keys: list[str]) -> None:
+def _release(call: Invocation, keys: list[str]) -> Exit:
     freed = [key for key in dict.fromkeys(keys) if call.actions.release_lock(key).changed]
     missing = [key for key in dict.fromkeys(keys) if key not in freed]
     if not freed:
@@ -80,6 +80,7 @@ def _release(call: Invocation, keys: list[str]) -> None:
         warnings=[f"no lock {key!r}" for key in missing],
     )
     output.show(call, report)
+    return Exit.FAILED if missing else Exit.OK
 
 
 def _item_of(lock: "LockSnapshot") -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_a_second_dispatch_is_a_conflict(locked: Shop) -> None:
 
 
 def test_a_lock_is_released(locked: Shop, schemas: Schemas) -> None:
-    answer = locked.qctl("locks", "--release", "unique:Import:7", "--release", "nobody's", "--json").json()
+    answer = locked.qctl("locks", "--release", "unique:Import:7", "--release", "nobody's", "--json", expect=1).json()
     schemas.check("locks.release", answer)
     assert answer["data"] == {"released": ["unique:Import:7"], "missing": ["nobody's"]}
     assert answer["warnings"] == ['no lock "nobody\'s"']

@@ -11,6 +11,7 @@ from fakes.values import HOUR_S, cancelled, completed, envelope, failed, release
 from fakes.worker import FakeWorker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from qcore.drivers.redis import scripts
 from qcore.envelope import Envelope
@@ -170,6 +171,21 @@ def test_callbacks_come_in_their_order(driver: Any, worker: FakeWorker) -> None:
     assert "app:CATCH" not in seen
     flow = flow_of(driver, flow_id)
     assert (flow.live, flow.progress) == (0, 0)
+
+
+def test_what_it_keeps_for_later_is_read(driver: Any, worker: FakeWorker) -> None:
+    assert list(driver.payloads_of(new_id())) == []
+    flow_id = new_id()
+    steps = graph_steps(flow_id, [[], [0], [1]])
+    for number, size in enumerate((1, 40, 70_000)):
+        steps[number].envelope = replace(steps[number].envelope, payload=bytes([200 + number]) * size)
+    whole = opening(flow_id, 3, Hook.CATCH, kind=FlowKind.CHAIN, has_begun=False)
+    (_, callback) = whole.callbacks[0]
+    driver.weave(Weave(openings=(whole,), steps=tuple(steps)))
+    later = [steps[1].envelope.payload, steps[2].envelope.payload, callback.payload]
+    assert sorted(driver.payloads_of(flow_id)) == sorted(later), "the first is a job by now"
+    driver.settle([failed(worker.reserve_one())])
+    assert sorted(driver.payloads_of(flow_id)) == sorted(later), "a retry may bring them back"
 
 
 def test_failures_stop_a_flow(driver: Any, worker: FakeWorker) -> None:

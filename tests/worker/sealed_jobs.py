@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from qcore import BatchableJob, ChainableJob, Job, SecureJob, ShouldBeEncrypted, job
+from qcore import BatchableJob, ChainableJob, Job, SecureJob, ShouldBeEncrypted, ShouldBeUnique, job
 from qcore.security import authorize_job
 
 HEARD: list[tuple[Any, ...]] = []
@@ -81,6 +81,31 @@ class LeaksInGroup(Job, ShouldBeEncrypted):
 
     async def _refuse(self) -> None:
         raise ValueError(f"no luck with {self.secret}")
+
+
+class Abandons(Job, ShouldBeEncrypted):
+    """Leaves a task behind whose error quotes its secret."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    async def handle(self) -> None:
+        task = asyncio.create_task(self._refuse())
+        await asyncio.sleep(0.01)
+        del task
+
+    async def _refuse(self) -> None:
+        raise ValueError(f"no luck with {self.secret}")
+
+
+class Single(Job, ShouldBeUnique, ShouldBeEncrypted):
+    def __init__(self, name: Any) -> None:
+        self.name = name
+
+    def unique_id(self) -> Any:
+        return self.name
+
+    def handle(self) -> None: ...
 
 
 class Pay(SecureJob):

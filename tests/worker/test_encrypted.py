@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from fakes.raw import raw
 
 from qcore import ConfigurationError, JobRecord, JobState, QueueManager, define_queue
 from qcore.crypto.keyring import generate_key
+from qcore.errors import PayloadError
 from qcore.monitor import Monitor
 from qcore.worker import StopReason
 
@@ -113,6 +116,37 @@ def test_a_secret_of_several_lines_is_found_in_the_traceback_of_a_group(
     assert "ValueError: no luck with •••" in (record.traceback or "")
     seen = [raw(store_url).decode("utf-8", "replace"), caplog.text, repr(Monitor(keyed).job(job_id)), record.traceback]
     assert [line for line in lines for text in seen if line in (text or "")] == []
+
+
+class Telltale:
+    def __repr__(self) -> str:
+        return f"Telltale({SECRET})"
+
+
+@pytest.mark.parametrize("wrong", [Telltale(), {SECRET: Telltale()}, {(SECRET, Telltale()): 1}])
+@pytest.mark.parametrize("job", [jobs.Note, jobs.Whispered, jobs.Plain])
+def test_what_cannot_travel_is_refused_without_the_secret(keyed: QueueManager, wrong: Any, job: Any) -> None:
+    define_queue("hushed", encryption_enabled=job is jobs.Plain)
+    with pytest.raises(PayloadError) as caught:
+        job(wrong).on_queue("hushed").dispatch()
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_unique_id_that_is_none_is_refused_without_the_secret(keyed: QueueManager) -> None:
+    with pytest.raises(ConfigurationError, match=r"unique_id: list is no text$"):
+        jobs.Single([SECRET]).dispatch()
+
+
+@pytest.mark.parametrize("kind", [{}, {"async_jobs": 2}], ids=["inline", "async"])
+def test_an_error_that_nobody_awaited_is_told_without_the_secret(
+    keyed: QueueManager, work: Work, caplog: pytest.LogCaptureFixture, kind: dict[str, int]
+) -> None:
+    jobs.Abandons.dispatch(SECRET)
+    work(**kind)
+    gc.collect()
+    assert "exception was never retrieved: ValueError" in caplog.text
+    assert "in _refuse" in caplog.text
+    assert SECRET not in caplog.text
 
 
 def test_a_queue_encrypts_every_job(keyed: QueueManager, store_url: str, work: Work, heard: Any) -> None:

@@ -99,6 +99,33 @@ def test_what_is_no_middleware_is_one_clear_line(manager: QueueManager) -> None:
         QueueManager.middleware("log")
 
 
+class Fives(Job):
+    middleware = 5
+
+    def handle(self) -> None: ...
+
+
+class FiveByMethod(Job):
+    def middleware(self) -> Any:
+        return 5
+
+    def handle(self) -> None: ...
+
+
+class OwnFive(Job):
+    def __init__(self) -> None:
+        self.middleware = 5
+
+    def handle(self) -> None: ...
+
+
+@pytest.mark.parametrize("job", [Fives, FiveByMethod, OwnFive])
+def test_what_is_no_list_of_middleware_is_one_clear_line(manager: QueueManager, job: Any) -> None:
+    for send in (job.dispatch, job.dispatch_now):
+        with pytest.raises(ConfigurationError, match=f"^{job.__name__}.middleware: int is no list of middleware$"):
+            send()
+
+
 @pytest.mark.parametrize(
     ("grants", "permissions", "runs"),
     [(("pay",), ["pay"], True), ((), ["pay"], False), (("pay",), ["read"], False)],

@@ -99,6 +99,27 @@ def test_what_is_under_way_keeps_its_waiting_steps_and_that_is_said(store_url: s
         assert rotated(manager).failed == ()
 
 
+def test_what_failed_and_may_be_retried_is_named_while_it_needs_the_old_key(store_url: str, work: Work) -> None:
+    with opened(store_url, key=OLD):
+        steps = chain([jobs.Leaks("secret"), jobs.Plain("two")]).dispatch()
+        members = batch([jobs.Leaks("secret")]).then(lambda: None).dispatch()
+        done = chain([jobs.Plain("one"), jobs.Plain("two")]).dispatch()
+        work()
+    with opened(store_url, key=NEW, previous_keys=OLD) as manager:
+        chain([jobs.Leaks("secret"), jobs.Plain("new")]).dispatch()
+        batch([jobs.Leaks("secret")]).then(lambda: None).dispatch()
+        chain([jobs.Plain("under way").delay_until(60), jobs.Plain("and new")]).dispatch()
+        work()
+        left = dict(rotated(manager).failed)
+        assert left.keys() == {steps, members}
+        assert all("failed" in reason for reason in left.values())
+        assert done not in left
+        store = manager.connection()
+        for flow in (steps, members):
+            store.delete_flow(flow)
+        assert rotated(manager).failed == ()
+
+
 def test_a_job_that_goes_back_behind_the_pass_is_met_again(memory_keyed: QueueManager) -> None:
     """It ran while those that wait were looked at, and waits again by the time those that run are."""
     store = memory_keyed.connection()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from sqlalchemy.orm import Session
 from qcore import ConfigurationError, JobRecord, JobState, QueueFullError, QueueManager, define_queue, dispatch_many
 from qcore.config import load_settings
 from qcore.jobs.keys import LONGEST_KEY, key_of
-from qcore.worker import StopReason, Worker, WorkerOptions
-from qcore.worker.executors.aio import AioExecutor
+from qcore.monitor import Monitor
+from qcore.monitor.actions import Actions
+from qcore.worker import StopReason
 
 Work = Callable[..., StopReason]
 Heard = list[tuple[Any, ...]]
@@ -230,29 +230,58 @@ def test_another_connection_keeps_it(
     assert dispatch_many([jobs.Elsewhere(), jobs.Elsewhere(), jobs.Plain()])[1] is None
 
 
-def test_a_stop_while_another_connection_frees_it_leaves_the_job_ended(
-    two_stores: QueueManager, monkeypatch: pytest.MonkeyPatch
+def test_what_another_connection_keeps_is_listed_and_released(two_stores: QueueManager) -> None:
+    jobs.Elsewhere.dispatch()
+    own = jobs.Elsewhere()
+    own.via = "default"
+    own.dispatch()
+    monitor = Monitor(two_stores)
+    kept = [(lock.connection, lock.key) for lock in monitor.locks().locks]
+    assert kept == [("default", "lock_jobs:Elsewhere:"), ("keeper", "lock_jobs:Elsewhere:")]
+    first = monitor.locks(limit=1)
+    rest = monitor.locks(limit=1, cursor=first.next_cursor)
+    assert [lock.connection for page in (first, rest) for lock in page.locks] == ["default", "keeper"]
+    assert rest.next_cursor is None
+    assert [lock.connection for lock in monitor.locks(connection="keeper").locks] == ["keeper"]
+    assert Actions(two_stores, "keeper").release_lock("lock_jobs:Elsewhere:").changed == 1
+    assert jobs.held("keeper") == []
+    own.via = "keeper"
+    own.dispatch()
+    assert Actions(two_stores).release_lock("lock_jobs:Elsewhere:").changed == 2
+    assert monitor.locks().locks == ()
+
+
+def test_limits_of_every_connection_in_use_are_listed(two_stores: QueueManager) -> None:
+    define_queue("far", connection="keeper")
+    for queue in ("near", "far"):
+        jobs.Plain().on_queue(queue).dispatch()
+        two_stores.rate_limit(queue, 10, per_seconds=60)
+    monitor = Monitor(two_stores)
+    listed = [(one.connection, one.key) for one in monitor.limits().limits]
+    assert [connection for connection, _ in listed] == ["default", "keeper"]
+    pages = [monitor.limits(limit=1)]
+    while pages[-1].next_cursor is not None:
+        pages.append(monitor.limits(limit=1, cursor=pages[-1].next_cursor))
+    assert [(one.connection, one.key) for page in pages for one in page.limits] == listed
+
+
+@pytest.mark.parametrize("end", ["well", "badly"])
+@pytest.mark.parametrize("kind", [{}, {"async_jobs": 2}], ids=["inline", "async"])
+def test_another_connection_frees_it_once_the_end_is_stored(
+    two_stores: QueueManager, work: Work, monkeypatch: pytest.MonkeyPatch, end: str, kind: dict[str, int]
 ) -> None:
-    job_id = jobs.AsyncElsewhere.dispatch()
-    worker = Worker(options=WorkerOptions(async_jobs=2))
+    """A worker killed between the two leaves a lock that ends by itself, and no job that runs again without one."""
     free = two_stores.free_elsewhere
-    interrupt = AioExecutor._interrupt_all
-    has_interrupted = threading.Event()
+    states: list[Any] = []
 
-    def interrupt_all(executor: AioExecutor) -> None:
-        interrupt(executor)
-        has_interrupted.set()
-
-    def free_slowly(lock: Any, owner: str) -> None:
-        worker._on_stop()
-        worker._on_stop()
-        assert has_interrupted.wait(10)
+    def noted(lock: Any, owner: str) -> None:
+        states.append(JobRecord.find(owner).state)
         free(lock, owner)
 
-    monkeypatch.setattr(AioExecutor, "_interrupt_all", interrupt_all)
-    monkeypatch.setattr(two_stores, "free_elsewhere", free_slowly)
-    worker.run()
-    assert JobRecord.find(str(job_id)).state is JobState.COMPLETED
+    monkeypatch.setattr(two_stores, "free_elsewhere", noted)
+    jobs.AsyncElsewhere.dispatch(end)
+    work(**kind)
+    assert states == [JobState.COMPLETED if end == "well" else JobState.FAILED]
     assert jobs.held("keeper") == []
 
 

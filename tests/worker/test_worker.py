@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import worker_jobs as jobs
 
 from qcore import JobRecord, JobState, QueueManager, UnknownJobClass, define_queue, dispatch_many
+from qcore.logs import json_line
 from qcore.states import Outcome
 from qcore.worker import StopReason, Worker, WorkerOptions
 
@@ -187,7 +189,13 @@ def test_a_failing_failed_hook_harms_nothing(manager: QueueManager, work: Work, 
     jobs.Say.dispatch("second")
     work()
     assert JobRecord.find(job_id).error == "ValueError: first"
-    assert "failed() raised" in caplog.text
+    (record,) = (one for one in caplog.records if "failed() raised" in one.message)
+    line = json.loads(json_line(record) or "")
+    which = {"job_id": job_id, "job": "worker_jobs:FailedRaises", "queue": "default", "attempt": 1, "level": "error"}
+    assert which.items() <= line.items()
+    assert (line["event"], line["logger"]) == ("failed() raised", "qcore.worker")
+    assert line["duration_s"] > 0
+    assert "Traceback" in line["exception"]
     assert jobs.HEARD[-1][0] == "second"
 
 

@@ -209,8 +209,7 @@ class _Loom:
 
     def callbacks(self, flow: str) -> Mapping[Hook, Envelope]:
         """Read the callbacks of a flow."""
-        packed = self._say.callbacks.run(self._connection, flow_id=flow).scalar()
-        return dict(_decode_callbacks(packed)) if packed else {}
+        return callbacks_in(self._say.callbacks.run(self._connection, flow_id=flow).scalar())
 
     def steps(self, ids: Sequence[str]) -> Mapping[str, Step]:
         """Read steps by their ids."""
@@ -265,6 +264,11 @@ def flow_of(row: Sequence[Any]) -> Flow:
     values = dict(zip(FLOW, row[1:], strict=False))
     values.update(kind=FlowKind(values["kind"]), is_open=bool(values["is_open"]), has_begun=bool(values["has_begun"]))
     return Flow(**values)
+
+
+def callbacks_in(packed: bytes | None) -> dict[Hook, Envelope]:
+    """Unpack the callbacks of a flow."""
+    return dict(_decode_callbacks(packed)) if packed else {}
 
 
 def steps_in(rows: Iterable[Sequence[Any]]) -> list[Step]:

@@ -10,7 +10,7 @@ import msgspec
 
 from qcore.drivers.database.counting import Counting, Numbers
 from qcore.drivers.database.flow_statements import counted_in
-from qcore.drivers.database.flowing import flow_of, steps_in
+from qcore.drivers.database.flowing import callbacks_in, flow_of, steps_in
 from qcore.drivers.database.moves import decode_tags, worker_of
 from qcore.drivers.database.readings import Readings
 from qcore.drivers.database.schema import EXCLUSIVE, FOREVER_US, REVISIONS, UNIQUE, UNTIL_START
@@ -151,6 +151,18 @@ class DatabaseReader:
         del flow
         say, packed = self._link.flowing.say, self._link.dialect.pack(list(ids)) if ids else None
         return self._link.read(lambda connection: steps_in(say.steps.run(connection, ids=packed))) if ids else []
+
+    def payloads_of(self, flow: str) -> Sequence[bytes]:
+        """Read the payloads that a flow keeps for later."""
+        say = self._link.flowing.say
+
+        def read(connection: Connection) -> tuple[list[Step], Any]:
+            steps = steps_in(say.steps_of.run(connection, flow_id=flow))
+            return steps, say.callbacks.run(connection, flow_id=flow).scalar()
+
+        steps, packed = self._link.read(read)
+        later = [step.envelope for step in steps if step.envelope is not None and step.state.may_start]
+        return [envelope.payload for envelope in (*later, *callbacks_in(packed).values())]
 
     def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Name failed members of a flow, by id."""

@@ -10,7 +10,7 @@ import msgspec
 from qcore.drivers.notes import refuse_ended
 from qcore.drivers.redis.reasons import queue_full
 from qcore.drivers.redis.scripts import script
-from qcore.drivers.redis.wire import group_of, groups_of, pack, raw
+from qcore.drivers.redis.wire import group_of, groups_of, pack, raw, unraw
 from qcore.flows import Flow, FlowKind, FlowPage, FlowRecord, Opening, Step, StepState
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class _Step(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 _unpack_step = msgspec.msgpack.Decoder(_Step).decode
+_unpack_group = msgspec.msgpack.Decoder(list[msgspec.Raw] | bool).decode
+_unpack_callbacks = msgspec.msgpack.Decoder(dict[str, list[msgspec.Raw]] | list[Any]).decode  # a list: there are none
 
 
 class RedisFlows:
@@ -123,6 +125,16 @@ class RedisFlows:
         results = self._server.call("HMGET", f"{root}stepresults:{flow}", *ids)
         found = zip(ids, packed, results, strict=True)
         return [_step(flow, one, value, result) for one, value, result in found if value is not None]
+
+    def payloads_of(self, flow: str) -> Sequence[bytes]:
+        """Read the payloads that a flow keeps for later."""
+        root = self._server.root
+        steps = map(_unpack_step, self._server.call("HVALS", f"{root}steps:{flow}"))
+        later = [_unpack_group(one.group) for one in steps if StepState(one.state).may_start]
+        packed = self._server.call("HGET", f"{root}flow:{flow}", "callbacks")
+        callbacks = _unpack_callbacks(packed) if packed else {}
+        groups = [*later, *(callbacks.values() if isinstance(callbacks, dict) else ())]
+        return [unraw(group[-1]) for group in groups if isinstance(group, list)]
 
     def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Name failed members of a flow, by id."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LAST_US = (1 << 53) - 1
 """The latest instant a score holds exactly: the year 2255."""
+_HEADS = {0xD9: 2, 0xDA: 3, 0xDB: 5}
+"""Bytes before a string of msgpack, by the first of them; else it is one."""
 
 
 class Header(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -284,6 +286,12 @@ def raw(data: bytes) -> msgspec.Raw:
     if size < 1 << 16:
         return msgspec.Raw(b"\xda" + size.to_bytes(2, "big") + data)
     return msgspec.Raw(b"\xdb" + size.to_bytes(4, "big") + data)
+
+
+def unraw(data: msgspec.Raw) -> bytes:
+    """The bytes of a string of msgpack, whatever they are; what `raw` made, or the server's library."""
+    packed = bytes(data)
+    return packed[_HEADS.get(packed[0], 1) :]
 
 
 def _apart(note: Note) -> tuple[object, ...]:

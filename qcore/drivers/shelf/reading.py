@@ -104,6 +104,14 @@ class Reading:
         with self._shelf.lock:
             return list(self._shelf.flows.steps(ids).values())
 
+    def payloads_of(self, flow: str) -> Sequence[bytes]:
+        """Read the payloads that a flow keeps for later."""
+        with self._shelf.lock:
+            flows = self._shelf.flows
+            later = [step.envelope for step in flows.steps_of(flow) if step.envelope and step.state.may_start]
+            callbacks = flows.callbacks(flow).values() if flow in flows.all else ()
+            return [envelope.payload for envelope in (*later, *callbacks)]
+
     def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Name failed members of a flow."""
         with self._shelf.lock:

@@ -16,6 +16,7 @@ from inspect import iscoroutine
 
 from qcore import events
 from qcore.envelope import Lease
+from qcore.jobs.loops import mind
 from qcore.jobs.running import is_async, start, within
 from qcore.settlement import Settlement
 from qcore.worker.attempt import Attempt
@@ -48,6 +49,7 @@ class AioExecutor:
         self._threads = JobThreads(min(self.capacity, _THREADS_MOST))
         self._deadlines: ThreadDeadlines | None = None
         self._loop = _new_loop()
+        mind(self._loop)
         self._thread = threading.Thread(target=self._keep_running, name="qcore-loop", daemon=True)
         self._thread.start()
 
