@@ -152,10 +152,10 @@ class Paged(TopApp, inherit_bindings=False):
         head.display = view in {"overview", "metrics"}
         head.set_class(bool(self._trouble), "stale")
         if view == "overview":
-            head.update(overview_head(self._sight, self.size.width, ascii_only=self._ascii))
+            self._put("#head", overview_head(self._sight, self.size.width, ascii_only=self._ascii))
         elif view == "metrics":
             since_s = RANGES[self._range]
-            head.update(metrics_head(self._measured(), since_s, self.size.width, ascii_only=self._ascii))
+            self._put("#head", metrics_head(self._measured(), since_s, self.size.width, ascii_only=self._ascii))
 
     def _measured(self) -> MeasuredSnapshot | None:
         """What was measured under the name that the cursor is on, else of everything."""
