@@ -89,7 +89,7 @@ def test_t5_kill_inside_dispatch(rig: Rig, spec: Spec) -> None:
     ]
     steps = once * _TIMES
     plan.write(steps)
-    rig.producer(_on(spec, "cut", len(steps)), **following_it).wait(600)
+    rig.producer(_on(spec, "cut", len(steps)), **following_it).wait(1500)
     _all_or_nothing(rig, plan, steps, max(1, many))
     _locks_have_jobs(rig, is_unique=is_unique)
     for record in rig.connection.flows([FlowKind.BATCH], limit=1000).flows:
