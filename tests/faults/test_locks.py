@@ -180,7 +180,7 @@ def test_t5_kill_inside_dispatch_of_a_unique_job(rig: Rig) -> None:
     once = [Step("push.before"), Step("push.after"), *(Step("push.step", number + 1) for number in range(last))]
     steps = once * _TIMES
     plan.write(steps)
-    rig.producer(Spec(**unique, options={"queue": "cut"}, forks=len(steps)), **following_it).wait(600)
+    rig.producer(Spec(**unique, options={"queue": "cut"}, forks=len(steps)), **following_it).wait(1500)
     assert len(plan.deaths) == len(steps), "each step was somebody's last one"
     stored = {one.name for one in rig.connection.counts() if one.pending}
     holders = _held(rig)
