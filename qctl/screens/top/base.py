@@ -129,7 +129,7 @@ class Base(App[None]):
         self._heed_signals()
         self._list.focus()
         self._draw()
-        self._feed.start()
+        self.call_after_refresh(self._feed.start)  # what opens a store would keep the first frame waiting
         self.set_interval(1.0, self._tick)
 
     def _heed_signals(self) -> None:
