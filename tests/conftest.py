@@ -5,6 +5,7 @@ A store whose server is not installed is skipped here and said loudly; with CI=t
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,8 @@ settings.load_profile("here")  # how long a value takes to make says nothing on 
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # from a shell that has it run in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not _is_worker(config):
         session.begin()
 

@@ -113,11 +113,12 @@ def _source(call: Invocation, seen: _Seen, record: Path | None, replay: Path | N
 
 
 def _require_known(call: Invocation, queues: Sequence[str]) -> None:
-    """Refuse queues that are not there; where the store does not answer, the screen says so."""
+    """Refuse queues that are not there, beside some that are; where the store does not answer, the screen says so."""
     from qcore.errors import ConnectionFailed
 
     with suppress(ConnectionFailed):
-        require_queues(call, queues)
+        if queues and call.monitor.stats(connection=call.flags.connection).queues:
+            require_queues(call, queues)
 
 
 class _Live:

@@ -17,6 +17,7 @@ from canned import AT, Canned
 from canned_pages import CannedPages
 from driving import settled, text_of, until
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from qcore import QueueManager
 from qcore.config import load_settings
@@ -53,6 +54,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("NO_COLOR", "COLORTERM", "TEXTUAL_ANIMATIONS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda _: None)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield
