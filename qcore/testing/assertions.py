@@ -74,12 +74,7 @@ class Assertions:
             AssertionError: with what was pushed instead.
             TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
-        number = len(self._found(job, where))
-        if times is None:
-            self._check(number > 0, f"{told(job)} was not pushed{_such(where)}")
-        else:
-            words = f"{told(job)} was pushed {_times(number)}{_such(where)}, not {_times(times)}"
-            self._check(number == times, words)
+        self._check_number(job, len(self._found(job, where)), times, _such(where))
 
     def assert_pushed_times(self, job: JobLike, times: int) -> None:
         """Fail unless such a job was pushed so often exactly.
@@ -109,13 +104,8 @@ class Assertions:
             AssertionError: with what was pushed instead.
             TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
-        found = self._found(job, where)
-        number = sum(one.queue == queue for one in found)
-        if times is not None:
-            words = f"{told(job)} was pushed {_times(number)} on {queue}{_such(where)}, not {_times(times)}"
-            self._check(number == times, words)
-        else:
-            self._check(number > 0, f"{told(job)} was not pushed on {queue}{_such(where)}")
+        number = sum(one.queue == queue for one in self._found(job, where))
+        self._check_number(job, number, times, f" on {queue}{_such(where)}")
 
     def assert_not_pushed(self, job: JobLike, *, where: Where | None = None) -> None:
         """Fail if such a job was pushed.
@@ -272,6 +262,13 @@ class Assertions:
 
     def _of_kind(self, kind: FlowKind) -> list[PushedFlow]:
         return [one for one in self.flows if one.kind == kind.value]
+
+    def _check_number(self, job: JobLike, number: int, times: int | None, how: str) -> None:
+        """Fail unless it was pushed so often; at least once if None. `how` tells on what, and with what."""
+        if times is None:
+            self._check(number > 0, f"{told(job)} was not pushed{how}")
+        else:
+            self._check(number == times, f"{told(job)} was pushed {_times(number)}{how}, not {_times(times)}")
 
     def _check(self, holds: bool, words: str) -> None:
         if not holds:

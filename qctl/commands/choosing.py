@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from qctl import exits, output
 from qctl import format as fmt
+from qctl.commands import completions
 from qctl.exits import CommandFailed, Exit, NotConfirmed, NotFound, WrongUsage
 
 if TYPE_CHECKING:
@@ -15,6 +18,18 @@ if TYPE_CHECKING:
 
     from qctl.context import Invocation
 
+QueueNames = Annotated[
+    list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Which.", autocompletion=completions.queues)
+]
+WorkerIds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--worker",
+        metavar="WORKER",
+        help="An id instead, of a worker or supervisor.",
+        autocompletion=completions.workers,
+    ),
+]
 _DRY_RUN = ", or with --dry-run"
 
 
@@ -52,6 +67,18 @@ def _id_of(line: str) -> str:
         return str(json.loads(line)["id"])
     except (ValueError, KeyError):
         raise WrongUsage(f"stdin: no id in {line[:60]!r}", hint="one id a line, or JSON objects with an id") from None
+
+
+def queues_unless_workers(queues: Sequence[str] | None, workers: Sequence[str] | None) -> list[str]:
+    """The queues that were named, each once; none where workers were.
+
+    Raises:
+        WrongUsage: neither was named, or both.
+    """
+    names = list(dict.fromkeys(queues or ()))
+    if bool(names) == bool(workers):
+        raise WrongUsage("name a queue, or a --worker")
+    return names
 
 
 def require_queues(call: Invocation, names: Sequence[str]) -> None:

@@ -6,8 +6,7 @@ import typer
 
 from qctl import format as fmt
 from qctl import output
-from qctl.commands import completions
-from qctl.commands.choosing import require_queues, require_writable
+from qctl.commands.choosing import QueueNames, WorkerIds, queues_unless_workers, require_queues, require_writable
 from qctl.commands.values import seconds
 from qctl.commands.worker_items import tell
 from qctl.context import Invocation
@@ -23,18 +22,8 @@ EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.
 
 def run(
     ctx: typer.Context,
-    queue: Annotated[
-        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Which.", autocompletion=completions.queues)
-    ] = None,
-    worker: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--worker",
-            metavar="WORKER",
-            help="An id instead, of a worker or supervisor.",
-            autocompletion=completions.workers,
-        ),
-    ] = None,
+    queue: QueueNames = None,
+    worker: WorkerIds = None,
     is_worker: Annotated[bool, typer.Option("--is-worker", hidden=True)] = False,
     for_: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Resume by itself: 90s, 10m, 2h.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Shown wherever the queue is.")] = None,
@@ -50,9 +39,7 @@ def run(
     for_s = seconds("--for", for_)
     if for_s == 0:
         raise WrongUsage("--for: no time at all is no pause", hint="qctl resume QUEUE ends one")
-    names = list(dict.fromkeys(queue or ()))
-    if bool(names) == bool(worker):
-        raise WrongUsage("name a queue, or a --worker")
+    names = queues_unless_workers(queue, worker)
     if not names:
         if for_ or reason:
             raise WrongUsage("--for and --reason are for queues", hint="resume a worker with qctl resume --worker")

@@ -1,15 +1,12 @@
 """`qctl resume`."""
 
-from typing import Annotated
-
 import typer
 
 from qctl import output
-from qctl.commands import completions
-from qctl.commands.choosing import require_queues, require_writable
+from qctl.commands.choosing import QueueNames, WorkerIds, queues_unless_workers, require_queues, require_writable
 from qctl.commands.worker_items import tell
 from qctl.context import Invocation
-from qctl.exits import Exit, WrongUsage
+from qctl.exits import Exit
 
 EXAMPLES = ("qctl resume emails reports", "qctl resume --worker 4f3a9c21")
 EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.CONFLICT)
@@ -17,18 +14,8 @@ EXITS = (Exit.USAGE, Exit.NOT_FOUND, Exit.UNREACHABLE, Exit.CONFIGURATION, Exit.
 
 def run(
     ctx: typer.Context,
-    queue: Annotated[
-        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Which.", autocompletion=completions.queues)
-    ] = None,
-    worker: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--worker",
-            metavar="WORKER",
-            help="An id instead, of a worker or supervisor.",
-            autocompletion=completions.workers,
-        ),
-    ] = None,
+    queue: QueueNames = None,
+    worker: WorkerIds = None,
 ) -> None:
     """Let paused queues or workers go on.
 
@@ -36,9 +23,7 @@ def run(
     """
     call = Invocation.of(ctx)
     require_writable(call)
-    names = list(dict.fromkeys(queue or ()))
-    if bool(names) == bool(worker):
-        raise WrongUsage("name a queue, or a --worker")
+    names = queues_unless_workers(queue, worker)
     if not names:
         tell(call, worker or [], "continue")
         return

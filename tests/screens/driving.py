@@ -8,8 +8,23 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from qcore import QueueManager
+from qcore.monitor.glance import Glance, Glancer
 from qctl.screens.dashboard.app import DashboardApp
 from qctl.screens.top.app import TopApp
+
+
+class Live:
+    """Looks at a real store."""
+
+    def __init__(self, manager: QueueManager) -> None:
+        self._glancer = Glancer(manager)
+
+    def look(self, view: str, words: str = "") -> Glance:
+        return self._glancer.look(view, words=words)
+
+    def forget(self) -> None:
+        self._glancer.forget()
 
 
 async def until(holds: Callable[[], object], pilot: Pilot[Any]) -> None:

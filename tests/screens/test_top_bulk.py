@@ -8,30 +8,18 @@ from typing import Any
 
 import pytest
 from canned import WORKERS, Previewed, several
-from driving import settled, text_of, until
+from driving import Live, settled, text_of, until
 from fakes.managers import in_use
 from screen_jobs import Fails, Works
 
 from qcore import QueueManager, dispatch_many
 from qcore.filters import parse
 from qcore.monitor.actions import Actions
-from qcore.monitor.glance import Glancer
 from qcore.testing import WorkerTester
 from qctl.screens.dialogs import Choose, Confirm, Working
 from qctl.screens.top.acting import Deeds, Progress
 
 MANY = 250
-
-
-class Live:
-    def __init__(self, manager: QueueManager) -> None:
-        self._glancer = Glancer(manager)
-
-    def look(self, view: str, words: str = "") -> Any:
-        return self._glancer.look(view, words=words)
-
-    def forget(self) -> None:
-        self._glancer.forget()
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +31,10 @@ def stored() -> Iterator[QueueManager]:
 
 @pytest.fixture
 def failed(stored: QueueManager) -> QueueManager:
-    for store_actions in [Actions(stored)]:
-        store_actions.flush()
-        store_actions.clear("mail")
-        store_actions.clear("early")
+    actions = Actions(stored)
+    actions.flush()
+    for queue in ("mail", "early"):
+        actions.clear(queue)
     dispatch_many([*(Fails() for _ in range(MANY - 3)), *(Fails().on_queue("early") for _ in range(3))])
     WorkerTester(stored).work("mail", "early", surface=False)
     return stored

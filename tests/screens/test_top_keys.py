@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 from canned import several
-from driving import settled, text_of
+from driving import Live, settled, text_of
 from screen_jobs import Fails, Sleeps, Works
 from textual.widgets import Button, Input
 
 from qcore import QueueManager, dispatch_many
 from qcore.monitor import Monitor
 from qcore.monitor.actions import Actions
-from qcore.monitor.glance import Glancer
 from qcore.testing import WorkerTester
 from qctl.screens import dialogs
 from qctl.screens.dialogs import Choose, Confirm
@@ -31,19 +30,6 @@ from qctl.screens.recording import Recorder, Replay
 from qctl.screens.top.acting import Deeds
 
 HERE = Path(__file__).parent
-
-
-class Live:
-    """Looks at a real store, and counts how often."""
-
-    def __init__(self, manager: QueueManager) -> None:
-        self._glancer = Glancer(manager)
-
-    def look(self, view: str, words: str = "") -> Any:
-        return self._glancer.look(view, words=words)
-
-    def forget(self) -> None:
-        self._glancer.forget()
 
 
 @pytest.fixture

@@ -25,6 +25,13 @@ def without_structlog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_structlog", lambda: None)
 
 
+@pytest.fixture(params=["logging", "structlog"])
+def library(request: pytest.FixtureRequest) -> None:
+    """With structlog, and where there is none."""
+    if request.param == "logging":
+        request.getfixturevalue("without_structlog")
+
+
 @pytest.fixture
 def unconfigured(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
     """A logger that no handler hears: those that pytest hangs in are out of its sight."""
@@ -57,12 +64,9 @@ def running(monkeypatch: pytest.MonkeyPatch, unconfigured: logging.Logger) -> Sa
 BOUND = {"job_id": "id-1", "job": "test_logs_job:Say", "queue": "mail", "attempt": 2, "logger": "test_logs_job"}
 
 
-@pytest.mark.parametrize("library", ["logging", "structlog"])
 def test_where_nothing_is_configured_lines_are_json(
-    running: Say, capsys: pytest.CaptureFixture[str], library: str, request: pytest.FixtureRequest
+    running: Say, capsys: pytest.CaptureFixture[str], library: None
 ) -> None:
-    if library == "logging":
-        request.getfixturevalue("without_structlog")
     log = running.log.bind(step="first")
     log.debug("not written")
     log.info("sent %d", 3, to={"a": object}, at="is not overwritten")
@@ -79,12 +83,7 @@ def test_where_nothing_is_configured_lines_are_json(
     assert "ValueError: invalid literal" in oh["exception"]
 
 
-@pytest.mark.parametrize("library", ["logging", "structlog"])
-def test_a_line_and_its_end_are_one_write(
-    running: Say, monkeypatch: pytest.MonkeyPatch, library: str, request: pytest.FixtureRequest
-) -> None:
-    if library == "logging":
-        request.getfixturevalue("without_structlog")
+def test_a_line_and_its_end_are_one_write(running: Say, monkeypatch: pytest.MonkeyPatch, library: None) -> None:
     written: list[str] = []
     stderr = io.StringIO()
     monkeypatch.setattr(stderr, "write", written.append)
@@ -95,12 +94,7 @@ def test_a_line_and_its_end_are_one_write(
     assert len(written) == 2
 
 
-@pytest.mark.parametrize("library", ["logging", "structlog"])
-def test_on_a_terminal_lines_are_for_people(
-    running: Say, monkeypatch: pytest.MonkeyPatch, library: str, request: pytest.FixtureRequest
-) -> None:
-    if library == "logging":
-        request.getfixturevalue("without_structlog")
+def test_on_a_terminal_lines_are_for_people(running: Say, monkeypatch: pytest.MonkeyPatch, library: None) -> None:
     terminal = Terminal()
     monkeypatch.setattr(logs.sys, "stderr", terminal)
     running.log.warning("low on paper", left=3)
@@ -137,12 +131,7 @@ def test_structlog_as_configured_comes_first(running: Say, capsys: pytest.Captur
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("library", ["logging", "structlog"])
-def test_a_stderr_that_is_gone_harms_nothing(
-    running: Say, monkeypatch: pytest.MonkeyPatch, library: str, request: pytest.FixtureRequest
-) -> None:
-    if library == "logging":
-        request.getfixturevalue("without_structlog")
+def test_a_stderr_that_is_gone_harms_nothing(running: Say, monkeypatch: pytest.MonkeyPatch, library: None) -> None:
     closed = io.StringIO()
     closed.close()
     for stderr in (None, closed):
