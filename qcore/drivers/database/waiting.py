@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
 _LONGEST_REST_S = 1.0
 """A look at the store once a second costs nothing, and finds what a lost notification was about."""
-_PAUSE_S = 0.003
+_PAUSE_S = (0.002, 0.004)
 """After a false alarm: where others work without pause, every commit of theirs is one."""
+_AFTER_ALARMS, _IN_CROWD = 4, 32
+"""How many times as long the pause is at the most: after several alarms in a row, and where there is a crowd."""
+_MOST_CROWDED = 8
 
 
 class Outlook(NamedTuple):
@@ -47,6 +51,10 @@ class Waiting:
         self._watch: Watch | None = None
         self._is_believed = True
         self._is_unproven = False
+        self._crowd = 0
+        """Of how many waits in a row the work was in others' way, or had been taken by them."""
+        self._was_late = False
+        self._collisions = 0
 
     def get_ready(self) -> None:
         """Build what is said on every look."""
@@ -54,10 +62,18 @@ class Waiting:
 
     def wait(self, queues: Sequence[str], timeout_s: float) -> bool:
         """Return when there may be work, or after the time; whether there may be."""
+        try:
+            return self._wait(queues, timeout_s)
+        finally:
+            self.watch.disarm()
+
+    def _wait(self, queues: Sequence[str], timeout_s: float) -> bool:
         until = time.monotonic() + timeout_s
         alarms = 0
+        if self._is_crowded() and rest_on(self.bell, min(timeout_s, _pause_s(self._crowd, _IN_CROWD))).rang:
+            return False
         while True:
-            if alarms > 1 and rest_on(self.bell, _PAUSE_S).rang:
+            if alarms > 1 and rest_on(self.bell, _pause_s(alarms, _AFTER_ALARMS)).rang:
                 return False
             self.watch.arm()  # before the look, so that nothing falls between the two
             outlook = self._look(queues)
@@ -81,6 +97,7 @@ class Waiting:
         """Learn whether the last wait ended rightly: after a wrong word of the watch, look, until one is right."""
         if self._is_unproven:
             self._is_unproven, self._is_believed = False, rightly
+            self._was_late = not rightly
 
     def keep_up(self) -> None:
         """While nobody waits, let go of what the store has told meanwhile."""
@@ -112,6 +129,17 @@ class Waiting:
             self._watch = self._link.dialect.watch(self._link)
         return self._watch
 
+    def _is_crowded(self) -> bool:
+        """Whether to stay away for a while.
+
+        All who are idle hear of each job, and one gets it: the fewer they are, the less they stand in each other's way,
+        and the more jobs each finds at once.
+        """
+        met, self._collisions = self._link.collisions - self._collisions, self._link.collisions
+        self._crowd = min(self._crowd + 1, _MOST_CROWDED) if met or self._was_late else max(0, self._crowd - 1)
+        self._was_late = False
+        return self._crowd > 1
+
     def _look(self, queues: Sequence[str]) -> Outlook:
         return self._link.run(lambda connection: self._looked(connection, queues), begin=())
 
@@ -140,3 +168,7 @@ class Waiting:
             watch.close()
         if bell is not None:
             bell.close()
+
+
+def _pause_s(times: int, most: int) -> float:
+    return random.uniform(*_PAUSE_S) * min(2.0 ** (times - 2), most)  # noqa: S311  no secret

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qcore.drivers.database.link import Link
 
 _IN_MODIFY = 0x00000002
+_NOTHING = -1
 _FIRST_POLL_S = 0.005
 _LAST_POLL_S = 0.1
 _SAME_REST_S = 0.1
@@ -45,6 +46,9 @@ class Watch(ABC):
     @abstractmethod
     def rest(self, bell: Bell, timeout_s: float, queues: Sequence[str]) -> Rest:
         """Rest until something stirs in one of the queues, the bell rings or the time is over."""
+
+    def disarm(self) -> None:  # noqa: B027  most cost nobody anything
+        """Notice nothing until it is armed again: nobody waits."""
 
     def keep_up(self) -> None:  # noqa: B027  most have nothing to keep up with
         """Let go of what came while nobody waited."""
@@ -101,11 +105,13 @@ class FileWatch(Watch):
         self._otherwise = otherwise
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = self._opened()
+        self._watched = _NOTHING
         self._is_armed = False
 
     def arm(self) -> None:
         """Watch the file that has the name now: the one of last time may be gone."""
-        self._is_armed = self._descriptor >= 0 and self._watches()
+        self._watched = self._watches() if self._descriptor >= 0 else _NOTHING
+        self._is_armed = self._watched != _NOTHING
         if self._is_armed:
             with suppress(BlockingIOError):
                 while os.read(self._descriptor, 65536):
@@ -116,6 +122,12 @@ class FileWatch(Watch):
         if not self._is_armed:
             return self._otherwise.rest(bell, timeout_s, queues)
         return rest_on(bell, timeout_s, self._descriptor)
+
+    def disarm(self) -> None:
+        """Let the kernel forget it: every write of others would be told to this process, and cost them."""
+        if self._is_armed:
+            self._is_armed = False
+            self._libc.inotify_rm_watch(self._descriptor, self._watched)
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -128,8 +140,8 @@ class FileWatch(Watch):
             return -1
         return int(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
 
-    def _watches(self) -> bool:
-        return int(self._libc.inotify_add_watch(self._descriptor, self._path, _IN_MODIFY)) >= 0
+    def _watches(self) -> int:
+        return int(self._libc.inotify_add_watch(self._descriptor, self._path, _IN_MODIFY))
 
 
 def rest_on(bell: Bell, timeout_s: float, *descriptors: int) -> Rest:

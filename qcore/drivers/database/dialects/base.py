@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Engine, Index, create_engine
@@ -88,7 +89,7 @@ class Dialect(ABC):
         """The client library, as PEP 249 has it, for its errors."""
         return self.engine.dialect.loaded_dbapi
 
-    @property
+    @cached_property
     def place(self) -> str:
         """Where the store is, without its secrets."""
         shown = self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
@@ -131,6 +132,9 @@ class Dialect(ABC):
             pool_pre_ping=True,
             connect_args=dict(self.settings.options),
         )
+
+    def committed(self, connection: Connection) -> None:  # noqa: B027  most need not know
+        """Learn that a transaction on a connection of the store's own ended well."""
 
     @abstractmethod
     def connect_args(self) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from qcore.clock import SystemClock
 from qcore.drivers.database.dialects.base import ENDED_ROW, Dialect, Trouble
+from qcore.drivers.database.dialects.sqlite_journal import Journal
 from qcore.drivers.database.dialects.sqlite_moves import SqliteMoves, SqliteStatements
 from qcore.drivers.database.dialects.upsert import on_conflict
 from qcore.drivers.database.schema import CELL_ROW
@@ -55,9 +56,6 @@ _MENDED = (3, 51, 3)
 """The first version without a race when the journal begins anew."""
 _MENDED_TOO = ((3, 50, 7), (3, 44, 6))
 """Older lines that were mended from there on."""
-_BUSY_MS = 20
-"""How long SQLite itself waits for a lock, blind to signals; the link waits the rest of the time."""
-_CHECKPOINT_PAGES = 4000
 _CACHE_KIB = 8000
 
 _BOOT_US = 2**50
@@ -105,12 +103,13 @@ class Sqlite(Dialect):
             )
         self.path = Path(url.database or "").absolute()  # the working directory may change later
         self._clock = SystemClock()
+        self._journal = Journal()
         self._boot_us = _boot_number() * _BOOT_US
         super().__init__(settings, url.set(database=str(self.path)))
 
     def connect_args(self) -> dict[str, Any]:
-        """Let a connection be used by one thread after another."""
-        return {"check_same_thread": False, "timeout": _BUSY_MS / 1000}
+        """Let a connection be used by one thread after another; the link waits for locks, and hears signals then."""
+        return {"check_same_thread": False, "timeout": 0}
 
     @property
     def stand_in(self) -> Engine | None:
@@ -141,8 +140,13 @@ class Sqlite(Dialect):
             cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute(f"PRAGMA synchronous = {'FULL' if self.settings.durability == 'full' else 'NORMAL'}")
         cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        Journal.prepare(cursor)
         cursor.close()
+
+    def committed(self, connection: Connection) -> None:
+        """Write the journal back in time."""
+        if self._journal.is_due():
+            self._journal.write_back(connection.connection.dbapi_connection)  # type: ignore[arg-type]  # it is SQLite's
 
     def stamp(self) -> dict[str, Any]:
         """The host's clocks."""
