@@ -64,14 +64,14 @@ class Operator(Protocol):
     def retry(self, ids: Sequence[str], *, delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
         """Put failed jobs back as pending: no tries charged, their errors kept; past any capacity.
 
-        A unique job takes its lock again if that is free, and else comes back without one.
+        A unique job takes its lock again. One whose key another job holds stays where it is, for as long as that lives.
 
         Args:
-            ids: of the jobs.
+            ids: of the jobs. Of several of a key the first is put back.
             delays_us: by id, how long from now a job is to wait; those that are not named are due now.
 
         Returns:
-            Ids put back; those that are not in the failed store are left out.
+            Ids put back; those that are not in the failed store, or stay there, are left out.
         """
         ...
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from qcore import events
+from qcore.states import JobState
 
 T = TypeVar("T")
 
@@ -70,6 +71,12 @@ def put_back(store: Store, ids: Sequence[str], delays_us: Mapping[str, int] | No
     done = store.retry(ids, delays_us=delays_us)
     tell_retried(done)
     return done
+
+
+def still_failed(store: Store, ids: Iterable[str], done: Iterable[str]) -> list[str]:
+    """Those that were not put back although they have failed: others hold their unique keys."""
+    left = (store.find(job_id) for job_id in set(ids).difference(done))
+    return [job.id for job in left if job is not None and job.state is JobState.FAILED]
 
 
 def tell_retried(ids: Iterable[str]) -> None:

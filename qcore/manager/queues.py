@@ -11,7 +11,7 @@ from qcore.jobs.options import Seconds, name, seconds
 from qcore.jobs.rate_limits import limit_of_queue
 from qcore.manager.connections import Connections
 from qcore.manager.current import everywhere
-from qcore.manager.failures import act_on_all, act_on_ids, put_back, until_none
+from qcore.manager.failures import act_on_all, act_on_ids, put_back, still_failed, until_none
 from qcore.manager.stats import QueueStats
 from qcore.records import QueueCounts
 
@@ -120,6 +120,8 @@ class Queues(Connections):
     def retry(self, which: str | Sequence[str]) -> int:
         """Put failed jobs back as pending, with all their tries; returns how many.
 
+        A unique one whose key another job holds stays failed, and is not counted.
+
         Args:
             which: a list of ids, "all", or the name of a queue.
 
@@ -132,7 +134,8 @@ class Queues(Connections):
             queue = None if which == "all" else which
             return act_on_all(list(self._stores_for(queue)), put_back, queue=queue)[1]
         done = act_on_ids(self._stores_for(None), which, put_back)
-        missing = next((job_id for job_id in which if job_id not in done), None)
+        held = {one for store in self._stores_for(None) for one in still_failed(store, which, done)}
+        missing = next((job_id for job_id in which if job_id not in done and job_id not in held), None)
         if missing is not None:
             raise JobNotFound(f"no failed job {missing}", hint="see: qctl failed")
         return len(done)

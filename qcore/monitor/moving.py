@@ -11,8 +11,8 @@ from qcore.drivers.operator import Move
 from qcore.errors import PayloadError
 from qcore.jobs import options
 from qcore.jobs.resealing import readdressed
-from qcore.manager.failures import put_back
-from qcore.states import JobState
+from qcore.manager.failures import put_back, still_failed
+from qcore.states import JobState, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
 
 
 AT_ONCE = Again()
+_KEY_HELD = f"{Refusal.LOCKED.value}, and it can come back once that job has ended"
 
 
 class Mover:
@@ -93,11 +94,8 @@ class Retrier:
         self._delay_s = options.seconds(again.delay_s, "delay")
         self._spread_s = options.seconds(again.spread_s, "spread")
         self._mover = None if again.queue is None else Mover(manager, again.queue, connection)
-
-    @property
-    def reasons(self) -> dict[str, str]:
+        self.reasons: dict[str, str] = {} if self._mover is None else self._mover.reasons
         """Why a job stays failed, by its id, where more is known."""
-        return {} if self._mover is None else self._mover.reasons
 
     def put_back(self, store: Store, ids: Sequence[str]) -> Sequence[str]:
         """Put these back; returns the ids of those that were."""
@@ -105,7 +103,10 @@ class Retrier:
         if self._mover is not None:
             failed = [job.id for job in map(store.find, ids) if job is not None and job.state is JobState.FAILED]
             there = self._mover.move(store, failed)
-        return put_back(store, there, {job_id: self._delay_us() for job_id in there} if self._waits else None)
+        done = put_back(store, there, {job_id: self._delay_us() for job_id in there} if self._waits else None)
+        if len(done) < len(there):
+            self.reasons.update(dict.fromkeys(still_failed(store, there, done), _KEY_HELD))
+        return done
 
     @property
     def _waits(self) -> bool:

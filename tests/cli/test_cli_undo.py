@@ -10,7 +10,13 @@ UNIQUE = """
 from qcore import Job, ShouldBeUnique, batch, BatchableJob
 
 class Only(Job, ShouldBeUnique):
-    def handle(self) -> None: ...
+    tries = 1
+
+    def __init__(self, how: str = "") -> None:
+        self.how = how
+
+    def handle(self) -> None:
+        assert not self.how
 
 class Member(BatchableJob):
     def _handle(self) -> None: ...
@@ -53,6 +59,18 @@ def test_what_cannot_come_back_is_named(shop: Shop, schemas: Schemas) -> None:
     assert reasons == {"another job holds its unique lock", "it belonged to a batch, chain or graph"}
     shop.qctl("work", "--stop-when-empty", "--quiet")
     assert "restored 1 job; 1 job stayed dropped" in shop.qctl("restore", token, "-o", "table", expect=1).out
+
+
+def test_what_cannot_be_retried_is_named(shop: Shop) -> None:
+    (shop.folder / "more.py").write_text(UNIQUE)
+    shop.python("from more import *\nOnly('badly').dispatch()")
+    shop.qctl("work", "--stop-when-empty", "--quiet")
+    shop.python("from more import *\nOnly().dispatch()")
+    (failed,) = shop.qctl("failed", "--class", "more:Only", "-o", "name").lines()
+    assert "another job holds its unique lock" in shop.qctl("retry", "--class", "more:Only", expect=3).err
+    assert "another job holds its unique lock" in shop.qctl("retry", failed, expect=3).err
+    shop.qctl("work", "--stop-when-empty", "--quiet")
+    shop.qctl("retry", failed)
 
 
 def test_nothing_is_known_of_a_token(busy: Shop) -> None:

@@ -155,26 +155,29 @@ def test_a_failed_job_takes_the_lock_again_when_it_is_retried(driver: Any, worke
     assert owners(driver) == {}
 
 
-def test_a_failed_job_comes_back_without_the_lock_where_another_has_it(driver: Any, worker: FakeWorker) -> None:
-    driver.push([job := unique()])
-    driver.settle([failed(worker.reserve_one())])
+def test_a_failed_job_stays_where_it_is_while_another_has_the_lock(driver: Any, worker: FakeWorker) -> None:
+    driver.push([job := unique(), plain := envelope()])
+    driver.settle([failed(lease) for lease in worker.reserve(2)])
     driver.push([other := unique(delay_s=HOUR_S)])
+    assert list(driver.retry([job.id, plain.id])) == [plain.id]
+    assert driver.find(job.id).state is JobState.FAILED
+    assert owners(driver) == {"k": other.id}
+    driver.cancel([other.id])
     assert list(driver.retry([job.id])) == [job.id]
-    assert owners(driver) == {"k": other.id}
-    driver.settle([completed(worker.reserve_one())])
-    assert owners(driver) == {"k": other.id}
+    assert owners(driver) == {"k": job.id}
 
 
-def test_of_two_failed_jobs_of_a_key_one_takes_it_again(driver: Any, worker: FakeWorker) -> None:
+def test_of_two_failed_jobs_of_a_key_the_first_comes_back(driver: Any, worker: FakeWorker) -> None:
     jobs = [unique(), unique()]
     for job in jobs:
         driver.push([job])
         driver.settle([failed(worker.reserve_one())])
-    assert sorted(driver.retry([job.id for job in jobs])) == sorted(job.id for job in jobs)
-    assert list(owners(driver)) == ["k"]
-    for _ in jobs:
-        driver.settle([completed(worker.reserve_one())])
-    assert owners(driver) == {}
+    first, second = (job.id for job in reversed(jobs))
+    assert list(driver.retry([first, second])) == [first]
+    assert owners(driver) == {"k": first}
+    assert driver.find(second).state is JobState.FAILED
+    driver.settle([completed(worker.reserve_one())])
+    assert list(driver.retry([second])) == [second]
 
 
 def test_forgetting_a_failed_job_frees_nobodys_lock(driver: Any, worker: FakeWorker) -> None:

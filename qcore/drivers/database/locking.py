@@ -207,9 +207,11 @@ class Locking:
         """Free what jobs held for the time of their leases, one at least."""
         self.say.free_exclusive.run(connection, ids=self._pack(sorted(ids)))
 
-    def take_again(self, connection: Connection, ids: Sequence[str]) -> None:
-        """Let live jobs have the locks again that they once asked for, as far as those are free."""
-        self.take_free(connection, self.say.asked.run(connection, ids=self._pack(ids)).all())
+    def refused_again(self, connection: Connection, ids: Sequence[str]) -> set[str]:
+        """Let failed jobs have the locks again that they once asked for; returns those of whom others hold theirs."""
+        rows = self.say.asked.run(connection, ids=self._pack(ids)).all() if ids else []
+        asked = {row[1]: row for row in rows}
+        return asked.keys() - self.take_free(connection, [asked[job_id] for job_id in ids if job_id in asked])
 
     def take_free(self, connection: Connection, asked: Iterable[Sequence[Any]]) -> set[str]:
         """Let jobs have the locks they ask for, each as `LOCK`, as far as those are free; returns whose they are."""

@@ -97,10 +97,10 @@ class LockStatements(Operations):
 
     @cached_property
     def asked(self) -> Prepared:
-        """Which lock each of the jobs `ids` asked for, as `LOCK`; of those alone that asked for one."""
-        jobs = self.jobs.c
-        chosen = select(jobs.lock_name, jobs.id, jobs.lock_kind, jobs.lock_for_us)
-        return self.prepared(chosen.where(self.dialect.among(jobs.id, "ids"), jobs.lock_name.is_not(None)))
+        """Which lock each of the failed jobs `ids` asked for, as `LOCK`; of those alone that asked for one."""
+        failed = self.failed.c
+        chosen = select(failed.lock_name, failed.id, failed.lock_kind, failed.lock_for_us)
+        return self.prepared(chosen.where(self.dialect.among(failed.id, "ids"), failed.lock_name.is_not(None)))
 
     @cached_property
     def page(self) -> Prepared:

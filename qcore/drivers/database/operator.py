@@ -104,6 +104,8 @@ class DatabaseOperator:
 
         def retry(connection: Connection) -> Sequence[str]:
             failed = self._failed(connection, ids)
+            for job_id in self._link.locking.refused_again(connection, [one for one in ids if one in failed]):
+                del failed[job_id]
             if failed:
                 names = self._link.dialect.pack(list(failed))
                 told = self._link.flowing.say.flows_of_failed.run(connection, ids=names).all()
@@ -112,7 +114,6 @@ class DatabaseOperator:
                     connection, {one: us for one, us in (delays_us or {}).items() if one in failed}
                 )
                 self._operations.forget.run(connection, ids=names)
-                self._link.locking.take_again(connection, list(failed))
                 if told:
                     self._link.flowing.move(connection, [retried_note(*row) for row in told])
                 self._link.moves.announce(connection, failed.values())

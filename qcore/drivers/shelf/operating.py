@@ -84,16 +84,17 @@ class Operating:
         """Put failed jobs back as pending; returns the ids put back."""
         with self._shelf.lock:
             now_us = self._shelf.now()
-            failed = self._failed(ids)
-            for job_id in failed:
+            done = []
+            for job_id in self._failed(ids):
                 delay_us = delays_us.get(job_id, 0) if delays_us else 0
-                self._shelf.restore(self._shelf.entries[job_id], now_us, now_us + delay_us)
-            entries = [self._shelf.entries[job_id] for job_id in failed]
+                if self._shelf.restore(self._shelf.entries[job_id], now_us, now_us + delay_us):
+                    done.append(job_id)
+            entries = [self._shelf.entries[job_id] for job_id in done]
             told = [(entry.id, entry.envelope.flow, entry.history) for entry in entries]
             notes = [retried_note(job_id, flow, history) for job_id, flow, history in told if flow is not None]
             self._shelf.flows.move(notes, now_us)
             self._shelf.ring()
-            return failed
+            return done
 
     def forget(self, ids: Sequence[str], *, token: str | None = None) -> Sequence[str]:
         """Drop failed jobs, for good or kept under a token; returns the ids dropped."""

@@ -139,17 +139,21 @@ class Shelf:
         entry.envelope = envelope
         self.lane(envelope.queue).put(entry, now_us)
 
-    def restore(self, entry: Entry, now_us: int, due_us: int) -> None:
-        """Let a failed job begin anew; only its errors stay, and its lock if that is free."""
+    def restore(self, entry: Entry, now_us: int, due_us: int) -> bool:
+        """Let a failed job begin anew; only its errors stay, and its lock. Whether none holds that but itself."""
+        unique = entry.envelope.unique
+        holder = None if unique is None else self.locks.holder(unique.key, now_us)
+        if holder is not None and holder.owner != entry.id:
+            return False
         self._lift(entry, now_us)
         fresh = Entry(envelope=entry.envelope, state=JobState.PENDING, created_us=now_us, due_us=due_us)
         fresh.history = entry.history
         self.entries[entry.id] = fresh
         self.lanes[entry.envelope.queue].put(fresh, now_us)
-        unique = entry.envelope.unique
-        if unique is not None and self.locks.holder(unique.key, now_us) is None:
+        if unique is not None:
             holder = Holder(owner=entry.id, first_us=now_us, until_us=end_of(unique.for_us, now_us))
             self.locks.take(unique.key, kind_of(unique), holder, now_us)
+        return True
 
     def drop(self, entry: Entry, now_us: int) -> None:
         """Forget the job as if it had never been."""

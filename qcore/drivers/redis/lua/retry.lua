@@ -1,5 +1,5 @@
 -- Put failed jobs back as pending: created now, due now or as is said, nothing charged, their errors kept, past any
--- capacity. A unique one takes its lock again if that is free, and else comes back without one.
+-- capacity. A unique one takes its lock again; one whose key another job holds stays where it is.
 -- Uses: keys clock bulk job locks bell limits waiting entries window enter cancel flow flows
 -- ARGV: msgpack of microseconds from now by id, for those that are to wait; then ids.
 -- Returns: the ids put back.
@@ -15,10 +15,16 @@ local function was_excused(id)
   return #failures > 0 and failures[#failures][7] == true
 end
 
+-- Whether a unique job may live, as far as the others of its key go.
+local function is_free(lock, id)
+  local holder = lock and holder_of(lock[1])
+  return not holder or holder.owner == id
+end
+
 for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
   local id = ARGV[n]
   local facts = header and describe(header)
-  if facts and call('ZREM', of_queue('failed', facts.queue), id) == 1 then
+  if facts and is_free(facts.lock, id) and call('ZREM', of_queue('failed', facts.queue), id) == 1 then
     ids[#ids + 1] = id
     jobs[#jobs + 1] = id
     jobs[#jobs + 1] = NOW .. string.sub(header, 17)
@@ -28,7 +34,7 @@ for n, header in ipairs(read('HMGET', JOBS, ARGV)) do
       notes[#notes + 1] = { flow = flow, word = 'retried', id = id, role = role, state = 3, excused = was_excused(id) }
       call('SADD', root .. 'members:' .. flow, id)
     end
-    if facts.lock and not holder_of(facts.lock[1]) then
+    if facts.lock then
       take_lock(facts.lock[1], id, facts.lock[2], facts.lock[3])
     end
   end
