@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qcore.clock import SystemClock
 from qcore.drivers.base import Capabilities
-from qcore.drivers.operator import Change, Move
+from qcore.drivers.operator import Change, FlowChange, Move
 from qcore.envelope import Started, StartVerdict
 from qcore.errors import ConfigurationError
 from qcore.flows import FlowPage
@@ -265,6 +265,11 @@ class NullDriver:
         """Know of none."""
         del flow, limit
         return ()
+
+    def reseal_flow(self, change: FlowChange) -> int:
+        """Change nothing."""
+        del change
+        return 0
 
     def flow(self, flow: str) -> FlowRecord | None:
         """Know of none."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
+from qcore.envelope import Envelope
 from qcore.limits import Limit
 from qcore.records import QueueDefinition, Restored, WorkerCommand, WorkerRecord
 
@@ -27,6 +30,22 @@ class Move(NamedTuple):
     """Its payload."""
     new: bytes
     """The payload that says so."""
+
+
+class FlowChange(NamedTuple):
+    """What is to take the place of what a flow keeps for later."""
+
+    flow: str
+    payloads: Mapping[bytes, bytes]
+    """Of its steps and callbacks, new by old."""
+    options: tuple[bytes, bytes] | None = None
+    """What its maker said of it, old and new; None leaves it."""
+
+
+def resealed(envelope: Envelope, change: FlowChange) -> Envelope:
+    """An envelope that a flow keeps, with the payload that is to take the place of its own, if one is."""
+    new = change.payloads.get(envelope.payload)
+    return envelope if new is None else msgspec.structs.replace(envelope, payload=new)
 
 
 class Operator(Protocol):
@@ -215,6 +234,14 @@ class Operator(Protocol):
         """Put up to `limit` failed members of a flow back, as `retry` does: it is under way again. Returns their ids.
 
         A step that was skipped because one of them failed waits for it again.
+        """
+        ...
+
+    def reseal_flow(self, change: FlowChange) -> int:
+        """Put new payloads in the place of those that a flow keeps for later, and new options in that of the old.
+
+        Returns:
+            How many were changed; what is not as it was any more stays as it is.
         """
         ...
 

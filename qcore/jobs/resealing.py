@@ -33,14 +33,14 @@ def reseal(sealed: bytes, keyring: Keyring, *, job_id: str, queue: str) -> bytes
     return seal(encode_payload(payload), keyring)
 
 
-def is_current(sealed: bytes, keyring: Keyring) -> bool:
-    """Whether a payload, wherever it belongs, needs no key but the one in force.
+def reseal_kept(sealed: bytes, keyring: Keyring) -> bytes:
+    """Do as `reseal` with a payload that a flow keeps for later, wherever it belongs.
 
     Raises:
         PayloadError: as `reseal`.
     """
     payload = decode_any(unseal_any(sealed, keyring))
-    return reseal(sealed, keyring, job_id=payload.id, queue=payload.queue) == sealed
+    return reseal(sealed, keyring, job_id=payload.id, queue=payload.queue)
 
 
 def readdressed(

@@ -9,11 +9,11 @@ import msgspec
 
 from qcore.crypto.keyring import Keyring
 from qcore.crypto.signature import seal, unseal_any
-from qcore.drivers.operator import Change
+from qcore.drivers.operator import Change, FlowChange
 from qcore.errors import ConfigurationError, PayloadError
 from qcore.flows import FlowKind
-from qcore.jobs.resealing import is_current, reseal
-from qcore.workflows.options import options_in
+from qcore.jobs.resealing import reseal, reseal_kept
+from qcore.workflows.options import options_in, pack_options
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
@@ -28,13 +28,7 @@ _PASSES = 10
 _FLOW_PAGES = 100
 _RUNS = "it was running, and kept its payload: repeat this when it has ended"
 
-_UNDER_WAY = (
-    "it is a batch or chain under way, whose waiting steps and callbacks keep theirs: repeat this when it has ended"
-)
-_MAY_RETURN = (
-    "it is a batch or chain that failed, whose later steps and callbacks keep theirs: "
-    "keep the earlier key until it was retried or deleted"
-)
+_MOVED_ON = "it is a batch or chain that moved on meanwhile: repeat this"
 
 Tell = Callable[[int], None]
 """Told of how many more jobs were looked at."""
@@ -48,7 +42,7 @@ class RotationResult(msgspec.Struct, frozen=True, kw_only=True):
 
     connection: str
     matched: int = 0
-    """Jobs that an earlier key had sealed."""
+    """Jobs that an earlier key had sealed, and what batches and chains keep for later."""
     changed: int = 0
     failed: tuple[tuple[str, str], ...] = ()
     """(id, reason) of each that keeps its payload: it runs, or no key at hand vouches for it."""
@@ -88,18 +82,18 @@ class Rotation:
         )
 
     def run(self, tell: Tell) -> RotationResult:
-        """Look at every job that is not done with; says how many that were, after each step.
+        """Look at every job that is not done with, and at what flows keep; says how many jobs, after each step.
 
         Twice, and again as long as there were some to change: a job may go back, behind a pass, from running to
         waiting.
         """
+        self._pass_over_flows()  # first: a step that starts behind it is a job by then
         for number in range(_PASSES):
             before = self._changed
             for view in VIEWS:
                 self._pass(view, _nobody if number else tell)
             if number and self._changed == before:
                 break
-        self._look_at_flows()
         runs = sum(reason is _RUNS for reason in self._left.values())
         return RotationResult(
             connection=self._connection,
@@ -118,34 +112,45 @@ class Rotation:
             if cursor is None:
                 return
 
-    def _look_at_flows(self) -> None:
-        """Name what may still store steps or callbacks that need an earlier key: those keep their payloads."""
+    def _pass_over_flows(self) -> None:
+        """Seal anew what flows keep for later: steps that have not started or may again, callbacks, judges."""
         cursor = None
         for _ in range(_FLOW_PAGES):
             page = self._store.flows(list(FlowKind), cursor=cursor, limit=_STEP)
             for record in page.flows:
-                reason = self._reason_to_name(record)
-                if reason is not None:
-                    self._left[record.flow.id] = reason
+                if record.flow.finished_us is None or self._may_return(record):
+                    self._reseal_flow(record)
             cursor = page.next_cursor
             if cursor is None:
                 return
 
-    def _reason_to_name(self, record: FlowRecord) -> str | None:
-        flow = record.flow
-        if flow.finished_us is None:
-            return None if self._is_current(record) else _UNDER_WAY
-        may_return = flow.failed and self._store.failed_of(flow.id, limit=1)
-        return _MAY_RETURN if may_return and not self._is_current(record) else None
+    def _may_return(self, record: FlowRecord) -> bool:
+        return bool(record.flow.failed and self._store.failed_of(record.flow.id, limit=1))
 
-    def _is_current(self, record: FlowRecord) -> bool:
-        """Whether all that a flow keeps for later needs the key in force alone."""
-        judge = options_in(record.options).get("judge")
+    def _reseal_flow(self, record: FlowRecord) -> None:
+        flow = record.flow.id
         try:
-            is_own = judge is None or seal(unseal_any(judge, self._keyring), self._keyring) == judge
-            return is_own and all(is_current(one, self._keyring) for one in self._store.payloads_of(record.flow.id))
-        except PayloadError:
-            return False
+            change = self._flow_change(record)
+            if change is None:
+                return
+            self._changed += self._store.reseal_flow(change)
+            again = self._store.flow(flow)
+            is_current = again is None or self._flow_change(again) is None
+        except PayloadError as error:
+            self._left[flow] = error.message
+        else:
+            if not is_current:
+                self._left[flow] = _MOVED_ON
+
+    def _flow_change(self, record: FlowRecord) -> FlowChange | None:
+        """The change that a flow needs, if it needs one."""
+        kept = {one: reseal_kept(one, self._keyring) for one in self._store.payloads_of(record.flow.id)}
+        payloads = {old: new for old, new in kept.items() if new != old}
+        told = options_in(record.options)
+        judge = told.get("judge")
+        again = None if judge is None else seal(unseal_any(judge, self._keyring), self._keyring)
+        options = None if again == judge else (record.options, pack_options({**told, "judge": again}))
+        return FlowChange(record.flow.id, payloads, options) if payloads or options else None
 
     def _step(self, jobs: Iterable[StoredJob]) -> None:
         changes = [change for job in jobs if (change := self._change(job)) is not None]

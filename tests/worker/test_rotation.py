@@ -35,6 +35,16 @@ def opened(url: str, **keys: str) -> Any:
     return in_use({"url": url, **keys})
 
 
+def told(*_: Any) -> None:
+    """A callback of a chain or batch."""
+    jobs.HEARD.append(("told",))
+
+
+def excuses(*_: Any) -> bool:
+    """A judge of a batch."""
+    return True
+
+
 def rotated(manager: QueueManager) -> RotationResult:
     (rotation,) = Actions(manager).rotations()
     return rotation.run(lambda _more: None)
@@ -87,37 +97,52 @@ def test_a_job_that_runs_is_left_and_counted(store_url: str) -> None:
         assert left in ids
 
 
-def test_what_is_under_way_keeps_its_waiting_steps_and_that_is_said(store_url: str, work: Work) -> None:
+def test_what_flows_keep_for_later_needs_the_new_key_alone(store_url: str, work: Work, heard: Any) -> None:
     with opened(store_url, key=OLD):
-        flow = chain([jobs.Plain("one"), jobs.Plain("two")]).dispatch()
-        batch([]).dispatch()
+        chain([jobs.Plain("one"), jobs.Plain("two"), jobs.Pay(4111, 1)]).catch(told).dispatch()
+        members = batch([jobs.Plain("member"), jobs.Leaks("secret")])
+        members.allow_failures(excuses).then(told).dispatch()
     with opened(store_url, key=NEW, previous_keys=OLD) as manager:
         result = rotated(manager)
-        assert [one for one, _ in result.failed] == [flow]
-        assert "under way" in result.failed[0][1]
-        work()
-        assert rotated(manager).failed == ()
+        assert result.failed == ()
+        assert result.matched == result.changed > 2
+        assert rotated(manager).matched == 0
+    with opened(store_url, key=NEW) as manager:
+        work(grants=GRANTED)
+        assert manager.get_stats().failed == 1
+    assert [one for one in heard if one[0] == "plain"] == [("plain", "one"), ("plain", "member"), ("plain", "two")]
+    assert ("paid", 4111, 1, (), {}) in heard
+    assert heard.count(("told",)) == 1, "the batch's judge was asked"
 
 
-def test_what_failed_and_may_be_retried_is_named_while_it_needs_the_old_key(store_url: str, work: Work) -> None:
+def test_what_failed_can_be_retried_with_the_new_key_alone(store_url: str, work: Work, heard: Any) -> None:
     with opened(store_url, key=OLD):
-        steps = chain([jobs.Leaks("secret"), jobs.Plain("two")]).dispatch()
-        members = batch([jobs.Leaks("secret")]).then(lambda: None).dispatch()
+        steps = chain([jobs.Leaks("secret"), jobs.Plain("two")]).catch(told).dispatch()
         done = chain([jobs.Plain("one"), jobs.Plain("two")]).dispatch()
         work()
+    heard.clear()
     with opened(store_url, key=NEW, previous_keys=OLD) as manager:
-        chain([jobs.Leaks("secret"), jobs.Plain("new")]).dispatch()
-        batch([jobs.Leaks("secret")]).then(lambda: None).dispatch()
-        chain([jobs.Plain("under way").delay_until(60), jobs.Plain("and new")]).dispatch()
-        work()
-        left = dict(rotated(manager).failed)
-        assert left.keys() == {steps, members}
-        assert all("failed" in reason for reason in left.values())
-        assert done not in left
-        store = manager.connection()
-        for flow in (steps, members):
-            store.delete_flow(flow)
         assert rotated(manager).failed == ()
+        assert rotated(manager).matched == 0
+    with opened(store_url, key=NEW) as manager:
+        store = manager.connection()
+        assert len(store.retry_flow(steps)) == 1
+        assert store.retry_flow(done) in ([], ())
+        work()
+        (failed,) = store.page("failed").jobs
+    assert ("leaks", 1) in heard
+    assert "it went wrong" in str(failed.history)
+
+
+def test_a_flow_that_moves_on_meanwhile_is_named(memory_keyed: QueueManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = chain([jobs.Plain("one"), jobs.Plain("two")]).dispatch()
+    memory_keyed._keyrings["default"] = Keyring.of(NEW, [OLD])
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(memory_keyed.connection(), "reseal_flow", lambda change: 0)
+        ((left, reason),) = rotated(memory_keyed).failed
+    assert left == flow
+    assert "moved on meanwhile" in reason
+    assert rotated(memory_keyed).failed == ()
 
 
 def test_a_job_that_goes_back_behind_the_pass_is_met_again(memory_keyed: QueueManager) -> None:

@@ -92,6 +92,25 @@ class FlowStatements(Operations):
         return self.prepared(select(self._flows.c.callbacks).where(self._flows.c.id == bindparam("flow_id")))
 
     @cached_property
+    def options(self) -> Prepared:
+        """What the maker of the flow `flow_id` said of it."""
+        return self.prepared(select(self._flows.c.options).where(self._flows.c.id == bindparam("flow_id")))
+
+    @cached_property
+    def reseal(self) -> Prepared:
+        """Give the flow `flow_id` other callbacks and options."""
+        flows = self._flows.c
+        values = {name: bindparam(f"its_{name}", type_=flows[name].type) for name in ("callbacks", "options")}
+        return self.prepared(update(self._flows).values(values).where(flows.id == bindparam("flow_id")))
+
+    @cached_property
+    def reseal_step(self) -> Prepared:
+        """Give the step `step_id` another envelope."""
+        steps = self._steps.c
+        values = {"envelope": bindparam("its_envelope", type_=steps.envelope.type)}
+        return self.prepared(update(self._steps).values(values).where(steps.id == bindparam("step_id")))
+
+    @cached_property
     def stopped(self) -> Prepared:
         """Which of the flows `ids` are cancelled."""
         flows = self._flows.c

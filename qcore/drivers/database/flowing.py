@@ -16,6 +16,7 @@ from qcore.drivers import base, notes, weaving
 from qcore.drivers.database.flow_statements import CHANGING, FLOW, MOVING, STEP, FlowStatements, counted_in
 from qcore.drivers.database.schema import CANCEL_SOFT, LEASED
 from qcore.drivers.notes import Note, Word
+from qcore.drivers.operator import resealed
 from qcore.envelope import Envelope, Lease
 from qcore.flows import Flow, FlowKind, Hook, Step, StepState, flow_in, has_hook, role_in
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from qcore.drivers.database.link import Link
+    from qcore.drivers.operator import FlowChange
     from qcore.flows import Weave
 
 _SWEPT_AT_ONCE = 1000
@@ -131,6 +133,29 @@ class Flowing:
     def held(self, connection: Connection, flow: str) -> Flow | None:
         """Read a flow and hold it."""
         return _Loom(self, self._link, connection).flows([flow]).get(flow)
+
+    def reseal(self, connection: Connection, change: FlowChange) -> int:
+        """Put new payloads and options in the place of old ones; returns how many."""
+        say, flow = self.say, change.flow
+        if self.held(connection, flow) is None:
+            return 0
+        steps = [step for step in steps_in(say.steps_of.run(connection, flow_id=flow)) if step.envelope is not None]
+        changed = [
+            {"step_id": step.id, "its_envelope": _encode(resealed(step.envelope, change))}
+            for step in steps
+            if step.envelope is not None and step.envelope.payload in change.payloads
+        ]
+        if changed:
+            say.reseal_step.many(connection, changed)
+        callbacks = callbacks_in(say.callbacks.run(connection, flow_id=flow).scalar())
+        options = say.options.run(connection, flow_id=flow).scalar()
+        number = sum(envelope.payload in change.payloads for envelope in callbacks.values())
+        if change.options is not None and options == change.options[0]:
+            number, options = number + 1, change.options[1]
+        if number:
+            packed = _encode(tuple((hook, resealed(one, change)) for hook, one in callbacks.items()))
+            say.reseal.run(connection, flow_id=flow, its_callbacks=packed if callbacks else None, its_options=options)
+        return len(changed) + number
 
     def forget_old(self, connection: Connection) -> None:
         """Forget flows that finished long ago."""

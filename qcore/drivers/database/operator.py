@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from qcore.drivers.database.link import Link
-    from qcore.drivers.operator import Change, Move
+    from qcore.drivers.operator import Change, FlowChange, Move
     from qcore.flows import Flow
     from qcore.limits import Limit
     from qcore.records import QueueDefinition, Restored
@@ -239,6 +239,10 @@ class DatabaseOperator:
     def retry_flow(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Put failed members of a flow back; returns their ids."""
         return self.retry(self._link.run(lambda connection: self._failed_of(connection, flow, limit)))
+
+    def reseal_flow(self, change: FlowChange) -> int:
+        """Put new payloads in the place of those that a flow keeps for later; returns how many."""
+        return self._link.run(lambda connection: self._link.flowing.reseal(connection, change))
 
     def delete_flow(self, flow: str) -> bool:
         """Forget a flow and its steps; whether it was there."""

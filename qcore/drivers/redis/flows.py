@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from qcore.drivers.notes import refuse_ended
 from qcore.drivers.redis.reasons import queue_full
@@ -14,9 +15,11 @@ from qcore.drivers.redis.wire import group_of, groups_of, pack, raw, unraw
 from qcore.flows import Flow, FlowKind, FlowPage, FlowRecord, Opening, Step, StepState
 
 if TYPE_CHECKING:
-    from qcore.drivers.redis.server import Server
+    from qcore.drivers.operator import FlowChange
+    from qcore.drivers.redis.server import Argument, Server
     from qcore.flows import Weave
 
+_SWAPPED_AT_ONCE = 4 * 1000
 _NUMBERS = (
     "total",
     "processed",
@@ -136,6 +139,27 @@ class RedisFlows:
         groups = [*later, *(callbacks.values() if isinstance(callbacks, dict) else ())]
         return [unraw(group[-1]) for group in groups if isinstance(group, list)]
 
+    def reseal_flow(self, change: FlowChange) -> int:
+        """Put new payloads in the place of those that a flow keeps for later; returns how many."""
+        flow, root = change.flow, self._server.root
+        swaps: list[Argument] = []
+        kept = self._server.call("HGETALL", f"{root}steps:{flow}")
+        for step_id, packed in zip(kept[::2], kept[1::2], strict=True):
+            step = _unpack_step(packed)
+            group = _resealed(_unpack_group(step.group), change)
+            if group is not None:
+                swaps += (f"steps:{flow}", step_id, packed, pack(replace(step, group=msgspec.Raw(pack(group)))))
+        packed, options = self._server.call("HMGET", f"{root}flow:{flow}", "callbacks", "options")
+        callbacks = _unpack_callbacks(packed) if packed else None
+        if isinstance(callbacks, dict):
+            changed = {hook: new for hook, group in callbacks.items() if (new := _resealed(group, change)) is not None}
+            if changed:
+                swaps += (f"flow:{flow}", "callbacks", packed, pack({**callbacks, **changed}))
+        if change.options is not None and options == change.options[0]:
+            swaps += (f"flow:{flow}", "options", *change.options)
+        pieces = (swaps[first : first + _SWAPPED_AT_ONCE] for first in range(0, len(swaps), _SWAPPED_AT_ONCE))
+        return sum(int(self._server.run(script("swap"), piece)) for piece in pieces)
+
     def failed_of(self, flow: str, *, limit: int = 1000) -> Sequence[str]:
         """Name failed members of a flow, by id."""
         return [one.decode() for one in self._server.run(script("failed_of"), [flow, limit])]
@@ -146,6 +170,12 @@ class RedisFlows:
 
     def _refuse_transaction(self, within: Any) -> None:
         raise NotImplementedError
+
+
+def _resealed(group: list[msgspec.Raw] | bool, change: FlowChange) -> list[msgspec.Raw] | None:
+    """What a flow keeps of a job, with another payload; None where it keeps that one."""
+    new = change.payloads.get(unraw(group[-1])) if isinstance(group, list) else None
+    return None if new is None or isinstance(group, bool) else [*group[:-1], raw(new)]
 
 
 def _opening(opening: Opening) -> tuple[Any, ...]:

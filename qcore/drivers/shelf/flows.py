@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from qcore.drivers import base, notes, weaving
+from qcore.drivers.operator import resealed
 from qcore.flows import Flow, Hook, Opening, Step, Weave, flow_in, role_in
 from qcore.states import JobState
 
 if TYPE_CHECKING:
     from qcore.drivers.notes import Note
+    from qcore.drivers.operator import FlowChange
     from qcore.drivers.shelf.entry import Entry
     from qcore.drivers.shelf.shelf import Shelf
     from qcore.envelope import Envelope
@@ -123,6 +125,27 @@ class Flows:
             for entry in self._shelf.entries.values()
             if entry.state is JobState.FAILED and entry.envelope.flow and flow_in(entry.envelope.flow) == flow
         ]
+
+    def reseal(self, change: FlowChange) -> int:
+        """Put new payloads and options in the place of old ones; returns how many."""
+        opening = self.all.get(change.flow)
+        if opening is None:
+            return 0
+        done = 0
+        for step_id in self._of[change.flow]:
+            step = self._steps[step_id]
+            if step.envelope is not None and step.envelope.payload in change.payloads:
+                self._steps[step_id] = replace(step, envelope=resealed(step.envelope, change))
+                done += 1
+        old = [envelope.payload for _, envelope in opening.callbacks]
+        callbacks = tuple((hook, resealed(envelope, change)) for hook, envelope in opening.callbacks)
+        opening = replace(opening, callbacks=callbacks)
+        done += sum(payload in change.payloads for payload in old)
+        if change.options is not None and opening.options == change.options[0]:
+            opening = replace(opening, options=change.options[1])
+            done += 1
+        self.all[change.flow] = opening
+        return done
 
     def forget_old(self, now_us: int) -> None:
         """Forget flows that finished long ago."""

@@ -16,7 +16,7 @@ from qcore.limits import pack_own
 from qcore.states import JobState, LockKind
 
 if TYPE_CHECKING:
-    from qcore.drivers.operator import Change, Move
+    from qcore.drivers.operator import Change, FlowChange, Move
     from qcore.drivers.shelf.entry import Entry
     from qcore.drivers.shelf.shelf import Shelf
     from qcore.flows import Flow
@@ -179,6 +179,11 @@ class Operating:
         """Put failed members of a flow back; returns their ids."""
         with self._shelf.lock:
             return self.retry([entry.id for entry in self._shelf.flows.failed(flow)][:limit])
+
+    def reseal_flow(self, change: FlowChange) -> int:
+        """Put new payloads in the place of those that a flow keeps for later; returns how many."""
+        with self._shelf.lock:
+            return self._shelf.flows.reseal(change)
 
     def delete_flow(self, flow: str) -> bool:
         """Forget a flow and its steps; whether it was there."""
