@@ -42,7 +42,7 @@ class Kind:
 KINDS = (
     Kind("well", 0, {"then", "finally"}, adds=True),
     Kind("allowed", _ALLOWED, {"then", "finally"}, adds=True),
-    Kind("fails", _ALLOWED + 1, {"catch as it was told", "finally"}),
+    Kind("fails", _ALLOWED + 1, {"catch", "finally"}),
     Kind("cancelled", 0, {"finally"}),
 )
 

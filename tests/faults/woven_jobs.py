@@ -12,6 +12,8 @@ from harness.ledger import CALLBACK, Ledger
 
 from qcore import ChainableJob, ConnectionFailed, JobBatch
 
+AS_TOLD = "as it was told"
+
 _callback: ContextVar[str] = ContextVar("callback", default="")
 """The job that calls back."""
 
@@ -36,7 +38,7 @@ class Breaks(Lives):
     max_tries = 1
 
     def work(self) -> Any:
-        self.fail(ValueError("as it was told"))
+        self.fail(ValueError(AS_TOLD))
 
 
 def patiently(call: Callable[[], Any]) -> Any:
@@ -76,7 +78,9 @@ def then(batch: JobBatch) -> None:
 
 
 def catch(batch: JobBatch, error: Exception) -> None:
-    _note(f"catch {error}", batch.id)
+    """Note what it was given where it is none of the two it may be: a member that was killed has failed, too."""
+    is_known = any(word in str(error) for word in (AS_TOLD, "WorkerCrashed"))
+    _note("catch" if is_known else f"catch {error}", batch.id)
 
 
 def finally_(batch: JobBatch) -> None:

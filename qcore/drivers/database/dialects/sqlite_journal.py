@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ _EVERY = (8, 64, 4096)
 """Transactions from one time to the next: at the least, at first, at the most."""
 _READERS_MS = 10
 """How long to wait for those who read; they read for less than that."""
+_SLOW_S = 0.1
+"""Where the disk takes that long, nobody is kept from writing while it is waited for: the journal may grow."""
 
 
 class Journal:
@@ -47,8 +50,10 @@ class Journal:
 
     def _next(self, connection: sqlite3.Connection) -> int:
         least, _, most = _EVERY
+        began = time.monotonic()
         _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if pages < _PAGES // 2 or not self._begins_anew(connection):
+        is_slow = time.monotonic() - began > _SLOW_S
+        if pages < _PAGES // 2 or is_slow or not self._begins_anew(connection):
             return min(most, 2 * self._every)
         return max(least, self._every // 2) if pages > 2 * _PAGES else self._every
 
