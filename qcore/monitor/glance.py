@@ -11,6 +11,7 @@ import msgspec
 
 from qcore.filters import one_of
 from qcore.filters import words as any_of
+from qcore.monitor.happenings import EVENTS, EVERYTHING, Happenings, Recent
 from qcore.monitor.keeping import Kept
 from qcore.monitor.monitor import Monitor
 from qcore.monitor.snapshots import JobSnapshot, StatsSnapshot, WorkerSnapshot
@@ -48,6 +49,8 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     jobs: tuple[JobSnapshot, ...] = ()
     words: str = ""
     """What was looked for among all jobs of the state; empty where they are the newest ones, whatever they hold."""
+    happenings: Happenings = Happenings()
+    """What happened of late, where the view is `happenings.EVENTS`."""
 
 
 class Glancer:
@@ -60,14 +63,15 @@ class Glancer:
 
     def __init__(self, manager: QueueManager, connection: str | None = None) -> None:
         self._monitor = Monitor(manager)
-        self._connection = connection
+        self._manager, self._connection = manager, connection
+        self._recent: tuple[Sequence[str] | None, Recent] | None = None
         self._sought, self._counted = Kept(), Kept(times=_COUNTED_TIMES, most_s=_COUNTED_MOST_S)
 
     def look(self, view: str = "", queues: Sequence[str] | None = None, words: str = "") -> Glance:
         """Read everything once.
 
         Args:
-            view: list jobs of this state too, the newest 200.
+            view: list jobs of this state too, the newest 200; or what happened of late, where it is `EVENTS`.
             queues: only these.
             words: where there are more jobs than that, those that hold one of these, parted by `|`; they are looked for
                 among the newest 100,000.
@@ -79,7 +83,7 @@ class Glancer:
         workers = self._monitor.workers(self._connection)
         if queues is not None:
             workers = tuple(one for one in workers if not set(one.queues).isdisjoint(queues))
-        jobs = self._jobs(view, queues) if view else ()
+        jobs = self._jobs(view, queues) if view and view != EVENTS else ()
         sought = [word.strip() for word in words.split("|") if word.strip()] if len(jobs) >= _JOBS else []
         if sought:
             of = (view, queues, sought)
@@ -92,6 +96,7 @@ class Glancer:
             view=view,
             jobs=jobs,
             words=words if sought else "",
+            happenings=self._happened(queues) if view == EVENTS else Happenings(),
         )
 
     def forget(self) -> None:
@@ -105,6 +110,13 @@ class Glancer:
             self._monitor.jobs(view, queue=queue, limit=_JOBS, connection=self._connection).jobs for queue in asked
         ]
         return tuple(job for page in pages for job in page)
+
+    def _happened(self, queues: Sequence[str] | None) -> Happenings:
+        """What happened of late; it is followed from the first time that somebody asks."""
+        if self._recent is None or self._recent[0] != queues:
+            chosen = EVERYTHING if queues is None else one_of("queue", queues)
+            self._recent = (queues, Recent(self._manager, self._connection, chosen))
+        return self._recent[1].look()
 
     def _holding(self, sought: Sequence[str], view: str, queues: Sequence[str] | None) -> tuple[JobSnapshot, ...]:
         chosen = any_of(*sought)

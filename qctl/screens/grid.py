@@ -62,6 +62,8 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         self.is_stale = False
         self._ascii = ascii_only
         self._at = 0
+        self._further = 0
+        """Columns after the first that are passed over, for those further right."""
         self._said = ""
         """What was last said in place of rows."""
 
@@ -92,8 +94,18 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
     def show_columns(self, columns: Sequence[Column]) -> None:
         """Show other columns."""
         if columns != self.columns:
-            self.columns = columns
+            self.columns, self._further = columns, 0
             self.refresh()
+
+    def widths(self) -> list[tuple[Column, int]]:
+        """The columns that have room, with the width of each."""
+        return fitted([*self.columns[:1], *self.columns[1 + self._further :]], self.size.width - 1)
+
+    def move_sideways(self, by: int) -> None:
+        """Show columns further right, or back; the first one stays, and the last one can be seen."""
+        is_end = by > 0 and self.columns[-1] in [column for column, _ in self.widths()]
+        self._further = max(0, self._further + (0 if is_end else by))
+        self.refresh()
 
     def dim(self, is_stale: bool) -> None:
         """Show that what is shown is old."""
@@ -181,7 +193,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         """Draw one line of what is seen."""
         width = self.size.width
-        widths = fitted(self.columns, width - 1)
+        widths = self.widths()
         if y == 0:
             return self._head(widths, width)
         place = round(self.scroll_y) + y - _HEAD
@@ -252,7 +264,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             self.go_to(place)
 
     def _sort_at(self, x: int) -> None:
-        for column, wide in fitted(self.columns, self.size.width - 1):
+        for column, wide in self.widths():
             if 0 <= x < wide:
                 self.post_message(self.Sorted(column.key))
                 return

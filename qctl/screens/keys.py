@@ -33,11 +33,12 @@ class Key(NamedTuple):
 
 _JOBS = ("running", "failed", "delayed")
 KEYS = (
-    Key("1", "1-5", "", "panel('queues')", "Queues, Workers, Running, Failed, Delayed"),
+    Key("1", "1-6", "", "panel('queues')", "Queues, Workers, Running, Failed, Delayed, Events"),
     Key("2", "", "", "panel('workers')", ""),
     Key("3", "", "", "panel('running')", ""),
     Key("4", "", "", "panel('failed')", ""),
     Key("5", "", "", "panel('delayed')", ""),
+    Key("6", "", "", "panel('events')", ""),
     Key("tab", "Tab", "", "next_panel", "The next list"),
     Key("j,down", "j k", "", "move(1)", "Down and up, as the arrows do; PgUp, PgDn, Home, End"),
     Key("k,up", "", "", "move(-1)", ""),
@@ -83,7 +84,12 @@ KEYS = (
     Key("f7", "F7", "", "scale(-1)", "Let the supervisor have a process less", ("workers",), acts=True),
     Key("t,f5", "t", "Tree", "tree", "Workers as a tree, or one below the other", ("workers",)),
     Key("o", "o", "", "fold", "Fold and unfold supervisors", ("workers",)),
+    Key("v", "v", "Group", "group", "One row for all that failed of one and the same trouble", ("failed",)),
+    Key("C", "C", "", "columns", "Show or hide a column"),
+    Key("right", "← →", "", "sideways(1)", "To columns further right, and back"),
+    Key("left", "", "", "sideways(-1)", ""),
     Key("enter", "⏎", "Open", "open", "Open: the jobs of a queue, a job"),
+    Key("b", "b", "Menu", "menu", "A menu of what can be done with what is tagged, or under the cursor", acts=True),
     Key("F", "F", "", "follow", "Follow the row, or stay at the place"),
     Key("z,Z", "z", "Freeze", "freeze", "Stand still; what comes is kept meanwhile"),
     Key("plus,equals_sign", "+", "", "slower", "Look less often"),

@@ -15,6 +15,8 @@ from qctl.exits import WrongUsage
 if TYPE_CHECKING:
     from qctl.screens.feed import Source
 
+_EVENTS_KEPT = 100
+"""The newest ones, with each look."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Glance).decode
 
@@ -43,8 +45,9 @@ class Recorder:
         """Look, and keep it."""
         glance = self._source.look(view, words)
         if glance is not None:
+            happenings = glance.happenings._replace(events=glance.happenings.events[-_EVENTS_KEPT:])
             with self._path.open("ab") as file:
-                file.write(_encode(glance) + b"\n")
+                file.write(_encode(msgspec.structs.replace(glance, happenings=happenings)) + b"\n")
         return glance
 
     def forget(self) -> None:

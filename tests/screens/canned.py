@@ -10,6 +10,7 @@ import msgspec
 
 from qcore.errors import ConnectionFailed
 from qcore.monitor.glance import Glance, HostSnapshot
+from qcore.monitor.happenings import Happenings
 from qcore.monitor.queue_actions import ActionResult
 from qcore.monitor.snapshots import (
     BackendSnapshot,
@@ -21,6 +22,7 @@ from qcore.monitor.snapshots import (
     TotalsSnapshot,
     WorkerSnapshot,
 )
+from qcore.monitor.tail import Happening, JobEvent
 from qcore.states import JobState
 
 AT = datetime(2026, 11, 24, 10, 20, 31, tzinfo=UTC)
@@ -176,6 +178,23 @@ WHOLE = msgspec.structs.replace(
 """A job of which everything is known."""
 
 
+EVENTS = tuple(
+    JobEvent(
+        at=AT - timedelta(seconds=9 - n), what=what, job=job(n, name, ended_at=ended), attempt=attempt, error=error
+    )
+    for n, (name, what, attempt, ended, error) in enumerate(
+        (
+            ("SendEmail", Happening.DISPATCHED, 0, None, None),
+            ("SendEmail", Happening.STARTED, 1, None, None),
+            ("Report", Happening.COMPLETED, 1, AT - timedelta(seconds=7), None),
+            ("Import", Happening.RETRYING, 1, None, "ConnectionError: the other side hung up"),
+            ("SendEmail", Happening.FAILED, 3, AT - timedelta(seconds=5), FAILED[0].error),
+            ("Digest", Happening.CANCELLED, 0, None, None),
+        )
+    )
+)
+
+
 class Canned:
     """A source that gives looks one after the other, and the last again and again.
 
@@ -199,7 +218,8 @@ class Canned:
             self.all_given.set()
         if isinstance(found, Exception):
             raise found
-        return msgspec.structs.replace(found, view=view, jobs=jobs_of(view)) if view else found
+        happenings = Happenings(EVENTS if view == "events" else ())
+        return msgspec.structs.replace(found, view=view, jobs=jobs_of(view), happenings=happenings) if view else found
 
     def is_shown_by(self, app: Any) -> bool:
         """Whether an app has drawn the last look, or said what was raised in its place."""

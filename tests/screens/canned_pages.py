@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from canned import AT, FAILED, busy, failing, job, jobs_of, queue
+from canned import AT, EVENTS, FAILED, busy, failing, job, jobs_of, queue
 
+from qcore.monitor.happenings import Happenings
 from qcore.monitor.health import Check, Verdict
 from qcore.monitor.measured import MeasuredSnapshot, MetricsSnapshot, TimesSnapshot
 from qcore.monitor.snapshots import (
@@ -19,9 +20,7 @@ from qcore.monitor.snapshots import (
     TagSnapshot,
     TotalsSnapshot,
 )
-from qcore.monitor.tail import Happening, JobEvent
 from qcore.states import JobState
-from qctl.screens.dashboard.happenings import Happenings
 from qctl.screens.dashboard.sight import Sight
 
 _STEPS = 60
@@ -109,21 +108,6 @@ CHECKS = (
     Check(name="failed", verdict=Verdict.DEGRADED, found="12 jobs failed in the last hour, above 10",
           remedy="qctl failed --since 1h shows them", connection="default"),
 )  # fmt: skip
-EVENTS = tuple(
-    JobEvent(
-        at=AT - timedelta(seconds=9 - n), what=what, job=job(n, name, ended_at=ended), attempt=attempt, error=error
-    )
-    for n, (name, what, attempt, ended, error) in enumerate(
-        (
-            ("SendEmail", Happening.DISPATCHED, 0, None, None),
-            ("SendEmail", Happening.STARTED, 1, None, None),
-            ("Report", Happening.COMPLETED, 1, AT - timedelta(seconds=7), None),
-            ("Import", Happening.RETRYING, 1, None, "ConnectionError: the other side hung up"),
-            ("SendEmail", Happening.FAILED, 3, AT - timedelta(seconds=5), FAILED[0].error),
-            ("Digest", Happening.CANCELLED, 0, None, None),
-        )
-    )
-)
 _STATES = {
     "pending": JobState.PENDING, "retrying": JobState.RETRYING, "completed": JobState.COMPLETED,
     "silenced": JobState.COMPLETED, "cancelled": JobState.CANCELLED,

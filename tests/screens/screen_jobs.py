@@ -11,8 +11,11 @@ class Fails(Job):
     queue = "mail"
     max_tries = 1
 
+    def __init__(self, kind: str = "") -> None:
+        self.kind = kind
+
     def handle(self) -> None:
-        raise ValueError("no such address")
+        raise (OSError("the wire is cut") if self.kind else ValueError("no such address"))
 
 
 class Works(Job):

@@ -12,11 +12,10 @@ from screen_jobs import Alone, Fails, Works
 from textual.widgets import Button, Input
 
 from qcore import QueueManager, batch, chain
-from qcore.monitor import Monitor
+from qcore.monitor import Monitor, happenings
 from qcore.monitor.flows import FlowMonitor
 from qcore.monitor.tags import Tags
 from qcore.testing import WorkerTester
-from qctl.screens.dashboard import happenings
 from qctl.screens.dashboard.acting import PageDeeds
 from qctl.screens.dashboard.keys import DASHBOARD_KEYS
 from qctl.screens.dashboard.pages import PAGES

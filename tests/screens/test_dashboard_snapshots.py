@@ -11,8 +11,8 @@ from canned_pages import BATCHES, CHAINS, CannedPages
 from driving import on_page, settled, text_of, until
 from textual.widgets import Input
 
+from qcore.monitor.happenings import Happenings
 from qctl.screens.dashboard.acting import PageDeeds
-from qctl.screens.dashboard.happenings import Happenings
 from qctl.screens.dashboard.pages import PAGES
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}

@@ -61,7 +61,7 @@ async def confirmed(app: Any, pilot: Any) -> None:
     await pilot.press("y")
 
 
-@pytest.mark.parametrize("panel", "12345")
+@pytest.mark.parametrize("panel", "123456")
 async def test_no_key_breaks_anything(top: Any, panel: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     keys = [key for one in KEYS for key in one.keys.split(",") if one.action not in {"leave", "command_palette"}]
@@ -231,6 +231,18 @@ async def test_read_only_has_no_keys_that_act(top: Any) -> None:
         assert "Clear" not in text_of(app)
 
 
+async def test_events_come_as_they_happen(live: Any, manager: QueueManager) -> None:
+    Works.dispatch()
+    async with live() as (app, pilot):
+        await pilot.press("6")
+        await until(lambda: len(grid(app).rows) == 1, "the dispatch is told")
+        WorkerTester(manager).work("mail", surface=False)
+        await until(lambda: len(grid(app).rows) == 3, "start and end are told")
+        assert [row.cells["event"].text[2:] for row in grid(app).rows] == ["completed", "started", "dispatched"]
+        await pilot.press("home", "enter")
+        await until(lambda: len(app.screen_stack) == 2, "the page of the job")
+
+
 async def test_a_queue_is_paused_and_goes_on(live: Any, manager: QueueManager) -> None:
     Works.dispatch()
     async with live() as (app, pilot):
@@ -310,6 +322,68 @@ async def test_failed_jobs_are_opened_retried_and_dropped(live: Any, manager: Qu
         await pilot.press("R")
         await until(lambda: not grid(app).rows, "that the last is put back")
     assert len(ids) == 3
+
+
+async def test_one_trouble_is_one_row_and_retried_as_one(live: Any, manager: QueueManager) -> None:
+    dispatch_many([Fails(), Fails(), Fails(), Fails("otherwise")])
+    WorkerTester(manager).work("mail", surface=False)
+    async with live() as (app, pilot):
+        await pilot.press("4")
+        await until(lambda: len(grid(app).rows) == 4, "the failed ones")
+        await pilot.press("v")
+        await until(lambda: len(grid(app).rows) == 2, "a row for each trouble")
+        assert sorted(row.cells["same"].text for row in grid(app).rows) == ["", "x3"]
+        await pilot.press("f", *"no such", "enter")
+        assert grid(app).row.cells["same"].text == "x3"
+        await pilot.press("r")
+        await confirmed(app, pilot)
+        await until(lambda: [row.cells["same"].text for row in grid(app).rows] == [""], "that the three are put back")
+        assert QueueManager.size("mail") == 3
+        await pilot.press("v", "r")
+        await until(lambda: QueueManager.size("mail") == 4, "one by itself needs no question")
+
+
+async def test_a_menu_does_what_its_keys_do(live: Any, manager: QueueManager) -> None:
+    dispatch_many([Fails(), Fails()])
+    WorkerTester(manager).work("mail", surface=False)
+    async with live() as (app, pilot):
+        await pilot.press("4")
+        await until(lambda: len(grid(app).rows) == 2, "the failed ones")
+        await pilot.press("A", "b")
+        await until(lambda: isinstance(app.screen, Choose) and "Put the failed job back" in text_of(app), "the menu")
+        await asyncio.sleep(dialogs._DEAF_S)  # a key that was meant for what stood there before means nothing
+        await pilot.press("down", "enter")
+        await confirmed(app, pilot)
+        await until(lambda: QueueManager.size("mail") == 2, "that both are put back")
+        await pilot.press("6", "b")
+        await until(lambda: "nothing can be done here" in text_of(app), "a list without keys that act")
+
+
+async def test_a_column_is_hidden_and_shown_again(top: Any) -> None:
+    async with top(several(), (120, 40)) as (app, pilot):
+        assert "PEND" in text_of(app)
+        for is_there in (False, True):
+            await pilot.press("C")
+            await until(lambda: isinstance(app.screen, Choose), "the columns")
+            await asyncio.sleep(dialogs._DEAF_S)
+            await pilot.press("down", "enter")
+            await settled(pilot)
+            assert ("PEND" in text_of(app)) is is_there
+
+
+async def test_columns_that_have_no_room_are_reached_sideways(top: Any) -> None:
+    async with top(several(), (80, 24)) as (app, pilot):
+        await pilot.press("2")
+        await until(lambda: grid(app).rows, "the workers")
+        assert "BEAT" not in text_of(app)
+        for _ in range(20):
+            await pilot.press("right")
+        titles = [column.title for column, _ in grid(app).widths()]
+        assert (titles[0], titles[-1]) == ("WORKER", "BEAT")
+        assert "BEAT" in text_of(app)
+        for _ in range(20):
+            await pilot.press("left")
+        assert "STATE" in text_of(app)
 
 
 async def test_delayed_jobs_are_cancelled(live: Any, manager: QueueManager) -> None:

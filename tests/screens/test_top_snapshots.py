@@ -9,7 +9,7 @@ from canned import HOSTILE, SILENT, Canned, Previewed, busy, failing, glance, qu
 from driving import listed, settled, text_of, until
 from textual.widgets import Input
 
-LISTS = [("1", "busy"), ("2", "workers"), ("3", "running"), ("4", "failed"), ("5", "delayed")]
+LISTS = [("1", "busy"), ("2", "workers"), ("3", "running"), ("4", "failed"), ("5", "delayed"), ("6", "events")]
 BIG = (120, 40)
 
 

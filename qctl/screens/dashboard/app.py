@@ -26,7 +26,7 @@ from qctl.screens.rows import Row
 
 if TYPE_CHECKING:
     from qcore.monitor.snapshots import FlowSnapshot
-    from qctl.screens.top.panels import Panel
+    from qctl.screens.top.panel import Panel
 
 _FLOWS = frozenset({"batches", "chains"})
 _CANCELLED = frozenset({"pending", "delayed", "retrying", "running"})
@@ -89,10 +89,6 @@ class DashboardApp(Paged, inherit_bindings=False):
             openers[name](row)
         elif row is not None and (name == "workers" or "job" in row.cells):
             super().action_open()
-
-    def _job_at(self, key: str) -> str:
-        row = self._list.row
-        return row.cells["id"].text if row is not None and self._panel.name == "events" else super()._job_at(key)
 
     def open_flow(self, flow_id: str) -> None:
         """Read a batch, chain or graph, and show it in front of what is shown."""

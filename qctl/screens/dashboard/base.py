@@ -20,7 +20,7 @@ from qctl.screens.keys import Key
 from qctl.screens.rows import MOST
 from qctl.screens.top.app import TopApp
 from qctl.screens.top.header import Mood, title_line
-from qctl.screens.top.panels import Panel
+from qctl.screens.top.panel import Panel
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -90,10 +90,6 @@ class Paged(TopApp, inherit_bindings=False):
         """What was read of the page that is open; None until it was."""
         shown = self._shown
         return shown if isinstance(shown, Sight) and shown.view == self._panel.view else None
-
-    def _is_following(self, panel: Panel) -> bool:
-        """Stay with the row, but where the newest event is looked at: there with the newest."""
-        return self._follows and not (panel.name == "events" and self._list.at == 0)
 
     def action_panel(self, name: str) -> None:
         """Show a list of a page, as often anew as that one moves."""

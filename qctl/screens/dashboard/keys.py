@@ -52,5 +52,6 @@ def _adapted(key: Key) -> Key:
     return key._replace(panels=_PANELS.get(name, key.panels), help=_HELP.get(name, key.help))
 
 
-DASHBOARD_KEYS = (*_HERE, *(_adapted(one) for one in KEYS if not one.action.startswith(("panel(", "maximise"))))
+_TOPS_ALONE = ("panel(", "maximise", "sideways(")
+DASHBOARD_KEYS = (*_HERE, *(_adapted(one) for one in KEYS if not one.action.startswith(_TOPS_ALONE)))
 """In the order of the footer and the help."""

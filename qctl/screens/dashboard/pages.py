@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from qctl.screens.dashboard import tables
 from qctl.screens.rows import Column, Row
-from qctl.screens.top.panels import PANELS, SPARK, Look, Panel
+from qctl.screens.top.events import EVENTS
+from qctl.screens.top.panel import ID, Look, Panel
+from qctl.screens.top.panels import PANELS, SPARK
 
 _TOPS = {panel.name: panel for panel in PANELS}
-_ID = Column("id", "ID", 36, keep=1)
 _JOB, _QUEUE = Column("job", "JOB", 18, grows=True), Column("queue", "QUEUE", 12)
 _QUEUED = Column("queued", "QUEUED", 13, keep=8)
 _TRIES = Column("tries", "TRIES", 6, right=True, keep=3)
@@ -63,7 +64,7 @@ def _flows(view: str, title: str, empty: str) -> Panel:
         Column("created", "CREATED", 13, keep=8),
         Column("took", "TOOK", 9, right=True, keep=4),
         Column("open", "OPEN", 4, keep=2),
-        _ID,
+        ID,
     )
     return Panel(view, title, columns, tables.flow_rows, "created", True, empty, view)
 
@@ -137,9 +138,10 @@ _FAILED = Panel(
         Column("queue", "QUEUE", 10, keep=6),
         _RUNTIME._replace(keep=5),
         _TRIES,
+        Column("same", "SAME", 5, right=True, keep=4),
         _ERROR,
         _TAGS,
-        _ID,
+        ID,
     ),
     tables.failed_job_rows,
     "when",
@@ -147,9 +149,9 @@ _FAILED = Panel(
     "No failed jobs",
     "failed",
 )
-_WAITING = (_JOB, _QUEUE, _QUEUED, Column("priority", "PRIO", 5, right=True, keep=3), _TAGS, _ID)
-_RETRYING = (_JOB, _QUEUE, Column("due", "NEXT", 13), _TRIES, _ERROR, _ID)
-_DONE = (_JOB, _QUEUE, _QUEUED, _ENDED, _RUNTIME, _TRIES, _TAGS, _ID)
+_WAITING = (_JOB, _QUEUE, _QUEUED, Column("priority", "PRIO", 5, right=True, keep=3), _TAGS, ID)
+_RETRYING = (_JOB, _QUEUE, Column("due", "NEXT", 13), _TRIES, _ERROR, ID)
+_DONE = (_JOB, _QUEUE, _QUEUED, _ENDED, _RUNTIME, _TRIES, _TAGS, ID)
 _STATES = (
     _jobs("pending", "Pending", _WAITING, "queued", "Nothing waits"),
     _top("delayed", "delayed", "Delayed"),
@@ -157,7 +159,7 @@ _STATES = (
     _jobs("retrying", "Retrying", _RETRYING, "due", "Nothing waits for another try")._replace(falling=False),
     _jobs("completed", "Completed", _DONE, "ended", "Nothing completed of late"),
     _jobs("silenced", "Silenced", _DONE, "ended", "Nothing silenced completed of late"),
-    _jobs("cancelled", "Cancelled", (_JOB, _QUEUE, _QUEUED, _ENDED, _TRIES, _TAGS, _ID), "ended", "None was cancelled"),
+    _jobs("cancelled", "Cancelled", (_JOB, _QUEUE, _QUEUED, _ENDED, _TRIES, _TAGS, ID), "ended", "None was cancelled"),
 )
 _LIMITS = (
     Panel(
@@ -230,26 +232,6 @@ _HEALTH = Panel(
     "No check was made",
     "health",
 )
-_EVENTS = Panel(
-    "events",
-    "Events",
-    (
-        Column("at", "TIME", 8),
-        Column("event", "EVENT", 12),
-        Column("job", "JOB", 18, grows=True),
-        Column("queue", "QUEUE", 12, keep=6),
-        Column("tries", "TRY", 4, right=True, keep=5),
-        Column("runtime", "RUNTIME", 9, right=True, keep=7),
-        Column("worker", "WORKER", 18, keep=3),
-        Column("error", "ERROR", 20, grows=True, keep=8),
-        _ID._replace(keep=2),
-    ),
-    tables.event_rows,
-    "at",
-    True,
-    "Nothing happened in the last ten minutes",
-    "events",
-)
 PAGES = (
     Page("1", "o", "Overview", (OVERVIEW,)),
     Page("2", "q", "Queues", (_top("queues", "queues", "Queues"),)),
@@ -267,7 +249,7 @@ PAGES = (
     Page("9", "l", "Limits", _LIMITS),
     Page("0", "h", "Health", (_HEALTH,)),
     Page("", "t", "Tags", (_TAG_PANEL,)),
-    Page("", "e", "Events", (_EVENTS,)),
+    Page("", "e", "Events", (EVENTS,)),
 )
 """In the order of the tabs."""
 

@@ -11,6 +11,7 @@ from qcore.filters import parse
 from qcore.flows import FlowKind
 from qcore.monitor.flows import FlowMonitor
 from qcore.monitor.glance import Glance, Glancer
+from qcore.monitor.happenings import EVENTS
 from qcore.monitor.health import Check, checks_of
 from qcore.monitor.keeping import Kept
 from qcore.monitor.measured import MetricsSnapshot
@@ -19,7 +20,6 @@ from qcore.monitor.monitor import VIEWS, Monitor
 from qcore.monitor.observing import observe
 from qcore.monitor.snapshots import FlowSnapshot, JobSnapshot, LimitSnapshot, LockSnapshot, TagSnapshot
 from qcore.monitor.tags import Tags
-from qctl.screens.dashboard.happenings import Happenings, Recent
 from qctl.screens.rows import MOST
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ class Sight(Glance, frozen=True, kw_only=True):
     locks: tuple[LockSnapshot, ...] = ()
     tags: tuple[TagSnapshot, ...] = ()
     checks: tuple[Check, ...] = ()
-    happenings: Happenings = Happenings()
 
 
 class PageSource:
@@ -64,7 +63,6 @@ class PageSource:
         self._glancer = Glancer(manager, connection)
         self._monitor, self._metrics = Monitor(manager), Metrics(manager)
         self._flows, self._tags = FlowMonitor(manager, connection), Tags(manager, connection)
-        self._recent = Recent(manager, connection)
         self._week, self._counted, self._silenced = Kept(_WEEK_KEPT_S), Kept(), Kept()
         self.since_s = HOUR_S
         """How far the charts look back."""
@@ -77,7 +75,6 @@ class PageSource:
             "locks": lambda: {"locks": self._monitor.locks(limit=MOST, connection=connection).locks},
             "tags": lambda: {"tags": self._counted.read(self._tags.count).tags[:MOST]},
             "health": self._health,
-            "events": lambda: {"happenings": self._recent.look()},
             "silenced": lambda: {"jobs": self._silenced.read(lambda: self._selected("silenced:true"))},
         }
 
@@ -87,7 +84,8 @@ class PageSource:
         Raises:
             ConnectionFailed: the store does not answer.
         """
-        glance = self._glancer.look(view if view in VIEWS else _ALSO.get(view, ""), words=words)
+        own = view if view in VIEWS or view == EVENTS else _ALSO.get(view, "")
+        glance = self._glancer.look(own, words=words)
         more = self._readers[view]() if view in self._readers else {}
         return Sight(**(msgspec.structs.asdict(glance) | {"view": view} | more))
 

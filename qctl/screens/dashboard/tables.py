@@ -9,20 +9,15 @@ from typing import TYPE_CHECKING
 from qctl import format as fmt
 from qctl.screens.dashboard.sight import Sight
 from qctl.screens.rows import Cell, Row
-from qctl.screens.top.panels import Look, count_cell, failed_rows, progress_bar, queue_rows
+from qctl.screens.top.events import GLYPHS
+from qctl.screens.top.panel import Look
+from qctl.screens.top.panels import count_cell, failed_rows, progress_bar, queue_rows
 
 if TYPE_CHECKING:
     from qcore.monitor.measured import MeasuredSnapshot, TimesSnapshot
     from qcore.monitor.snapshots import FlowSnapshot, JobSnapshot, WorkerSnapshot
-    from qcore.monitor.tail import JobEvent
 
 TREND = 16
-_STATES = {
-    "completed": ("✔", "+", "green"), "failed": ("✘", "x", "red"), "cancelled": ("○", "-", "dim"),
-    "processing": ("▶", ">", "cyan"), "retrying": ("↻", "~", "yellow"), "pending": ("·", ".", ""),
-}  # fmt: skip
-_LEADS_TO = {"dispatched": "pending", "started": "processing"}
-"""The states that are called otherwise than what leads to them."""
 _VERDICTS = {"ok": ("●", "*", "green"), "degraded": ("!", "!", "yellow"), "critical": ("✗", "x", "red")}
 _ENDED = frozenset({"completed", "cancelled"})
 
@@ -110,7 +105,7 @@ def flow_rows(look: Look) -> list[Row]:
 
 
 def _flow(flow: FlowSnapshot, look: Look) -> Row:
-    glyph, ascii_glyph, style = _STATES.get(flow.state, ("·", ".", ""))
+    glyph, ascii_glyph, style = GLYPHS.get(flow.state, ("·", ".", ""))
     took_s = (flow.finished_at - flow.created_at).total_seconds() if flow.finished_at else None
     return Row(
         flow.id,
@@ -218,31 +213,6 @@ def tag_rows(look: Look) -> list[Row]:
         )
         for one in sight_of(look).tags
     ]
-
-
-def event_rows(look: Look) -> list[Row]:
-    """What happened to jobs, the newest last."""
-    return [_event(event, look) for event in sight_of(look).happenings.events]
-
-
-def _event(event: JobEvent, look: Look) -> Row:
-    job, what = event.job, event.what.value
-    glyph, ascii_glyph, style = _STATES[_LEADS_TO.get(what, what)]
-    runtime_s = job.runtime_s if event.at == job.ended_at else None
-    return Row(
-        f"{job.id} {what} {event.at.timestamp()}",
-        {
-            "at": Cell(f"{event.at.astimezone():%H:%M:%S}", "dim", event.at.timestamp()),
-            "event": Cell(f"{ascii_glyph if look.ascii_only else glyph} {what}", style),
-            "job": Cell(job.name),
-            "queue": Cell(job.queue),
-            "tries": Cell(str(event.attempt or ""), order=event.attempt),
-            "runtime": Cell("" if runtime_s is None else fmt.duration(runtime_s), order=runtime_s or 0.0),
-            "worker": Cell((job.worker or "").rpartition(":")[0] if event.attempt else "", "dim"),
-            "error": Cell(event.error or "", "red"),
-            "id": Cell(job.id),
-        },
-    )
 
 
 def check_rows(look: Look) -> list[Row]:

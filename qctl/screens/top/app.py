@@ -16,7 +16,7 @@ from textual.app import SystemCommand
 from qctl import format as fmt
 from qctl.exits import Exit, Verdict
 from qctl.screens.aside import aside, tell
-from qctl.screens.dialogs import keys_page
+from qctl.screens.dialogs import Choose, keys_page
 from qctl.screens.grid import Grid
 from qctl.screens.job.page import Doors, JobPage
 from qctl.screens.jumping import Place, is_id
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from qcore.monitor.snapshots import JobSnapshot
-    from qctl.screens.top.panels import Panel
+    from qctl.screens.top.panel import Panel
 
 
 _MIME = {"csv": "text/csv", "json": "application/json"}
@@ -66,6 +66,8 @@ class TopApp(Operating):
 
     def _job_at(self, key: str) -> str:
         """The id of the job that a row is of; nothing where it is of none."""
+        if self._panel.name == "events":
+            return key.partition(" ")[0]
         return self._running_job(key) if self._panel.name == "workers" else key
 
     def open_job(self, job_id: str) -> None:
@@ -108,6 +110,21 @@ class TopApp(Operating):
     def _doors(self, doors: Doors) -> Doors:
         """What else the page of a job can reach."""
         return doors
+
+    def action_menu(self) -> None:
+        """Ask what to do with what is tagged, or under the cursor."""
+        keys = [one for one in keys_for(self._panel.name, read_only=False, keys=self.keys) if one.acts and one.panels]
+        if not keys or self._list.key is None:
+            self._warn("nothing can be done here")
+            return
+
+        def chosen(action: str | None) -> None:
+            if action is not None:
+                self.call_later(self._press, action, self)
+
+        self.push_screen(
+            Choose("What should be done?", [(one.action, f"{one.shown}  {one.help}") for one in keys]), chosen
+        )
 
     def action_copy(self) -> None:
         """Copy what is under the cursor."""

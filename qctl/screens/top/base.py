@@ -17,6 +17,7 @@ from textual.app import App
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
+from qcore.monitor.happenings import EVENTS
 from qctl import format as fmt
 from qctl.screens.ending import end_without_terminal
 from qctl.screens.feed import Feed, GlanceArrived, Source, SourceEnded, StoreSilent
@@ -25,7 +26,8 @@ from qctl.screens.keys import KEYS, Key, footer, keys_for
 from qctl.screens.rows import MOST, Row, in_order, matching
 from qctl.screens.top.acting import Deeds
 from qctl.screens.top.header import Mood, lines
-from qctl.screens.top.panels import PANELS, Look, Panel
+from qctl.screens.top.panel import Look, Panel
+from qctl.screens.top.panels import PANELS
 from qctl.screens.trends import Trends
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class Order:
 
     def __init__(self, panel: Panel) -> None:
         self.sort, self.falling, self.filter = panel.sort, panel.falling, ""
+        self.hidden: set[str] = set()
+        """Columns that are not to be seen, by their keys."""
 
 
 class Base(App[None]):
@@ -97,7 +101,7 @@ class Base(App[None]):
         self._drawn: dict[str, Text] = {}
         self._panel = self.panels[0]
         self._orders = {panel.name: Order(panel) for panel in self.panels}
-        self._is_frozen = self._is_flat = self._is_folded = self._is_maximised = False
+        self._is_frozen = self._is_flat = self._is_folded = self._is_grouped = self._is_maximised = False
         self._follows = True
         self._tagged_beyond = 0
         """Jobs that are tagged as all that match, also those that are not shown; 0 where rows alone are."""
@@ -272,7 +276,7 @@ class Base(App[None]):
 
     def _fill(self, grid: Grid, panel: Panel) -> None:
         order = self._orders[panel.name]
-        grid.show_columns(panel.columns)
+        grid.show_columns([one for one in panel.columns if one.key not in order.hidden])
         grid.mark_sorted(order.sort, falling=order.falling)
         grid.dim(bool(self._trouble))
         rows = self._rows(panel)
@@ -286,29 +290,38 @@ class Base(App[None]):
             grid.empty = "…"
         grid.show(in_order(shown, order.sort, falling=order.falling), follow=self._is_following(panel))
 
-    def _is_following(self, panel: Panel) -> bool:  # noqa: ARG002  a list may say otherwise
-        """Whether the cursor stays with its row."""
-        return self._follows
+    def _is_following(self, panel: Panel) -> bool:
+        """Whether the cursor stays with its row; where the newest event is looked at, it stays with the newest."""
+        return self._follows and not (panel.view == EVENTS and self._list.at == 0)
 
     def _rows(self, panel: Panel) -> list[Row]:
         if self._shown is None or (panel.view and self._shown.view != panel.view):
             return []
-        look = Look(self._shown, self._trends, self._ascii, not self._is_flat, self._is_folded)
+        look = Look(self._shown, self._trends, self._ascii, not self._is_flat, self._is_folded, self._is_grouped)
         return panel.rows(look)
 
     def _tabs(self, width: int) -> Text:
-        text = Text(" ")
-        for number, panel in enumerate(self.panels, 1):
-            style = "bold reverse" if panel is self._panel else ""
-            name = panel.title if width >= 80 else panel.title[:3]
-            text.append(f" {number} {name} ", style=style)
         state = [f"filter: {self._order.filter}"] if self._order.filter else []
         if self._list.tags:
             state.append(self._tagged())
+        if self._shown is not None and self._shown.view == EVENTS and self._shown.happenings.has_gaps:
+            state.append("more happens than is looked at")
         state.append("following" if self._follows else "not following")
         right = Text("  ".join(state), style="yellow" if self._order.filter else "dim")
+        text = self._titles(short=False)
+        if text.cell_len + right.cell_len + 2 > width:
+            text = self._titles(short=True)
         text.append(" " * max(1, width - text.cell_len - right.cell_len - 1))
         return text.append_text(right)
+
+    def _titles(self, *, short: bool) -> Text:
+        """The lists, each with its key."""
+        text = Text(" ")
+        for number, panel in enumerate(self.panels, 1):
+            is_here = panel is self._panel
+            name = panel.title[:3] if short and not is_here else panel.title
+            text.append(f" {number} {name} ", style="bold reverse" if is_here else "")
+        return text
 
     @property
     def _may_act(self) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from qctl.screens.dialogs import Choose
 from qctl.screens.grid import Grid
-from qctl.screens.rows import fitted
 from qctl.screens.top.base import Base
 
 _INTERVALS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -84,7 +84,7 @@ class Listing(Base):
         self._sort_by(-1)
 
     def _sort_by(self, step: int) -> None:
-        keys = [column.key for column, _ in fitted(self._panel.columns, self.size.width - 1)]
+        keys = [column.key for column, _ in self._list.widths()]
         at = keys.index(self._order.sort) if self._order.sort in keys else 0
         self._order.sort = keys[(at + step) % len(keys)]
         self._draw()
@@ -109,6 +109,29 @@ class Listing(Base):
         """Fold and unfold supervisors."""
         self._is_folded = not self._is_folded
         self._draw()
+
+    def action_group(self) -> None:
+        """Show one row for all that failed of one and the same trouble, or each by itself."""
+        self._is_grouped = not self._is_grouped
+        self._untag()
+        self._draw()
+
+    def action_columns(self) -> None:
+        """Ask which column to show or hide; the first one is always seen."""
+        hidden = self._order.hidden
+        marks = ("+", "-") if self._ascii else ("✔", "·")
+        choices = [(one.key, f"{marks[one.key in hidden]} {one.title}") for one in self._panel.columns[1:]]
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                hidden.symmetric_difference_update({key})
+                self._draw()
+
+        self.push_screen(Choose("Show or hide which column?", choices), chosen)
+
+    def action_sideways(self, by: int) -> None:
+        """Show columns further right, or back."""
+        self._list.move_sideways(by)
 
     def action_maximise(self) -> None:
         """Give the list the whole screen, or no longer."""

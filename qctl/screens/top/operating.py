@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qcore.filters import Filter, words
+from qcore.filters import Filter, one_of, words
 from qcore.monitor.actions import EVERY_JOB, WAITING
 from qctl import format as fmt
 from qctl.exits import Verdict
@@ -120,6 +120,8 @@ class Operating(Wording):
         ids = self._list.chosen()
         if self._tagged_beyond:
             self._sweep(make_matching)
+        elif self._panel.name == "failed" and self._is_grouped and (troubles := self._troubles(ids)):
+            self._sweep(make_matching, self._where() & one_of("fingerprint", troubles))
         elif ids:
             self._do(make(ids, self._samples(ids)))
 
@@ -127,6 +129,12 @@ class Operating(Wording):
         """Act on every job of a state that matches; of what is shown, if nothing else is said."""
         chosen, state = self._where() if where is None else where, view or self._panel.view
         self._count(chosen, [state], lambda found: make(chosen, state, found))
+
+    def _troubles(self, ids: Sequence[str]) -> list[str]:
+        """What tells apart that of which these jobs failed; nothing where one of them says none."""
+        known = {job.id: job.fingerprint for job in self._shown.jobs} if self._shown else {}
+        found = [known.get(job_id) for job_id in ids]
+        return [one for one in found if one] if all(found) else []
 
     def _where(self) -> Filter:
         """What the filter of the list asks of jobs, in the language of filters."""

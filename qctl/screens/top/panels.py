@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from qctl import format as fmt
 from qctl.screens.rows import Cell, Column, Row
-from qctl.screens.trends import Trends, clears_in_s
+from qctl.screens.top.events import EVENTS
+from qctl.screens.top.panel import ID, Look, Panel
+from qctl.screens.trends import clears_in_s
 
 if TYPE_CHECKING:
-    from qcore.monitor.glance import Glance
     from qcore.monitor.snapshots import JobSnapshot, QueueSnapshot, RunningSnapshot, WorkerSnapshot
 
 SPARK = 12
@@ -20,33 +21,6 @@ _LAGS_S = 60.0
 _SILENT_S = 15.0
 _QUEUE_STATES = {"run": ("●", "*", "green"), "paused": ("‖", "=", "yellow"), "lag": ("!", "!", "red")}
 _STATES = {"running": ("●", "*", "green"), "paused": ("‖", "=", "yellow"), "stopping": ("◌", "o", "red")}
-
-
-class Look(NamedTuple):
-    """What panels make their rows of."""
-
-    glance: Glance
-    trends: Trends
-    ascii_only: bool = False
-    tree: bool = True
-    folded: bool = False
-    """Supervisors without their processes."""
-
-
-class Panel(NamedTuple):
-    """One list."""
-
-    name: str
-    title: str
-    columns: Sequence[Column]
-    rows: Callable[[Look], list[Row]]
-    sort: str
-    falling: bool
-    empty: str
-    view: str = ""
-    """The state of the jobs that it lists."""
-    also: str = ""
-    """A state whose jobs it can tell more of, once they are read."""
 
 
 def queue_rows(look: Look) -> list[Row]:
@@ -100,7 +74,11 @@ def running_rows(look: Look) -> list[Row]:
 
 
 def failed_rows(look: Look) -> list[Row]:
-    """Jobs that failed, with what they failed of."""
+    """Jobs that failed, with what they failed of; or of each trouble the newest, by whose id it is known."""
+    same = Counter(trouble_of(job) for job in look.glance.jobs)
+    jobs: Iterable[JobSnapshot] = look.glance.jobs
+    if look.grouped:
+        jobs = {trouble_of(job): job for job in sorted(jobs, key=_ended_s)}.values()
     return [
         Row(
             job.id,
@@ -109,12 +87,26 @@ def failed_rows(look: Look) -> list[Row]:
                 "job": Cell(job.name),
                 "queue": Cell(job.queue),
                 "tries": Cell(str(job.attempts), order=job.attempts),
+                "same": _times(same[trouble_of(job)]),
                 "error": Cell(job.error or "", "red"),
                 "id": Cell(job.id),
             },
         )
-        for job in look.glance.jobs
+        for job in jobs
     ]
+
+
+def trouble_of(job: JobSnapshot) -> str:
+    """What is the same for jobs that failed of one and the same trouble."""
+    return job.fingerprint or job.id
+
+
+def _ended_s(job: JobSnapshot) -> float:
+    return 0.0 if job.ended_at is None else job.ended_at.timestamp()
+
+
+def _times(number: int) -> Cell:
+    return Cell("" if number < 2 else f"x{number:,}", "yellow", number)
 
 
 def delayed_rows(look: Look) -> list[Row]:
@@ -138,7 +130,6 @@ def delayed_rows(look: Look) -> list[Row]:
     ]
 
 
-_ID = Column("id", "ID", 36, keep=1)
 PANELS = (
     Panel(
         "queues",
@@ -196,7 +187,7 @@ PANELS = (
             Column("runtime", "TIME", 9, right=True),
             Column("progress", "PROGRESS", 16),
             Column("tries", "TRY", 4, right=True, keep=3),
-            _ID,
+            ID,
         ),
         running_rows,
         "runtime",
@@ -212,8 +203,9 @@ PANELS = (
             Column("job", "JOB", 18),
             Column("queue", "QUEUE", 10, keep=5),
             Column("tries", "TRIES", 6, right=True, keep=3),
+            Column("same", "SAME", 5, right=True, keep=4),
             Column("error", "ERROR", 20, grows=True),
-            _ID,
+            ID,
         ),
         failed_rows,
         "when",
@@ -230,7 +222,7 @@ PANELS = (
             Column("queue", "QUEUE", 12),
             Column("priority", "PRIO", 5, right=True, keep=4),
             Column("tags", "TAGS", 14, keep=3),
-            _ID,
+            ID,
         ),
         delayed_rows,
         "due",
@@ -238,7 +230,9 @@ PANELS = (
         "Nothing is delayed",
         "delayed",
     ),
+    EVENTS,
 )
+"""In the order of their keys."""
 
 
 def _queue(queue: QueueSnapshot, look: Look) -> Row:

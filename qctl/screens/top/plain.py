@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from qctl import format as fmt
 from qctl.screens.rows import Cell, Column, Row, fitted, fitting, in_order
 from qctl.screens.top.header import Mood, lines
-from qctl.screens.top.panels import PANELS, Look
+from qctl.screens.top.panel import Look
+from qctl.screens.top.panels import PANELS
 from qctl.screens.trends import Trends
 
 if TYPE_CHECKING:

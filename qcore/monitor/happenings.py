@@ -12,8 +12,11 @@ from qcore.monitor.tail import JobEvent, Tail
 if TYPE_CHECKING:
     from qcore.manager import QueueManager
 
+EVENTS = "events"
+"""The view of a glance that asks for them."""
 MOST = 1000
 """Events that are kept."""
+EVERYTHING = Filter()
 _BEFORE = timedelta(minutes=10)
 """How far back the first look goes."""
 
@@ -36,10 +39,11 @@ class Recent:
     Args:
         manager: whose.
         connection: which; the default if None.
+        chosen: which jobs; all if it asks for nothing.
     """
 
-    def __init__(self, manager: QueueManager, connection: str | None = None) -> None:
-        self._manager, self._connection = manager, connection
+    def __init__(self, manager: QueueManager, connection: str | None = None, chosen: Filter = EVERYTHING) -> None:
+        self._manager, self._connection, self._chosen = manager, connection, chosen
         self._tail: Tail | None = None
         self._kept: deque[JobEvent] = deque(maxlen=MOST)
         self._has_gaps = False
@@ -52,7 +56,7 @@ class Recent:
         """
         if self._tail is None:
             name = self._manager.settings.connection(self._connection).name
-            self._tail = Tail(self._manager, Filter(), connection=name, since=datetime.now(UTC) - _BEFORE)
+            self._tail = Tail(self._manager, self._chosen, connection=name, since=datetime.now(UTC) - _BEFORE)
         self._kept.extend(self._tail.look())
         self._has_gaps = self._has_gaps or self._tail.has_skipped
         return Happenings(tuple(self._kept), self._has_gaps)
