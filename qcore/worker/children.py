@@ -74,6 +74,8 @@ class Child:
         """When it must have ended (monotonic seconds), once it was told to stop."""
         self.full_at = 0.0
         """When it was last seen with a job in each of its places (monotonic seconds): it had no reason to poll."""
+        self.busy_at = 0.0
+        """When it was last seen with a job (monotonic seconds)."""
         self.charge: dict[str, str] | None = None
         """Why the supervisor ended it: the jobs to charge for that, and the reason; None where it died by itself."""
 

@@ -15,6 +15,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -123,33 +124,37 @@ class ChildSlots:
         self._turned_at = 0.0
         self._cancelled: dict[str, dict[str, bool]] = {}
 
+    def _put(self, form: struct.Struct, at: int, *values: Any) -> None:
+        """Write values over those that are there: `pack_into` would wipe these first, and others read meanwhile."""
+        self._memory[at : at + form.size] = form.pack(*values)
+
     # -- the child writes ----------------------------------------------------------------------------------------
 
     def open(self, worker: str) -> None:
         """Take the block, which the supervisor has cleared."""
         self._worker = worker.encode()[:96]
         self._changes = 0
-        _OPENED.pack_into(self._memory, self._header + _OPENED_AT, time.monotonic())
+        self._put(_OPENED, self._header + _OPENED_AT, time.monotonic())
         self.tell(serves=False, jobs=0, failures=0, busy_s=0.0)
 
     def tell(self, *, serves: bool, jobs: int, failures: int, busy_s: float) -> None:
         """Say how the child fares; that it says so at all is the proof that it polls."""
-        _HEADER.pack_into(self._memory, self._header, self._worker, serves, time.monotonic(), jobs, failures, busy_s)
-        _TURNS.pack_into(self._memory, self._header + _TURNS_AT, self._turned_s, self._turned_s)
+        self._put(_HEADER, self._header, self._worker, serves, time.monotonic(), jobs, failures, busy_s)
+        self._put(_TURNS, self._header + _TURNS_AT, self._turned_s, self._turned_s)
 
     def turn(self) -> None:
         """Note that a thread beside the worker's own had its turn: no job holds the interpreter's lock."""
         now = time.monotonic()
         self._turned_s += min(now - self._turned_at, _TURN_MOST_S)
         self._turned_at = now
-        _TOTAL.pack_into(self._memory, self._header + _TURNS_AT, self._turned_s)
+        self._put(_TOTAL, self._header + _TURNS_AT, self._turned_s)
 
     def begin(self, slot: int, lease: Lease, limit_s: float) -> None:
         """Note that a job begins here, and when the child must be ended for its sake (seconds from now; 0: never)."""
         now = time.monotonic()
         offset = self._slots + slot * _SLOT_SIZE
-        _SLOT.pack_into(
-            self._memory,
+        self._put(
+            _SLOT,
             offset,
             0.0,
             now + limit_s if limit_s else 0.0,
@@ -159,7 +164,7 @@ class ChildSlots:
             lease.job.encode()[:160],
             lease.queue.encode()[:64],
         )
-        _BEGAN.pack_into(self._memory, offset, now)  # last: whoever reads a begun slot reads all of it
+        self._put(_BEGAN, offset, now)  # last: whoever reads a begun slot reads all of it
 
     def end(self, slot: int) -> None:
         """Note that nothing runs here."""
@@ -174,9 +179,9 @@ class ChildSlots:
             data = _encode(holdings)
         start = self._holdings + _HOLDINGS.size
         self._changes += 2
-        _HOLDINGS.pack_into(self._memory, self._holdings, self._changes - 1, len(data))
+        self._put(_HOLDINGS, self._holdings, self._changes - 1, len(data))
         self._memory[start : start + len(data)] = data
-        _HOLDINGS.pack_into(self._memory, self._holdings, self._changes, len(data))
+        self._put(_HOLDINGS, self._holdings, self._changes, len(data))
 
     def cancelled(self) -> dict[str, bool]:
         """Read which of the leases in hand somebody asked to cancel, and which of them hard."""
@@ -277,7 +282,7 @@ class ChildSlots:
         place, _ = kept.get(_hashed(connection), (len(kept), 0.0))
         if place < _KEPT_MOST:
             row = (_hashed(connection), time.monotonic() if at is None else at)
-            _KEPT.pack_into(self._memory, self._header + _KEPT_AT + place * _KEPT.size, *row)
+            self._put(_KEPT, self._header + _KEPT_AT + place * _KEPT.size, *row)
 
     def cancel(self, connection: str, ids: Mapping[str, bool]) -> None:
         """Tell the child which of its leases on a connection somebody asked to cancel, beside those on others.
@@ -293,7 +298,7 @@ class ChildSlots:
         at = self._header + _CANCELLED_AT
         data = b"".join(_CANCEL.pack(job_id.encode(), hard) for job_id, hard in kept)
         self._memory[at + _CANCELLED.size : at + _CANCELLED.size + len(data)] = data
-        _CANCELLED.pack_into(self._memory, at, len(kept))
+        self._put(_CANCELLED, at, len(kept))
 
     @property
     def stop_wish(self) -> int:

@@ -47,11 +47,18 @@ def verdict(child: Child, *, memory_hard_mb: float | None, rss_mb: float | None)
         child.full_at = now
     elif _is_silent(child, now, is_busy=bool(running)):
         return f"it has not polled for {SILENT_S:.0f} s", {}
+    if running:
+        child.busy_at = now
     return None
 
 
 def _is_silent(child: Child, now: float, *, is_busy: bool) -> bool:
-    """Whether a child has lost its way; a job that gives no thread its turn is judged by its timeout alone."""
+    """Whether a child has lost its way; a job that gives no thread its turn is judged by its timeout alone.
+
+    When such a job has ended, the child polls again, but not at that very moment.
+    """
     if not child.slots.serves or child.is_leaving or now - max(child.slots.polled_at, child.full_at) <= SILENT_S:
         return False
-    return not is_busy or child.slots.turned_unpolled_s > SILENT_S
+    if is_busy:
+        return child.slots.turned_unpolled_s > SILENT_S
+    return now - child.busy_at > SILENT_S

@@ -74,6 +74,17 @@ def test_a_job_that_gives_no_thread_its_turn_is_judged_by_its_timeout_alone(
     assert judged(child, monkeypatch, after_s=300) is None
 
 
+def test_once_such_a_job_has_ended_the_child_has_its_time_to_poll(
+    child: Child, slots: ChildSlots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots.begin(0, LEASE, 0.0)
+    turn(slots, monkeypatch, at=time.monotonic())
+    assert judged(child, monkeypatch, after_s=100) is None
+    slots.end(0)
+    assert judged(child, monkeypatch, after_s=100.2) is None, "it was looked at before it could poll"
+    assert judged(child, monkeypatch, after_s=131) == "it has not polled for 30 s []"
+
+
 def test_one_without_a_free_slot_is_judged_by_timeouts_alone(
     child: Child, slots: ChildSlots, monkeypatch: pytest.MonkeyPatch
 ) -> None:

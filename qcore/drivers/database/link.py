@@ -45,7 +45,8 @@ T = TypeVar("T")
 
 _PAUSE_S = (0.0002, 0.0008)
 """Before a transaction that met another one is repeated, times two for each step of the level."""
-_MOST_LEVEL = 7
+_MOST_LEVEL, _LATE_LEVEL = 7, 3
+"""How far it goes, and how far with who has lost for half of the time: chance would starve somebody."""
 _LONGEST_PAUSE_S = 0.05
 _PROVEN = "qcore_proven"
 
@@ -266,9 +267,9 @@ class Link:
             raise again.failure from again
         if again.is_busy:
             self.collisions += 1
-            # Whoever has lost for half of the time asks as often as a newcomer, or chance would starve somebody.
             self._level = min(_MOST_LEVEL, self._level + 1)
-            growth = 2.0**self._level if left_s > self.settings.timeout_s / 2 else 1.0
+            is_late = left_s < self.settings.timeout_s / 2
+            growth = 2.0 ** min(self._level, _LATE_LEVEL if is_late else _MOST_LEVEL)
             time.sleep(min(_LONGEST_PAUSE_S, random.uniform(*_PAUSE_S) * growth))  # noqa: S311  no secret
 
     def _after_fork(self) -> None:
