@@ -35,7 +35,7 @@ def test_nobody_reads_what_is_half_written() -> None:
         while time.monotonic() < began + _READ_S:
             is_fresh = began - 1 < read.polled_at < began + 1 + _READ_S
             seen.add(
-                (read.worker, is_fresh, abs(read.turned_unpolled_s) < 1, len(read.running()), len(read.holdings()))
+                (read.worker, is_fresh, read.turned_unpolled_s <= _TURN_S, len(read.running()), len(read.holdings()))
             )
     finally:
         os.kill(pid, signal.SIGKILL)
