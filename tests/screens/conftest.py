@@ -91,6 +91,8 @@ def top() -> Running:
                 await asyncio.to_thread(source.all_given.wait, 10)
                 app._feed.every_s = then_every_s
                 await until(lambda: source.is_shown_by(app), pilot)
+                app._draw()  # the last look may have been drawn before the interval was the usual one
+                await pilot.pause()
             yield app, pilot
 
     return run
