@@ -24,8 +24,8 @@ _LONG_S = seconds(20, least=2.5)
 _STOPS = count(10, least=4)
 _MIXED = 30
 """Jobs of a mixed load: half of them take less than 20 ms."""
-_NOTICE_S = 0.15
-"""A signal goes from the supervisor to its child, and may meet it between two jobs."""
+_NOTICE_S = 0.3
+"""A signal goes from the supervisor to its child, on a busy machine, and may meet it between two jobs."""
 _BACK_WITHIN_S = 1.0
 _LEAVE_S = 5.0
 """A process that has nothing to do any more is gone by then, on a busy machine."""
