@@ -11,7 +11,7 @@ import msgspec
 
 from qcore.filters import one_of
 from qcore.filters import words as any_of
-from qcore.monitor.happenings import EVENTS, EVERYTHING, Happenings, Recent
+from qcore.monitor.happenings import EVENTS_VIEW, EVERYTHING, Happenings, Recent
 from qcore.monitor.keeping import Kept
 from qcore.monitor.monitor import Monitor
 from qcore.monitor.snapshots import JobSnapshot, StatsSnapshot, WorkerSnapshot
@@ -50,7 +50,7 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
     """What was looked for among all jobs of the state; empty where they are the newest ones, whatever they hold."""
     happenings: Happenings = Happenings()
-    """What happened of late, where the view is `happenings.EVENTS`."""
+    """What happened of late, where the view is `happenings.EVENTS_VIEW`."""
 
 
 class Glancer:
@@ -71,7 +71,7 @@ class Glancer:
         """Read everything once.
 
         Args:
-            view: list jobs of this state too, the newest 200; or what happened of late, where it is `EVENTS`.
+            view: list jobs of this state too, the newest 200; or what happened of late, where it is `EVENTS_VIEW`.
             queues: only these.
             words: where there are more jobs than that, those that hold one of these, parted by `|`; they are looked for
                 among the newest 100,000.
@@ -83,7 +83,7 @@ class Glancer:
         workers = self._monitor.workers(self._connection)
         if queues is not None:
             workers = tuple(one for one in workers if not set(one.queues).isdisjoint(queues))
-        jobs = self._jobs(view, queues) if view and view != EVENTS else ()
+        jobs = self._jobs(view, queues) if view and view != EVENTS_VIEW else ()
         sought = [word.strip() for word in words.split("|") if word.strip()] if len(jobs) >= _JOBS else []
         if sought:
             of = (view, queues, sought)
@@ -96,7 +96,7 @@ class Glancer:
             view=view,
             jobs=jobs,
             words=words if sought else "",
-            happenings=self._happened(queues) if view == EVENTS else Happenings(),
+            happenings=self._happened(queues) if view == EVENTS_VIEW else Happenings(),
         )
 
     def forget(self) -> None:

@@ -12,7 +12,7 @@ from qcore.monitor.tail import JobEvent, Tail
 if TYPE_CHECKING:
     from qcore.manager import QueueManager
 
-EVENTS = "events"
+EVENTS_VIEW = "events"
 """The view of a glance that asks for them."""
 MOST = 1000
 """Events that are kept."""

@@ -139,10 +139,9 @@ class Flowing:
         say, flow = self.say, change.flow
         if self.held(connection, flow) is None:
             return 0
-        steps = [step for step in steps_in(say.steps_of.run(connection, flow_id=flow)) if step.envelope is not None]
         changed = [
             {"step_id": step.id, "its_envelope": _encode(resealed(step.envelope, change))}
-            for step in steps
+            for step in steps_in(say.steps_of.run(connection, flow_id=flow))
             if step.envelope is not None and step.envelope.payload in change.payloads
         ]
         if changed:

@@ -174,8 +174,10 @@ class RedisFlows:
 
 def _resealed(group: list[msgspec.Raw] | bool, change: FlowChange) -> list[msgspec.Raw] | None:
     """What a flow keeps of a job, with another payload; None where it keeps that one."""
-    new = change.payloads.get(unraw(group[-1])) if isinstance(group, list) else None
-    return None if new is None or isinstance(group, bool) else [*group[:-1], raw(new)]
+    if isinstance(group, bool):
+        return None
+    new = change.payloads.get(unraw(group[-1]))
+    return None if new is None else [*group[:-1], raw(new)]
 
 
 def _opening(opening: Opening) -> tuple[Any, ...]:

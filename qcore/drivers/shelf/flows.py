@@ -137,10 +137,9 @@ class Flows:
             if step.envelope is not None and step.envelope.payload in change.payloads:
                 self._steps[step_id] = replace(step, envelope=resealed(step.envelope, change))
                 done += 1
-        old = [envelope.payload for _, envelope in opening.callbacks]
+        done += sum(envelope.payload in change.payloads for _, envelope in opening.callbacks)
         callbacks = tuple((hook, resealed(envelope, change)) for hook, envelope in opening.callbacks)
         opening = replace(opening, callbacks=callbacks)
-        done += sum(payload in change.payloads for payload in old)
         if change.options is not None and opening.options == change.options[0]:
             opening = replace(opening, options=change.options[1])
             done += 1

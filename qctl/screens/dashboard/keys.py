@@ -53,5 +53,6 @@ def _adapted(key: Key) -> Key:
 
 
 _TOPS_ALONE = ("panel(", "maximise", "sideways(")
+"""Here digits and arrows go from page to page, and from list to list."""
 DASHBOARD_KEYS = (*_HERE, *(_adapted(one) for one in KEYS if not one.action.startswith(_TOPS_ALONE)))
 """In the order of the footer and the help."""

@@ -11,7 +11,7 @@ from qcore.filters import parse
 from qcore.flows import FlowKind
 from qcore.monitor.flows import FlowMonitor
 from qcore.monitor.glance import Glance, Glancer
-from qcore.monitor.happenings import EVENTS
+from qcore.monitor.happenings import EVENTS_VIEW
 from qcore.monitor.health import Check, checks_of
 from qcore.monitor.keeping import Kept
 from qcore.monitor.measured import MetricsSnapshot
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 RANGES = {"1h": HOUR_S, "6h": 6 * HOUR_S, "24h": 24 * HOUR_S, "7d": 168 * HOUR_S, "30d": 720 * HOUR_S}
 """How far the charts look back."""
+_GLANCED = (*VIEWS, EVENTS_VIEW)
+"""Pages of which a glance tells all."""
 _ALSO = {"workers": "processing"}
 """Pages that can tell more of jobs of a state."""
 _WEEK_S = RANGES["7d"]
@@ -84,8 +86,7 @@ class PageSource:
         Raises:
             ConnectionFailed: the store does not answer.
         """
-        own = view if view in VIEWS or view == EVENTS else _ALSO.get(view, "")
-        glance = self._glancer.look(own, words=words)
+        glance = self._glancer.look(view if view in _GLANCED else _ALSO.get(view, ""), words=words)
         more = self._readers[view]() if view in self._readers else {}
         return Sight(**(msgspec.structs.asdict(glance) | {"view": view} | more))
 

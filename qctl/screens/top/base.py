@@ -17,7 +17,7 @@ from textual.app import App
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
-from qcore.monitor.happenings import EVENTS
+from qcore.monitor.happenings import EVENTS_VIEW
 from qctl import format as fmt
 from qctl.screens.ending import end_without_terminal
 from qctl.screens.feed import Feed, GlanceArrived, Source, SourceEnded, StoreSilent
@@ -292,7 +292,7 @@ class Base(App[None]):
 
     def _is_following(self, panel: Panel) -> bool:
         """Whether the cursor stays with its row; where the newest event is looked at, it stays with the newest."""
-        return self._follows and not (panel.view == EVENTS and self._list.at == 0)
+        return self._follows and not (panel.view == EVENTS_VIEW and self._list.at == 0)
 
     def _rows(self, panel: Panel) -> list[Row]:
         if self._shown is None or (panel.view and self._shown.view != panel.view):
@@ -304,7 +304,7 @@ class Base(App[None]):
         state = [f"filter: {self._order.filter}"] if self._order.filter else []
         if self._list.tags:
             state.append(self._tagged())
-        if self._shown is not None and self._shown.view == EVENTS and self._shown.happenings.has_gaps:
+        if self._shown is not None and self._shown.view == EVENTS_VIEW and self._shown.happenings.has_gaps:
             state.append("more happens than is looked at")
         state.append("following" if self._follows else "not following")
         right = Text("  ".join(state), style="yellow" if self._order.filter else "dim")

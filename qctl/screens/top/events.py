@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qcore.monitor.happenings import EVENTS as VIEW
+from qcore.monitor.happenings import EVENTS_VIEW
 from qctl import format as fmt
 from qctl.screens.rows import Cell, Column, Row
 from qctl.screens.top.panel import ID, Look, Panel
@@ -64,5 +64,5 @@ EVENTS = Panel(
     "at",
     True,
     "Nothing happened in the last ten minutes",
-    VIEW,
+    EVENTS_VIEW,
 )
