@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> None:
                     rate = drains(site, signed=ware.signed, kind=ware.kind, measured=ware.measured)
                     if number:  # the first round only tells how many jobs fill the time
                         rates[site.name, ware.what].append(rate)
+                print(f"  round {number} of {args.rounds}: {site.title}", flush=True)
     rows = [[site.title, *row] for site in sites for row in _rows(site, args.of, rates)]
     report.table("One worker process", ["store", "what", "jobs a second", "of what", "share", "goal", ""], rows)
     report.note("The share is the median of the rounds' ratios; each job has three short arguments and nothing to do.")
