@@ -220,6 +220,14 @@ class RunningRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Since it began, as of the worker's last report."""
 
 
+class StackRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Where the threads and tasks of a worker were, without values."""
+
+    at_us: int
+    """When it was asked, by its host's clock."""
+    text: str
+
+
 class WorkerRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A worker as it last reported itself."""
 
@@ -245,6 +253,8 @@ class WorkerRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     rss_bytes: int = 0
     beat_us: int = 0
     """When it last reported, by the store's clock; filled in by the store."""
+    stack: StackRecord | None = None
+    """Told for half a minute to who asked for it."""
 
 
 class WorkerCommand(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -72,6 +72,7 @@ COMMANDS = {
     "limits": Entry("limits", "List the limits by which jobs start, and what is left of each."),
     "restart": Entry("restart", "Let workers begin anew, with the code of now."),
     "terminate": Entry("terminate", "Let workers end after their running jobs."),
+    "stack": Entry("stack", "Show where the code of a worker is at this moment."),
     "scale": Entry("scale", "Let a supervisor have a worker process more or less."),
     "migrate": Entry("migrate", "Make or update the tables of the store."),
     "key:generate": Entry("key_generate", "Make an app key."),

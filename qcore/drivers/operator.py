@@ -210,7 +210,7 @@ class Operator(Protocol):
 
         Args:
             address: a worker's id, a supervisor's, or `*` for all supervisors.
-            command: `pause`, `continue`, `restart`, `terminate`, `grow` or `shrink`.
+            command: `pause`, `continue`, `restart`, `terminate`, `stack`, `grow` or `shrink`.
             adds: said twice it is to be done twice.
 
         Returns:

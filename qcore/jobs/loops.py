@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from traceback import format_tb
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     import asyncio
 
+_minded: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 _log = logging.getLogger("asyncio")
 
 
@@ -26,6 +28,12 @@ def hush() -> None:
 def mind(loop: asyncio.AbstractEventLoop) -> None:
     """Let a loop on which jobs run say of errors what may be said."""
     loop.set_exception_handler(_tell)
+    _minded.add(loop)
+
+
+def minded() -> list[asyncio.AbstractEventLoop]:
+    """The loops on which jobs run in this process."""
+    return list(_minded)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

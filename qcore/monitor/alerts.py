@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from qcore.clock import Clock, SystemClock
+from qcore.clock import Clock, SystemClock, instant
 from qcore.ids import new_id
 
 if TYPE_CHECKING:
     from qcore.drivers import Store
     from qcore.manager import QueueManager
     from qcore.monitor.snapshots import QueueSnapshot
+    from qcore.records import LockRecord
 
 INCIDENT_KEPT_S = 7 * 24 * 3600
 """Seconds after which an incident is told again, by one that has not seen it: the lock that stands for it ends."""
@@ -35,6 +36,9 @@ _RENEWED_S = 24 * 3600
 _TELLING, _MORE_S = ":telling", 10
 """The other lock of an incident that is being told, and how much longer it lasts: it is taken first."""
 _LONGEST_KEY = 180
+_PREFIX, _HASHED = "alert:", 64
+"""How the keys of incidents begin, and of how many digits the rest of one is whose queue's name is too long."""
+_INCIDENTS_MOST = 200
 _US = 1_000_000
 
 
@@ -49,6 +53,31 @@ class QueueSeen(msgspec.Struct, frozen=True, kw_only=True):
     """How long the oldest one that is due has been."""
     over: tuple[str, ...] = ()
     """Which thresholds are passed: `size`, `wait`."""
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold that a queue has passed, of which somebody was told, or is being told."""
+
+    key: str
+    """Of the lock that stands for it."""
+    queue: str
+    """Empty where its name is too long for the lock to tell it."""
+    kind: str
+    """`size` or `wait`; empty with the queue."""
+    threshold: float
+    since: datetime
+    """By the store's clock."""
+
+    @property
+    def text(self) -> str:
+        """Tell it in one line."""
+        if not self.kind:
+            return "a queue with a long name is past a threshold"
+        return (
+            f"more than {self.threshold:,g} jobs"
+            if self.kind == "size"
+            else f"waits for more than {self.threshold:,g} s"
+        )
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +106,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return f"queue {self.queue}: over; {what}, no more than {bound}"
 
 
-class _Incident(NamedTuple):
+class _Passed(NamedTuple):
     """A threshold that a queue has passed."""
 
     connection: str
@@ -114,8 +143,8 @@ class Watcher:
         }
         self._connections = connections
         self._clock = clock or SystemClock()
-        self._open: dict[_Incident, float] = {}
-        self._claims: dict[_Incident, str] = {}
+        self._open: dict[_Passed, float] = {}
+        self._claims: dict[_Passed, str] = {}
 
     def look(self) -> tuple[list[QueueSeen], list[Alert]]:
         """Read the queues once; returns what was seen, and what is to be told of it.
@@ -157,7 +186,7 @@ class Watcher:
         """
         store = self._manager.connection(alert.connection)
         key = _key(alert.kind, alert.threshold, alert.queue)
-        incident = _Incident(alert.connection, alert.queue, alert.kind)
+        incident = _Passed(alert.connection, alert.queue, alert.kind)
         if alert.state != "firing":
             if not was_told:
                 store.take_lock(key, new_id(), INCIDENT_KEPT_S * _US)  # for the next look to free
@@ -173,7 +202,7 @@ class Watcher:
     def _alerts(self, reading: QueueSeen) -> Iterator[Alert]:
         store = self._manager.connection(reading.connection)
         for kind, bound in self._bounds.items():
-            key, incident = _key(kind, bound, reading.queue), _Incident(reading.connection, reading.queue, kind)
+            key, incident = _key(kind, bound, reading.queue), _Passed(reading.connection, reading.queue, kind)
             if kind not in reading.over:
                 self._open.pop(incident, None)
                 if store.release_lock(key):  # each time: another may have begun it, and be gone
@@ -181,7 +210,7 @@ class Watcher:
             elif not self._is_open(store, key, incident) and self._claim(store, key, incident):
                 yield _alert(reading, kind, bound, "firing")
 
-    def _is_open(self, store: Store, key: str, incident: _Incident) -> bool:
+    def _is_open(self, store: Store, key: str, incident: _Passed) -> bool:
         """Whether it is known to have been told; its lock is renewed now and then."""
         now = self._clock.monotonic()
         if now - self._open.get(incident, now) < _RENEWED_S:
@@ -198,7 +227,7 @@ class Watcher:
         store.release_lock(key + _TELLING, owner)
         return was_held
 
-    def _claim(self, store: Store, key: str, incident: _Incident) -> bool:
+    def _claim(self, store: Store, key: str, incident: _Passed) -> bool:
         """Whether it is for this watcher to tell; remembers what was told by another."""
         owner = new_id()
         if not store.take_lock(key + _TELLING, owner, (CLAIMED_S + _MORE_S) * _US):
@@ -211,10 +240,42 @@ class Watcher:
         return False
 
 
+def incidents(store: Store) -> list[Incident]:
+    """What watchers of this store have told of, and is not over.
+
+    Raises:
+        ConnectionFailed: the store does not answer.
+    """
+    page = store.locks(cursor=_PREFIX, limit=_INCIDENTS_MOST)
+    found = (_read(lock) for lock in page.locks if lock.key.startswith(_PREFIX))
+    return [one for one in found if one is not None]
+
+
+def _read(lock: LockRecord) -> Incident | None:
+    """Read what a lock stands for; None if it is one of those that tell, or a job's."""
+    since = instant(lock.taken_us)
+    kind, _, rest = lock.key.removeprefix(_PREFIX).partition(":")
+    bound, _, queue = rest.partition(":")
+    if lock.key.endswith(_TELLING):
+        return None
+    if _is_hash(kind) and not rest:
+        return Incident(key=lock.key, queue="", kind="", threshold=0.0, since=since)
+    if kind not in {"size", "wait"} or not queue:
+        return None
+    try:
+        return Incident(key=lock.key, queue=queue, kind=kind, threshold=float(bound), since=since)
+    except ValueError:
+        return None
+
+
+def _is_hash(text: str) -> bool:
+    return len(text) == _HASHED and not set(text) - set("0123456789abcdef")
+
+
 def _key(kind: str, bound: float, queue: str) -> str:
     """The lock that stands for an incident: watchers with other thresholds have their own."""
-    key = f"alert:{kind}:{bound:g}:{queue}"
-    return key if len(key) <= _LONGEST_KEY else f"alert:{hashlib.sha256(key.encode()).hexdigest()}"
+    key = f"{_PREFIX}{kind}:{bound:g}:{queue}"
+    return key if len(key) <= _LONGEST_KEY else f"{_PREFIX}{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _alert(reading: QueueSeen, kind: str, bound: float, state: str) -> Alert:

@@ -11,7 +11,7 @@ import msgspec
 
 from qcore.filters import one_of
 from qcore.filters import words as any_of
-from qcore.monitor.happenings import EVENTS_VIEW, EVERYTHING, Happenings, Recent
+from qcore.monitor.happenings import EVENTS_VIEW, Happenings, Recent
 from qcore.monitor.keeping import Kept
 from qcore.monitor.monitor import Monitor
 from qcore.monitor.snapshots import JobSnapshot, StatsSnapshot, WorkerSnapshot
@@ -114,8 +114,7 @@ class Glancer:
     def _happened(self, queues: Sequence[str] | None) -> Happenings:
         """What happened of late; it is followed from the first time that somebody asks."""
         if self._recent is None or self._recent[0] != queues:
-            chosen = EVERYTHING if queues is None else one_of("queue", queues)
-            self._recent = (queues, Recent(self._manager, self._connection, chosen))
+            self._recent = (queues, Recent(self._manager, self._connection, queues))
         return self._recent[1].look()
 
     def _holding(self, sought: Sequence[str], view: str, queues: Sequence[str] | None) -> tuple[JobSnapshot, ...]:

@@ -16,8 +16,10 @@ from qcore.monitor.snapshots import JobSnapshot
 if TYPE_CHECKING:
     from qcore.drivers import Store
     from qcore.manager import QueueManager
+    from qcore.monitor.snapshots import WorkerSnapshot
+    from qcore.monitor.stacks import Asked
 
-COMMANDS = ("pause", "continue", "restart", "terminate", "grow", "shrink")
+COMMANDS = ("pause", "continue", "restart", "terminate", "stack", "grow", "shrink")
 """What a worker can be told; the last two a supervisor alone."""
 _STEPS = ("grow", "shrink")
 """Those that count: said twice they are done twice."""
@@ -123,7 +125,8 @@ class QueueActions:
 
         Args:
             address: a worker's id, a supervisor's, or `*` for all supervisors.
-            command: `pause`, `continue`, `restart` or `terminate`; of a supervisor also `grow` or `shrink`, by one.
+            command: `pause`, `continue`, `restart`, `terminate` or `stack` (tell with the next report where it is);
+                of a supervisor also `grow` or `shrink`, by one.
 
         Returns:
             The known workers it concerns; none means that nobody was told.
@@ -135,6 +138,12 @@ class QueueActions:
             raise ConfigurationError(f"there is no command {command!r}", hint=f"commands are: {', '.join(COMMANDS)}")
         count = self._store().command(address, command, adds=command in _STEPS)
         return ActionResult(matched=count, changed=count)
+
+    def asked(self, worker: WorkerSnapshot) -> Asked:
+        """A worker that can be asked where its code is at this moment."""
+        from qcore.monitor.stacks import Asked
+
+        return Asked(self._manager, worker)
 
     def _store(self, queue: str | None = None) -> Store:
         return self._manager.connection(self._connection or self._manager.connection_of(queue).name)

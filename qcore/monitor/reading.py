@@ -21,6 +21,7 @@ from qcore.monitor.snapshots import (
     LimitSnapshot,
     LockSnapshot,
     RunningSnapshot,
+    StackSnapshot,
     WorkerSnapshot,
 )
 from qcore.records import Failure, LimitRecord, LockRecord, StoredJob, WorkerRecord, unpack_history
@@ -164,6 +165,7 @@ def worker_snapshot(worker: WorkerRecord, connection: str, *, now_us: int) -> Wo
         uptime_s=round(uptime_s, 3),
         heartbeat_age_s=round(age_s, 3),
         jobs_per_min=round(worker.jobs / max(1.0, reported_s / 60), 3),
+        stack=StackSnapshot(at=instant(worker.stack.at_us), text=worker.stack.text) if worker.stack else None,
     )
 
 

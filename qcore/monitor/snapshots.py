@@ -194,6 +194,15 @@ class RunningSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     runtime_s: float
 
 
+class StackSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the threads and tasks of a worker were."""
+
+    at: datetime
+    """By its host's clock; tells one from the one before."""
+    text: str
+    """As `faulthandler` writes it, tasks last: files, lines and functions, no values."""
+
+
 class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One worker, as it last reported itself."""
 
@@ -222,6 +231,8 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_age_s: float
     jobs_per_min: float = 0.0
     """Attempts a minute, since its start."""
+    stack: StackSnapshot | None = None
+    """Told for half a minute to whoever asked for it."""
 
 
 class StepSnapshot(msgspec.Struct, frozen=True, kw_only=True):

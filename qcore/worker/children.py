@@ -15,6 +15,7 @@ import msgspec
 
 from qcore.worker.signals import LOOK
 from qcore.worker.slots import ChildSlots
+from qcore.worker.stacks import Stack
 
 RECYCLED = 12
 """Exit code of a child that stopped for its memory: its successor comes at once."""
@@ -70,6 +71,7 @@ class Child:
         self.pid = pid
         self.duty = duty
         self.began_at = time.monotonic() if began_at is None else began_at
+        self.stack = Stack(pid)
         self.ends_by = math.inf
         """When it must have ended (monotonic seconds), once it was told to stop."""
         self.full_at = 0.0

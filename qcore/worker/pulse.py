@@ -270,6 +270,7 @@ class Pulse:
             busy_s=round(busy_s, 3),
             cpu_percent=cpu_percent,
             rss_bytes=rss_bytes,
+            stack=child.stack.told(),
         )
 
     def _usage(self, pid: int) -> tuple[float, int]:

@@ -20,6 +20,7 @@ from typing import NoReturn
 
 import msgspec
 
+from qcore.worker import stacks
 from qcore.worker.children import HANDLED, Duty, Serve, end_with_parent
 from qcore.worker.signals import follow
 from qcore.worker.slots import ChildSlots, SlotMemory
@@ -158,6 +159,7 @@ def _flush() -> None:
 def _settle_in(slots: ChildSlots, parent: int, lifeline: int | None) -> None:
     """Undo what was the supervisor's: signals, and the state of chance. Die when it dies."""
     follow(slots)
+    stacks.answer()
     if lifeline is not None:
         threading.Thread(target=_die_with, args=(lifeline,), name="qcore-lifeline", daemon=True).start()
     else:

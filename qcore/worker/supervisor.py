@@ -270,17 +270,22 @@ class Supervisor:
 
     def _obey(self, address: str, command: str) -> None:
         """Do what somebody left in the registry for this supervisor, or for one of its children."""
-        number = _COMMANDS.get(command)
-        if command in _STEPS and address == self.id:
-            self._scale(_STEPS[command])
-        if number is not None and address == self.id:
-            self._on_signal(number, None)
-        for group in self._groups if number is not None else ():
+        if address == self.id:
+            self._obey_itself(command)
+        for group in self._groups:
             for child in [one for one in group.children if one.slots.worker == address]:
                 if command in {"terminate", "restart"}:
                     group.dismiss(child, replaced=command == "restart")
-                else:
+                elif command in {"pause", "continue"}:
                     child.pause(paused=command == "pause")
+                elif command == "stack":
+                    child.stack.ask()
+
+    def _obey_itself(self, command: str) -> None:
+        if command in _STEPS:
+            self._scale(_STEPS[command])
+        elif command in _COMMANDS:
+            self._on_signal(_COMMANDS[command], None)
 
     def _scale(self, step: int) -> None:
         """Have a child more or less, until the next start; where the load says how many, it goes on saying so."""

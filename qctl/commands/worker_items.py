@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qctl import format as fmt
 from qctl import output
-from qctl.exits import NotFound
+from qctl.exits import NotFound, WrongUsage
 from qctl.output import Column
 
 if TYPE_CHECKING:
@@ -122,6 +122,24 @@ def supervisors_of(call: Invocation, words: Sequence[str]) -> list[str]:
         NotFound: one of them is not there.
     """
     return list(dict.fromkeys(one.workers[0].supervisor for one in _chosen(call, words) if one.workers))
+
+
+def worker_at(call: Invocation, word: str) -> WorkerSnapshot:
+    """The one worker that a word names: itself, the job that it runs, or the supervisor that has no other.
+
+    Raises:
+        NotFound: it is not there.
+        WrongUsage: it is a supervisor with several.
+    """
+    known = all_workers(call)
+    for worker in known:
+        if any(word == job.id for job in worker.running):
+            return worker
+    [told] = _found(word, known)
+    if len(told.workers) > 1:
+        ids = ", ".join(one.id.rpartition(":")[2] for one in told.workers[:_SHOWN])
+        raise WrongUsage(f"{word} has {len(told.workers)} workers", hint=f"name one: {ids}")
+    return told.workers[0]
 
 
 def _chosen(call: Invocation, words: Sequence[str]) -> list[Told]:

@@ -82,6 +82,11 @@ KEYS = (
     ),
     Key("f8", "F8", "", "scale(1)", "Let the supervisor have a process more", ("workers",), acts=True),
     Key("f7", "F7", "", "scale(-1)", "Let the supervisor have a process less", ("workers",), acts=True),
+    Key(
+        "i", "i", "", "stack", "Show where the code of the worker is at this moment", ("workers", "running"), acts=True
+    ),
+    Key("L", "L", "", "happened", "Show what happened to the jobs of the worker (list 6)", ("workers",)),
+    Key("x", "x", "Known", "acknowledge", "Say that one knows of the alert: it stays at its time", ("events",)),
     Key("t,f5", "t", "Tree", "tree", "Workers as a tree, or one below the other", ("workers",)),
     Key("o", "o", "", "fold", "Fold and unfold supervisors", ("workers",)),
     Key("v", "v", "Group", "group", "One row for all that failed of one and the same trouble", ("failed",)),
@@ -139,6 +144,13 @@ FLOW_KEYS = (
     Key("y", "y", "Copy", "copy", "Copy the id"),
 )
 """Of the page of one batch, chain or graph."""
+STACK_KEYS = (
+    *(key for key in JOB_KEYS if key.action.partition("(")[0] == "scroll"),
+    Key("i,r", "i", "Again", "ask", "Ask the worker again"),
+    Key("y", "y", "Copy", "copy", "Copy what it told"),
+    *(key for key in JOB_KEYS if key.action in {"copy_command", "help", "leave"}),
+)
+"""Of the page of a worker's stacks."""
 
 
 def keys_for(panel: str, *, read_only: bool, keys: Sequence[Key] = KEYS) -> list[Key]:

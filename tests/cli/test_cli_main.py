@@ -161,7 +161,11 @@ def test_one_command_imports_no_other() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "expected"),
-    [("qctl sta", {"stats"}), ("qctl stats --qu", {"--queue", "--quiet"}), ("qctl work --stop", {"--stop-when-empty"})],
+    [
+        ("qctl stat", {"stats"}),
+        ("qctl stats --qu", {"--queue", "--quiet"}),
+        ("qctl work --stop", {"--stop-when-empty"}),
+    ],
 )
 def test_the_shell_completes(typed: str, expected: set[str], shop: Shop) -> None:
     environment = {

@@ -258,7 +258,7 @@ def test_the_shell_completes(typed: str, expected: set[str], own: Shop) -> None:
 
 
 def test_completion_beside_a_broken_application_is_silent(shop: Shop) -> None:
-    ended = broken(shop).call(env=completing("qctl sta"))
+    ended = broken(shop).call(env=completing("qctl stat"))
     assert (ended.out.split(), ended.err) == (["stats"], "")
 
 

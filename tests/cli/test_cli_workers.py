@@ -145,6 +145,27 @@ def test_a_supervisor_has_a_process_more_or_less(shop: Shop, schemas: Schemas) -
         workers(shop, lambda listed: len(listed) == 1)
 
 
+def test_a_worker_tells_where_its_code_is(shop: Shop, schemas: Schemas, fifo: Path) -> None:
+    job_id = shop.qctl("dispatch", "shop:Slow", json.dumps([str(fifo), 60])).out.strip()
+    with running(shop, "work", "--processes", "2"):
+        assert fifo.read_text() == "began"
+        both = workers(shop, lambda listed: len(listed) == 2 and any(one["running"] for one in listed))
+        [busy] = [one for one in both if one["running"]]
+        told = shop.qctl("stack", job_id, "--json").json()
+        schemas.check("stack", told)
+        assert told["data"]["worker"] == busy["id"]
+        assert [one["id"] for one in told["data"]["running"]] == [job_id]
+        lines = shop.qctl("stack", busy["address"]).lines()
+        assert lines[0].startswith(f"{busy['id']}: Slow {job_id} for ")
+        assert any(line.endswith(" in handle") and "shop.py" in line for line in lines)
+        ended = shop.qctl("stack", busy["supervisor"], expect=2)
+        assert ended.err.startswith(f"error: {busy['supervisor']} has 2 workers\nhint: name one: ")
+        os.kill(busy["pid"], signal.SIGSTOP)
+        ended = shop.qctl("stack", busy["id"], "--wait", "0.2s", expect=1)
+        assert ended.err.startswith(f"error: worker {busy['id']} told nothing in 0.2 s\n")
+        os.kill(busy["pid"], signal.SIGCONT)
+
+
 def test_restart_brings_a_new_worker(shop: Shop, fifo: Path) -> None:
     with running(shop, "work") as child:
         [before] = workers(shop)
@@ -167,6 +188,7 @@ def test_restart_brings_a_new_worker(shop: Shop, fifo: Path) -> None:
         ["terminate", "nobody"],
         ["restart", "nobody"],
         ["scale", "--more", "nobody"],
+        ["stack", "nobody"],
         ["pause", "--worker", "nobody"],
         ["resume", "--worker", "x:1"],
     ],

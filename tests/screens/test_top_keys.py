@@ -21,6 +21,7 @@ from textual.widgets import Button, Input
 from qcore import QueueManager, dispatch_many
 from qcore.monitor import Monitor
 from qcore.monitor.actions import Actions
+from qcore.monitor.alerts import Watcher
 from qcore.testing import WorkerTester
 from qctl.screens import dialogs
 from qctl.screens.dialogs import Choose, Confirm
@@ -447,6 +448,56 @@ async def test_a_worker_is_paused_and_ended(live: Any, process: subprocess.Popen
         await confirmed(app, pilot)
         await until(lambda: process.poll() is not None, "that it has ended", 20)
         assert process.returncode == 0
+
+
+@pytest.mark.slow
+async def test_a_worker_tells_where_its_code_is(
+    live: Any, manager: QueueManager, process: subprocess.Popen[bytes]
+) -> None:
+    job_id = Sleeps.dispatch()
+    async with live() as (app, pilot):
+        await pilot.press("3")
+        await until(lambda: [row.key for row in grid(app).rows] == [job_id], "the job", 20)
+        await until(lambda: any(one.running for one in app._shown.workers), "the worker", 20)
+        (worker,) = Monitor(manager).workers()
+        await pilot.press("i")
+        await until(lambda: " in handle" in text_of(app), "where it is")
+        assert f"pid {worker.pid}" in text_of(app)
+        assert "screen_jobs.py" in text_of(app)
+        first = Monitor(manager).workers()[0].stack
+        await pilot.press("i")
+        await until(lambda: Monitor(manager).workers()[0].stack != first, "that it tells again")
+        await pilot.press("Y")
+        assert app.clipboard == f"qctl stack {worker.id}"
+        await pilot.press("y")
+        assert " in handle" in app.clipboard
+        process.kill()
+        process.wait()
+        await pilot.press("escape", "2")
+        await until(lambda: grid(app).rows, "the worker")
+        await pilot.press("end", "L")
+        assert app._order.filter == f"{worker.host}:{worker.pid}"
+        await until(lambda: [row.cells["job"].text for row in grid(app).rows] == ["Sleeps"], "that it began")
+
+
+async def test_an_alert_stays_above_all_until_somebody_knows(live: Any, manager: QueueManager) -> None:
+    watcher = Watcher(manager, max_size=0, max_wait_s=None)
+    Works.dispatch()
+    _, [alert] = watcher.look()
+    watcher.settle(alert, was_told=True)
+    job_id = Fails.dispatch()
+    async with live() as (app, pilot):
+        await pilot.press("6")
+        await until(lambda: len(grid(app).rows) == 3, "the events")
+        cells = grid(app).rows[0].cells
+        assert [cells[key].text for key in ("event", "queue", "error")] == ["! alert", "mail", "more than 0 jobs"]
+        await pilot.press("home", "enter")
+        assert len(app.screen_stack) == 1
+        await pilot.press("x")
+        await until(lambda: (grid(app).rows[0].key or "").startswith(str(job_id)), "that it is at its time")
+        manager.connection().clear("mail")
+        watcher.look()
+        await until(lambda: not any("alert" in row.text() for row in grid(app).rows), "that it is over")
 
 
 @pytest.mark.slow

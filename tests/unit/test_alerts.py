@@ -19,7 +19,7 @@ from fakes.values import envelopes
 
 from qcore import ConfigurationError, QueueManager
 from qcore.clock import instant
-from qcore.monitor.alerts import Alert, Watcher
+from qcore.monitor.alerts import Alert, Watcher, incidents
 from qcore.monitor.hooks import AppriseHook, CommandHook, HookFailed, WebhookHook, tell_all
 
 ALERT = Alert(
@@ -50,6 +50,11 @@ def told(watcher: Watcher, *, is_heard: bool | None = True) -> list[tuple[str, s
     return [(alert.queue, alert.kind, alert.state) for alert in alerts]
 
 
+def known(manager: QueueManager) -> list[tuple[str, str, float, str]]:
+    """What is told of now, as whoever looks at the store sees it."""
+    return [(one.queue, one.kind, one.threshold, one.text) for one in incidents(manager.connection())]
+
+
 def fill(manager: QueueManager, number: int, queue: str = "mail") -> None:
     manager.connection().push(envelopes(number, queue))
 
@@ -66,6 +71,32 @@ def test_told_once_when_it_begins_and_once_when_it_is_over(managers: list[QueueM
     assert told(watcher) == []
     fill(managers[0], 3)
     assert told(watcher) == [("mail", "size", "firing")]
+
+
+def test_whoever_looks_at_the_store_sees_what_is_told_of(managers: list[QueueManager]) -> None:
+    store = managers[0].connection()
+    for key in ("alert", "alert:x:1:mail", "alert:size:many:mail", "alerts:size:1:mail"):
+        store.take_lock(key, "somebody", 10**9)  # a job's own, whatever it is called
+    watcher = Watcher(managers[0], max_size=2, max_wait_s=0.0)
+    fill(managers[0], 3, "mail:eu")
+    assert known(managers[1]) == []
+    assert len(told(watcher)) == 2
+    assert known(managers[1]) == [
+        ("mail:eu", "size", 2.0, "more than 2 jobs"),
+        ("mail:eu", "wait", 0.0, "waits for more than 0 s"),
+    ]
+    [since, _] = [one.since for one in incidents(store)]
+    assert abs((datetime.now(UTC) - since).total_seconds()) < 60
+    store.clear("mail:eu")
+    assert len(told(watcher)) == 2
+    assert known(managers[1]) == []
+
+
+def test_a_queue_with_a_long_name_is_seen_without_it(managers: list[QueueManager]) -> None:
+    fill(managers[0], 1, "q" * 190)
+    assert len(told(Watcher(managers[0], max_size=0, max_wait_s=None))) == 1
+    [(queue, _, _, text)] = known(managers[1])
+    assert (queue, text) == ("", "a queue with a long name is past a threshold")
 
 
 def test_of_two_watchers_one_tells(managers: list[QueueManager]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ctypes
 import os
 import threading
 import time
@@ -88,3 +90,34 @@ class Grows(Job):
         held = bytearray(self.megabytes * 2**20)
         time.sleep(20)
         return len(held)
+
+
+class Awaits(Job):
+    """Waits on the loop until it is let go."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    async def handle(self) -> None:
+        (Path(self.folder) / "awaits.began").touch()
+        await self.until_let_go()
+
+    async def until_let_go(self) -> None:
+        while not (Path(self.folder) / "awaits.go").exists():  # noqa: ASYNC110  another process lets it go
+            await asyncio.sleep(0.05)
+
+
+class HoldsAll(Job):
+    """Lets no other thread of its process run for a while."""
+
+    def __init__(self, folder: str, seconds: float) -> None:
+        self.folder, self.seconds = folder, seconds
+
+    def handle(self) -> None:
+        (Path(self.folder) / "all.began").touch()
+        self.hold()
+
+    def hold(self) -> None:
+        until = time.monotonic() + self.seconds
+        while (left_s := until - time.monotonic()) > 0:
+            ctypes.PyDLL(None).usleep(max(1, int(left_s * 1e6)))  # a signal ends it early

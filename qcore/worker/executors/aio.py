@@ -117,7 +117,7 @@ class AioExecutor:
         self._loop.close()
 
     def _begin(self, runner: Runner, entry: Entry) -> None:
-        task = self._loop.create_task(self._attempt(runner, entry))
+        task = self._loop.create_task(self._attempt(runner, entry), name=entry.lease.id)
         entry.runs_in = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -15,6 +15,7 @@ from qctl.screens.top.killing import kill
 if TYPE_CHECKING:
     from qcore.monitor.actions import Actions
     from qcore.monitor.snapshots import JobSnapshot, WorkerSnapshot
+    from qcore.monitor.stacks import Asked
 
 WORKER_VERBS = (
     ("terminate", "terminate: end after the running jobs"),
@@ -216,6 +217,14 @@ class Deeds:
 
         flag = "--more" if step > 0 else "--fewer"
         return Deed(f"A process {word}", self._line("scale", *supervisors, flag), do)
+
+    def stack_line(self, worker: WorkerSnapshot) -> str:
+        """The command that asks a worker where its code is."""
+        return self._line("stack", worker.id)
+
+    def asked(self, worker: WorkerSnapshot) -> Asked:
+        """A worker that is to be asked where its code is."""
+        return self._actions.asked(worker)
 
     def tell_worker(self, verb: str, addresses: Sequence[str], workers: Sequence[WorkerSnapshot]) -> Deed:
         """Let workers end, begin anew, take no more jobs, or take some again."""

@@ -21,6 +21,7 @@ from qctl.screens.grid import Grid
 from qctl.screens.job.page import Doors, JobPage
 from qctl.screens.jumping import Place, is_id
 from qctl.screens.keys import INTERRUPT, KEYS, QUIT, Key, bindings_of, keys_for
+from qctl.screens.top.events import ALERT
 from qctl.screens.top.operating import Operating
 from qctl.screens.whole import Whole
 
@@ -67,7 +68,7 @@ class TopApp(Operating):
     def _job_at(self, key: str) -> str:
         """The id of the job that a row is of; nothing where it is of none."""
         if self._panel.name == "events":
-            return key.partition(" ")[0]
+            return "" if key.startswith(ALERT) else key.partition(" ")[0]
         return self._running_job(key) if self._panel.name == "workers" else key
 
     def open_job(self, job_id: str) -> None:

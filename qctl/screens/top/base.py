@@ -105,6 +105,8 @@ class Base(App[None]):
         self._follows = True
         self._tagged_beyond = 0
         """Jobs that are tagged as all that match, also those that are not shown; 0 where rows alone are."""
+        self._acknowledged: set[str] = set()
+        """Rows of alerts of which somebody said that they know."""
         self._found = self._last_line = ""
         self._input_for = ""
         self.crash: BaseException | None = None
@@ -297,7 +299,15 @@ class Base(App[None]):
     def _rows(self, panel: Panel) -> list[Row]:
         if self._shown is None or (panel.view and self._shown.view != panel.view):
             return []
-        look = Look(self._shown, self._trends, self._ascii, not self._is_flat, self._is_folded, self._is_grouped)
+        look = Look(
+            self._shown,
+            self._trends,
+            self._ascii,
+            not self._is_flat,
+            self._is_folded,
+            self._is_grouped,
+            frozenset(self._acknowledged),
+        )
         return panel.rows(look)
 
     def _tabs(self, width: int) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from qcore.monitor.happenings import EVENTS_VIEW
@@ -10,8 +11,11 @@ from qctl.screens.rows import Cell, Column, Row
 from qctl.screens.top.panel import ID, Look, Panel
 
 if TYPE_CHECKING:
+    from qcore.monitor.alerts import Incident
     from qcore.monitor.tail import JobEvent
 
+ALERT = "alert "
+"""How the keys of rows begin that are alerts."""
 GLYPHS = {
     "completed": ("✔", "+", "green"), "failed": ("✘", "x", "red"), "cancelled": ("○", "-", "dim"),
     "processing": ("▶", ">", "cyan"), "retrying": ("↻", "~", "yellow"), "pending": ("·", ".", ""),
@@ -22,8 +26,26 @@ _LEADS_TO = {"dispatched": "pending", "started": "processing"}
 
 
 def event_rows(look: Look) -> list[Row]:
-    """What happened to jobs, the newest last."""
-    return [_event(event, look) for event in look.glance.happenings.events]
+    """What happened to jobs, the newest last; alerts after all of it, until somebody says that they know."""
+    happened = look.glance.happenings
+    return [*(_event(one, look) for one in happened.events), *(_incident(one, look) for one in happened.incidents)]
+
+
+def _incident(incident: Incident, look: Look) -> Row:
+    key = f"{ALERT}{incident.key} {incident.since.timestamp()}"
+    is_seen = key in look.seen
+    at_s = incident.since.timestamp()
+    lasts = fmt.duration(max(0.0, look.glance.at_s - at_s))
+    return Row(
+        key,
+        {
+            "at": Cell(f"{incident.since.astimezone():%H:%M:%S}", "dim", at_s if is_seen else math.inf),
+            "event": Cell("! alert", "dim" if is_seen else "bold red"),
+            "queue": Cell(incident.queue),
+            "runtime": Cell(lasts, order=look.glance.at_s - at_s),
+            "error": Cell(incident.text, "dim" if is_seen else "red"),
+        },
+    )
 
 
 def _event(event: JobEvent, look: Look) -> Row:

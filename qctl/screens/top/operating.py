@@ -12,7 +12,9 @@ from qctl import format as fmt
 from qctl.exits import Verdict
 from qctl.screens.aside import aside, tell
 from qctl.screens.dialogs import Choose, Confirm, Working
+from qctl.screens.stack import StackPage
 from qctl.screens.top.acting import WORKER_VERBS, Deed, on_queues, sample, samples_of
+from qctl.screens.top.events import ALERT
 from qctl.screens.top.wording import Wording
 from qctl.screens.whole import Whole
 
@@ -109,6 +111,36 @@ class Operating(Wording):
         if self._deeds is not None and self._panel.name == "workers" and (workers := self._chosen_workers()):
             supervisors = sorted({one.supervisor for one in workers})
             self._do(self._deeds.scale(supervisors, step))
+
+    def action_stack(self) -> None:
+        """Show where the code of the worker under the cursor is, or of the one that runs the job."""
+        if self._deeds is None or self._panel.name not in {"workers", "running"}:
+            return
+        is_of_jobs, ids = self._panel.name == "running", set(self._list.chosen())
+        every = self._shown.workers if self._shown else ()
+        running = [one for one in every if ids & {job.id for job in one.running}]
+        workers = running if is_of_jobs else self._chosen_workers()
+        if len(workers) != 1:
+            self.notify("put the cursor on one worker that is there", severity="warning")
+            return
+        worker = workers[0]
+        self._last_line = self._deeds.stack_line(worker)
+        ask = partial(self._deeds.asked, worker)
+        self.push_screen(StackPage(worker, ask, line=self._last_line, ascii_only=self._ascii, clock=self._clock))
+
+    def action_happened(self) -> None:
+        """Show what happened to the jobs of the workers under the cursor."""
+        if self._panel.name == "workers" and (workers := self._chosen_workers()):
+            self._list_with("events", "|".join(f"{one.host}:{one.pid}" for one in workers))
+
+    def action_acknowledge(self) -> None:
+        """Know of the alerts under the cursor: they need not stay above all else."""
+        if self._panel.name == "events":
+            known = [key for key in self._list.chosen() if key.startswith(ALERT)]
+            self._acknowledged.update(known)
+            self._draw()
+            if not known:
+                self.notify("that is no alert", severity="warning")
 
     def _are_here(self, workers: Sequence[WorkerSnapshot]) -> bool:
         return self._shown is not None and all(one.host == self._shown.host.name for one in workers)

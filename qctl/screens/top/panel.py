@@ -25,6 +25,8 @@ class Look(NamedTuple):
     """Supervisors without their processes."""
     grouped: bool = False
     """One row for all that failed of one and the same trouble."""
+    seen: frozenset[str] = frozenset()
+    """Rows of alerts of which somebody said that they know."""
 
 
 class Panel(NamedTuple):
