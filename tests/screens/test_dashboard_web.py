@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import CookieJar, WSServerHandshakeError
+from aiohttp import CookieJar, WSCloseCode, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client.parser import text_string_to_metric_families
 from psutil import STATUS_ZOMBIE, Process
 
 from qctl.screens.dashboard.web import server as server_module
@@ -21,6 +23,7 @@ from qctl.screens.dashboard.web.guard import STAY_S, Guard
 from qctl.screens.dashboard.web.server import COOKIE, DashboardServer, Site
 
 SECRET = "a secret of more than sixteen"
+SCRIPT = {"Authorization": f"Bearer {SECRET}"}
 NAMES = ("stats", "workers", "failed", "batches", "chains", "health", "events")
 _TALKS = "import sys; sys.stdout.write('__GANGLION__\\n'); sys.stdout.flush(); sys.stdin.read(1)"
 """A process that lives until it is told to end, in the place of the screens: a quit ends it."""
@@ -205,6 +208,63 @@ async def test_what_the_api_does_not_know(web: Any, schemas: Any) -> None:
             assert answer.status == status, path
             if status != 200:
                 schemas.check("error", await answer.json())
+
+
+def dispatch(tmp_path: Path) -> str:
+    """Dispatch a job to the store that is served; its id."""
+    words = ["dispatch", "screen_jobs:Works", "--url", f"sqlite:///{tmp_path}/queue.db"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "qctl", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    return ended.stdout.strip()
+
+
+@pytest.mark.slow
+async def test_events_come_through_a_socket(web: Any, tmp_path: Path, schemas: Any) -> None:
+    first = await asyncio.to_thread(dispatch, tmp_path)
+    async with web() as (client, _):
+        socket = await client.ws_connect("/horizon/api/events?since=1h", headers=SCRIPT)
+        told = await socket.receive_json()
+        schemas.check("event", told)
+        assert (told["event"], told["id"]) == ("dispatched", first)
+        later = await asyncio.to_thread(dispatch, tmp_path)
+        assert (await socket.receive_json())["id"] == later
+        [follows] = followers()
+        await socket.close()
+        while follows.is_running() and follows.status() != STATUS_ZOMBIE:  # noqa: ASYNC110  nothing tells it
+            await asyncio.sleep(0.01)
+        counted = await client.ws_connect("/horizon/api/events?since=1h&limit=2", headers=SCRIPT)
+        assert [json.loads(one.data)["id"] async for one in counted] == [first, later]
+        assert counted.close_code == WSCloseCode.TRY_AGAIN_LATER
+
+
+def followers() -> list[Process]:
+    return [one for one in Process().children() if "tail" in one.cmdline()]
+
+
+async def test_who_may_follow_events(web: Any, schemas: Any) -> None:
+    async with web() as (client, urls):
+        with pytest.raises(WSServerHandshakeError, match="401"):
+            await client.ws_connect("/horizon/api/events")
+        origin = await entered(client, urls)
+        for elsewhere in (None, "http://elsewhere.example"):
+            with pytest.raises(WSServerHandshakeError, match="403"):
+                await client.ws_connect("/horizon/api/events", origin=elsewhere)
+        for number in range(8):
+            await client.ws_connect("/horizon/api/events", origin=origin if number % 2 else None, headers=SCRIPT)
+        with pytest.raises(WSServerHandshakeError, match="503"):
+            await client.ws_connect("/horizon/api/events", origin=origin)
+    assert not any(one.is_running() and one.status() != STATUS_ZOMBIE for one in followers())
+
+
+async def test_prometheus_brings_the_secret(web: Any) -> None:
+    async with web() as (client, urls):
+        await entered(client, urls)
+        assert (await client.get("/metrics")).status == 401, "the cookie is for the pages alone"
+        answer = await client.get("/metrics", headers=SCRIPT)
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        names = {family.name for family in text_string_to_metric_families(await answer.text())}
+        assert "qctl_store_up" in names
 
 
 async def test_alive_without_a_token(web: Any) -> None:

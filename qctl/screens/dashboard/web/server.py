@@ -14,7 +14,7 @@ import aiohttp_jinja2
 from aiohttp import WSMsgType, web
 from textual_serve.server import Server
 
-from qctl.screens.dashboard.web.api import Api, refusal
+from qctl.screens.dashboard.web.api import Api, is_socket, refusal
 from qctl.screens.dashboard.web.guard import STAY_S, Guard, is_same_site
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class DashboardServer(Server):
         self.site, self._guard, self._tell = site, guard, tell
         self._open: set[web.WebSocketResponse] = set()
         self._endings: set[asyncio.Task[None]] = set()
+        self._api = Api(site.qctl, site.flags)
         self._busy = 0
 
     @property
@@ -87,10 +88,11 @@ class DashboardServer(Server):
 
     async def _make_app(self) -> web.Application:
         screens = await super()._make_app()
-        api = Api(self.site.qctl, self.site.flags)
+        api = self._api
         screens.add_routes([web.get("/api/{name}", api.answer), web.post("/enter", self._enter_by_form)])
         app = web.Application(middlewares=[self._watch])
         app.add_routes([web.get("/favicon.ico", _no_icon), web.get("/healthz", _alive)])
+        app.add_routes([web.get("/metrics", api.metrics)])
         app.add_routes([web.get("/", self._lead), web.get(self.site.path, self._lead)])
         app.add_routes([web.get("/download/{key}", self._lead_to_file)])  # where the library's script looks for them
         app.add_subapp(self.site.path, screens)
@@ -113,17 +115,18 @@ class DashboardServer(Server):
 
     async def _judged(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         root = self.site.path
-        if request.path in {"/", "/healthz", root, f"{root}/enter"} or not request.path.startswith(f"{root}/"):
+        is_numbers = request.path == "/metrics" or request.path.startswith(f"{root}/api/")
+        is_open = request.path in {"/", "/healthz", root, f"{root}/enter"} or not request.path.startswith(f"{root}/")
+        if is_open and not is_numbers:
             return await handler(request)
         if request.path == f"{root}/" and "token" in request.query:
             return self._enter(request.query["token"], request)
-        is_api = request.path.startswith(f"{root}/api/")
-        is_known = self._guard.knows(request.cookies.get(COOKIE, ""))
-        if is_api and not is_known:
-            is_known = self._guard.trusts(request.headers.get("Authorization", ""))
-        if not is_known:
-            return _stranger(request, root, is_api=is_api)
-        if request.path == f"{root}/ws" and not is_same_site(request.headers.get("Origin"), request.host):
+        is_guest = self._guard.knows(request.cookies.get(COOKIE, ""))
+        is_script = is_numbers and self._guard.trusts(request.headers.get("Authorization", ""))
+        if not (is_guest or is_script):
+            return _stranger(request, root, is_api=is_numbers)
+        is_a_page = request.path == f"{root}/ws" or (is_socket(request) and not is_script)
+        if is_a_page and not is_same_site(request.headers.get("Origin"), request.host):
             return refusal(403, "forbidden", "the page that asks is not of this host", f"open {root} itself")
         return await handler(request)
 
@@ -190,7 +193,8 @@ class DashboardServer(Server):
         """Say nothing: whoever starts this does."""
 
     async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002  the library's own signature
-        """End what runs for browsers that are still here."""
+        """End what runs for browsers and scripts that are still here."""
+        await self._api.close()
         for websocket in list(self._open):
             await websocket.close()
 
