@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from qcore.errors import ConnectionFailed
+from qcore.monitor.alerts import Incident
 from qcore.monitor.glance import Glance, HostSnapshot
 from qcore.monitor.happenings import Happenings
 from qcore.monitor.queue_actions import ActionResult
@@ -194,6 +195,8 @@ EVENTS = tuple(
     )
 )
 
+ALERTS = (Incident(key="alert:wait:60:low", queue="low", kind="wait", threshold=60, since=AT - timedelta(minutes=12)),)
+
 
 class Canned:
     """A source that gives looks one after the other, and the last again and again.
@@ -218,7 +221,7 @@ class Canned:
             self.all_given.set()
         if isinstance(found, Exception):
             raise found
-        happenings = Happenings(EVENTS if view == "events" else ())
+        happenings = Happenings(EVENTS, incidents=ALERTS) if view == "events" else Happenings()
         return msgspec.structs.replace(found, view=view, jobs=jobs_of(view), happenings=happenings) if view else found
 
     def is_shown_by(self, app: Any) -> bool:

@@ -41,6 +41,7 @@ def _incident(incident: Incident, look: Look) -> Row:
         {
             "at": Cell(f"{incident.since.astimezone():%H:%M:%S}", "dim", at_s if is_seen else math.inf),
             "event": Cell("! alert", "dim" if is_seen else "bold red"),
+            "job": Cell(f"queue {incident.queue}" if incident.queue else "a queue"),
             "queue": Cell(incident.queue),
             "runtime": Cell(lasts, order=look.glance.at_s - at_s),
             "error": Cell(incident.text, "dim" if is_seen else "red"),
