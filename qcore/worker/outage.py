@@ -9,8 +9,8 @@ from collections.abc import Callable
 from qcore.errors import QueueError
 
 _FIRST_S = 0.05
-_MOST_S = 4.0
-"""A store that answers again is heard within 5 s: this, and the time to connect."""
+_MOST_S = 3.0
+"""A store that answers again is heard within 5 s: this, and the time that a busy host takes to connect."""
 _SAY_EVERY_S = 1.0
 
 

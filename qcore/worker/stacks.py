@@ -37,6 +37,7 @@ def answer() -> None:
     """Let this process, a supervisor's child, tell its stacks from now on whenever it is asked."""
     if ASK is None:
         return
+    signal.signal(ASK, signal.SIG_IGN)  # who finds the file may ask at once, and nobody listening would die of it
     file = os.memfd_create(_FILE)
     signal.signal(ASK, lambda *_: _tell_tasks(file))
     faulthandler.register(ASK, file=file, all_threads=True, chain=True)

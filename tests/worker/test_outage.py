@@ -77,14 +77,14 @@ def test_what_was_never_told_to_be_down_is_not_told_to_be_back(clock: Clock) -> 
     assert said == ["it is down", BACK]
 
 
-def test_pauses_grow_to_four_seconds(clock: Clock) -> None:
+def test_pauses_grow_to_three_seconds(clock: Clock) -> None:
     outage = Outage(lambda _: None)
     pauses = []
     for _ in range(12):
         outage.failed("main", DOWN)
         pauses.append(outage.pause_of("main"))
     assert 0.02 <= pauses[0] <= 0.05
-    assert 2.0 <= pauses[-1] <= 4.0
+    assert 1.5 <= pauses[-1] <= 3.0
     outage.answered("main")
     assert outage.pause_s == 0
 
