@@ -190,6 +190,13 @@ def growing_pause(times: int) -> float:
     return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (times - 1)) if times > 0 else 0.0
 
 
+def flush_streams() -> None:
+    """Write out what is said so far, before a fork or an exec; a stream that is full, closed or gone is passed over."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+
+
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
     """Let no signal be handled in this block; those that arrive are handled after it."""

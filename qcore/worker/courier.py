@@ -13,7 +13,6 @@ import select
 import signal
 import socket
 import struct
-import sys
 import threading
 import time
 import weakref
@@ -27,7 +26,7 @@ import msgspec
 from qcore.config import ConnectionSettings
 from qcore.drivers import Store, open_store
 from qcore.errors import QueueError
-from qcore.worker.children import end_with_parent, name_process, signals_held
+from qcore.worker.children import end_with_parent, flush_streams, name_process, signals_held
 from qcore.worker.errands import Errand
 
 NAME = b"qctl-pulse"
@@ -142,8 +141,7 @@ class Courier:
         ours, theirs = socket.socketpair()
         ours.settimeout(0.0)
         _ours.add(ours)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush_streams()
         parent = os.getpid()
         with signals_held():
             try:

@@ -10,11 +10,10 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 
-from qcore.worker.children import Child, describe, end_with_parent, name_process
+from qcore.worker.children import Child, describe, end_with_parent, flush_streams, name_process
 from qcore.worker.courier import NAME
 from qcore.worker.pulse import Pulse
 
@@ -34,8 +33,7 @@ def mind(open_pulse: Callable[[], Pulse], children: Sequence[Child], say: Callab
     Raises:
         OSError: the system has no room for another process.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_streams()
     parent = os.getpid()
     pid = os.fork()
     if not pid:

@@ -18,7 +18,7 @@ from typing import NoReturn
 import msgspec
 
 from qcore.records import WorkerCommand
-from qcore.worker.children import Child, Duty
+from qcore.worker.children import Child, Duty, flush_streams
 
 _STATE = "QCTL_SUPERVISOR_STATE"
 _TRIAL = "QCTL_SUPERVISOR_TRIAL"
@@ -124,8 +124,7 @@ def become(state: Inheritance) -> NoReturn:
     Raises:
         OSError: the interpreter could not be executed; this process goes on.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_streams()
     os.set_inheritable(state.descriptor, True)  # noqa: FBT003  the call has no name for it
     os.environ[_STATE] = msgspec.json.encode(state).decode()
     try:

@@ -21,7 +21,7 @@ from typing import NoReturn
 import msgspec
 
 from qcore.worker import stacks
-from qcore.worker.children import HANDLED, Duty, Serve, end_with_parent
+from qcore.worker.children import HANDLED, Duty, Serve, end_with_parent, flush_streams
 from qcore.worker.signals import follow
 from qcore.worker.slots import ChildSlots, SlotMemory
 
@@ -104,7 +104,7 @@ def fork(slots: ChildSlots, serve: Serve, lifeline: int | None) -> int:
     Raises:
         OSError: the system has no room for another process.
     """
-    _flush()
+    flush_streams()
     parent = os.getpid()
     pid = os.fork()
     if not pid:
@@ -146,14 +146,8 @@ def live(slots: ChildSlots, serve: Serve, parent: int, lifeline: int | None) -> 
     except BaseException:  # noqa: BLE001  the last thing this process can do about it is to say it
         traceback.print_exc()
     finally:
-        _flush()
+        flush_streams()
         os._exit(code)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
 
 
 def _settle_in(slots: ChildSlots, parent: int, lifeline: int | None) -> None:

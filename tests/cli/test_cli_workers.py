@@ -136,6 +136,24 @@ def test_a_supervisor_is_told_by_its_own_id_and_all_by_a_flag(shop: Shop) -> Non
     assert shop.qctl("restart").out == "there are no workers\n"
 
 
+@pytest.mark.parametrize("stderr", ["/dev/full", "&-"], ids=["full", "closed"])
+def test_who_cannot_say_anything_serves_all_the_same(shop: Shop, stderr: str) -> None:
+    words = ["sh", "-c", f'exec "$@" 2>{stderr}', "sh", *command(), "work"]
+    child = subprocess.Popen(words, cwd=shop.folder, env=shop.environment, stdin=subprocess.DEVNULL)
+    try:
+        [first] = workers(shop)
+        os.kill(first["pid"], signal.SIGKILL)
+        [second] = workers(shop, lambda listed: len(listed) == 1 and listed[0]["pid"] != first["pid"])
+        child.send_signal(signal.SIGHUP)
+        workers(shop, lambda listed: len(listed) == 1 and listed[0]["pid"] != second["pid"])
+        assert shop.qctl("dispatch", "shop:Add", "[1]", "--wait").out
+        child.terminate()
+        assert child.wait(timeout=20) == 0
+    finally:
+        child.kill()
+        child.wait()
+
+
 def test_a_supervisor_has_a_process_more_or_less(shop: Shop, schemas: Schemas) -> None:
     with running(shop, "work"):
         [first] = workers(shop)
