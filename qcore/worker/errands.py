@@ -45,20 +45,18 @@ class Beat(msgspec.Struct, frozen=True, array_like=True):
     """
 
     held: tuple[Held, ...]
+    reclaims: bool = False
+    """Then take back what others lost, all of it: a host may have held thousands. What is held here is renewed by
+    then, also where the store's clock has leaped past its end."""
 
     def __call__(self, store: Store) -> dict[str, dict[str, bool]]:
         """Ask the store."""
         if not self.held:
             store.ping()
-        return {one.worker: dict(store.heartbeat(one.worker, _leases(one), one.started)) for one in self.held}
-
-
-class Reclaim(msgspec.Struct, frozen=True, array_like=True):
-    """Take back what others lost, all of it: a host may have held thousands."""
-
-    def __call__(self, store: Store) -> None:
-        """Ask the store, in its bounded steps."""
-        reclaim_all(store)
+        cancelled = {one.worker: dict(store.heartbeat(one.worker, _leases(one), one.started)) for one in self.held}
+        if self.reclaims:
+            reclaim_all(store)
+        return cancelled
 
 
 class Forfeit(msgspec.Struct, frozen=True, array_like=True):

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from qcore.config import ConnectionSettings
 from qcore.errors import ConnectionFailed
 from qcore.worker.courier import Answer
-from qcore.worker.errands import Beat, Dismiss, Errand, Forfeit, Reclaim
+from qcore.worker.errands import Beat, Dismiss, Errand, Forfeit
 from qcore.worker.outage import Outage
 
 BEATS_A_TERM = 3
@@ -121,13 +123,13 @@ class Line:
             prepare: makes a beat, and what is told when it arrived.
         """
         now = time.monotonic()
-        if now >= self._next_beat and self.is_open and not self.is_asking(Beat):
+        looks = now >= self._next_look and self._may_reclaim(now)
+        if (looks or now >= self._next_beat) and self.is_open and not self.is_asking(Beat):
             beat, arrived = prepare()
-            self.ask(beat, partial(self._beaten, now, arrived))
+            if looks:
+                self._next_look = now + self._lease_s / LOOKS_A_TERM
+            self.ask(msgspec.structs.replace(beat, reclaims=looks), partial(self._beaten, now, arrived))
         self.settle()
-        if now >= self._next_look and self._may_reclaim(now):
-            self._next_look = now + self._lease_s / LOOKS_A_TERM
-            self.ask(Reclaim())
 
     # -- answers -------------------------------------------------------------------------------------------------
 
@@ -172,6 +174,6 @@ class Line:
 
     def _may_reclaim(self, now: float) -> bool:
         """Whether the beats of a whole term arrived unbroken: so the store was there for all who live."""
-        if self._unbroken_since is None or self.is_asking(Beat) or self.is_asking(Reclaim):
+        if self._unbroken_since is None:
             return False
         return self._beaten_at - self._unbroken_since >= self._lease_s and now - self._beaten_at < self._lease_s

@@ -10,7 +10,7 @@ import pytest
 from pulse_world import STEP_S, TERM_S, Clock, Reachable, World
 
 from qcore.records import WorkerCommand
-from qcore.worker.errands import Reclaim
+from qcore.worker.errands import Beat
 
 
 @pytest.fixture
@@ -41,12 +41,22 @@ def test_jobs_of_others_are_looked_for_after_a_term_of_beats_and_five_times_a_te
     assert min(pauses) >= 3
 
 
+def test_who_looks_for_jobs_of_others_has_just_renewed_its_own(world: World) -> None:
+    """Where the store's clock leaps, all leases are over at once: none of one's own may be taken for a dead host's."""
+    world.child(here=["a"])
+    world.live(120)
+    asked = world.store.asked
+    looks = [place for place, (verb, _) in enumerate(asked) if verb == "reclaim"]
+    assert len(looks) > 20
+    assert all(asked[place - 1] == ("heartbeat", asked[place][1]) for place in looks)
+
+
 def test_a_beat_asks_the_store_also_with_nothing_in_hand(world: World) -> None:
     world.live(11)
     assert len(world.store.times("ping")) == 3
     world.child(here=["a"])
-    world.live(10)
-    assert world.store.said("heartbeat") == [("worker", ["a"], set())] * 2
+    world.live(4.25)
+    assert world.store.said("heartbeat") == [("worker", ["a"], set())]
     assert len(world.store.times("ping")) == 3
 
 
@@ -258,8 +268,11 @@ def test_whatever_many_a_dead_host_held_is_taken_back_at_one_look() -> None:
     left = [["x"] * 1000, ["x"] * 1000, ["x"] * 7]
 
     class Holds:
+        def ping(self) -> float:
+            return 0.0
+
         def reclaim(self) -> list[str]:
             return left.pop(0)
 
-    Reclaim()(Holds())  # type: ignore[arg-type]  # asked for nothing else
+    Beat((), reclaims=True)(Holds())  # type: ignore[arg-type]  # asked for nothing else
     assert left == []
