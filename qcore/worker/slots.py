@@ -123,6 +123,8 @@ class ChildSlots:
         self._turned_s = 0.0
         self._turned_at = 0.0
         self._cancelled: dict[str, dict[str, bool]] = {}
+        self._seen: list[Holding] = []
+        """The leases in hand as they were last read."""
 
     def _put(self, form: struct.Struct, at: int, *values: Any) -> None:
         """Write values over those that are there: `pack_into` would wipe these first, and others read meanwhile."""
@@ -252,20 +254,25 @@ class ChildSlots:
         return found
 
     def holdings(self) -> list[Holding]:
-        """Read the leases in hand; empty while the child rewrites them."""
+        """Read the leases in hand; as they were last read where the child does not come to an end with rewriting them.
+
+        It may have been stopped in the midst of that, or let nobody else run: it lives, and so do its leases.
+        """
         for _ in range(20):
             before, size = _HOLDINGS.unpack_from(self._memory, self._holdings)
             start = self._holdings + _HOLDINGS.size
             data = self._memory[start : start + size]
             after, _ = _HOLDINGS.unpack_from(self._memory, self._holdings)
             if before == after and not before % 2:
-                return _decode(data) if size else []
-        return []
+                self._seen = _decode(data) if size else []
+                break
+        return self._seen
 
     def clear(self) -> None:
         """Make the block ready for a new child: nothing begun, nothing held, nothing said."""
         size = self._holdings + _HOLDINGS.size - self._header
         self._memory[self._header : self._header + size] = bytes(size)
+        self._seen = []
 
     def pause(self, *, paused: bool) -> None:
         """Note whether the child is to reserve nothing."""

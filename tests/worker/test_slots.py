@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 import pytest
 
 from qcore.worker import slots as module
-from qcore.worker.slots import ChildSlots, SlotMemory
+from qcore.worker.slots import ChildSlots, Holding, SlotMemory
 
 
 class Clock:
@@ -87,3 +88,25 @@ def test_cancelled_is_what_is_cancelled_on_any_connection(sides: tuple[ChildSlot
     assert child.cancelled() == {"3": False}
     supervisor.cancel("b", {})
     assert child.cancelled() == {}
+
+
+def test_who_is_stopped_while_it_tells_what_it_holds_is_still_known_to_hold_it(
+    sides: tuple[ChildSlots, ChildSlots], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor, child = sides
+    held = [Holding("here", "token", ["a", "b"])]
+    child.hold(held)
+    assert supervisor.holdings() == held
+    put, written = ChildSlots._put, []
+
+    def stopped(slots: ChildSlots, form: struct.Struct, at: int, *values: object) -> None:
+        if not written:
+            written.append(values)
+            put(slots, form, at, *values)
+
+    monkeypatch.setattr(ChildSlots, "_put", stopped)
+    child.hold([Holding("here", "other", ["c"])])  # it began to, and came no further
+    assert written[0][0] % 2
+    assert supervisor.holdings() == held
+    supervisor.clear()
+    assert supervisor.holdings() == []
