@@ -81,8 +81,7 @@ class Worker:
         self._busy_s = 0.0
         self._is_paused = False
         self._is_waiting = False
-        self._stops = 0
-        self._stopped_at = 0.0
+        self._stops, self._stopped_at = 0, 0.0
         self._lanes = open_lanes(self._manager, queue_names(queues), connection, self.id, self._options.grants)
         self._keeping = Keeping(self._lanes, slots)
 
@@ -119,7 +118,7 @@ class Worker:
                 executor.drain(self._tell_slots)
             finally:
                 attendants.stop()
-                self._leave()
+                self._leave(executor)
                 executor.close()
         if self._observer:
             self._observer.stopped(reason, self._limits.jobs)
@@ -319,7 +318,7 @@ class Worker:
 
     # -- begin and end -------------------------------------------------------------------------------------------
 
-    def _leave(self) -> None:
+    def _leave(self, executor: Executor) -> None:
         """Give back what has not begun, and send every end; a store that is down is asked again while there is time."""
         until = self._leaves_by()
         for lane in self._lanes:
@@ -329,6 +328,8 @@ class Worker:
             pause_s = min(1.0, 2 * pause_s)
             time.sleep(max(0.0, min(pause_s, until - time.monotonic())))
             until = min(until, self._leaves_by())
+        if executor.abandon():  # last of all: it runs until this process has ended, a moment from now
+            failed = [lane for lane in self._lanes if not self._send(lane)]
         self._keeping.publish()
         for lane in self._lanes:
             self._tell_lost(lane)
@@ -341,10 +342,9 @@ class Worker:
 
     def _leaves_by(self) -> float:
         """When to leave whatever is unsent (monotonic seconds): within the grace of a stop, unless it was hurried."""
-        soon = time.monotonic() + _LEAVES_WITHIN_S
-        if self._stops > 1:
-            return soon
-        return max(soon, (self._stopped_at or time.monotonic()) + self._options.grace_s)
+        now = time.monotonic()
+        grace_s = 0.0 if self._stops > 1 else self._options.grace_s
+        return max(now + _LEAVES_WITHIN_S, (self._stopped_at or now) + grace_s)
 
     def _on_stop(self) -> None:
         self.stop()

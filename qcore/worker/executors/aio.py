@@ -83,8 +83,12 @@ class AioExecutor:
         return self._under_way.cancel(lane, job_id, self._interrupt)
 
     def drain(self, meanwhile: Callable[[], None]) -> None:
-        """Return once nothing runs; what outlasts a stop's patience is cancelled, then given back."""
+        """Return once nothing runs; what outlasts a stop's patience is cancelled, and then not waited for."""
         self._under_way.drain(meanwhile, lambda: self._loop.call_soon_threadsafe(self._interrupt_all))
+
+    def abandon(self) -> bool:
+        """Give back what still runs; whether there was any."""
+        return self._under_way.abandon()
 
     def close(self) -> None:
         """End the loop and the threads, but for what sleeps in C: that ends with the process."""

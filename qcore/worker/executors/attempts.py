@@ -49,7 +49,7 @@ class UnderWay:
         self.stop_at = 0.0
         """When whatever runs is interrupted (monotonic seconds); 0: never."""
         self.has_given_up = False
-        """Whether attempts still run that were given back."""
+        """Whether attempts still run for which nobody waits."""
         self._ended = ended
         self._telling = threading.Lock()
         self._changed = threading.Condition()
@@ -122,7 +122,7 @@ class UnderWay:
 
         Args:
             meanwhile: called again and again until then.
-            interrupt: called once when a stop's patience is over. What does not end then is given back uncharged.
+            interrupt: called once when a stop's patience is over. What does not end then is not waited for.
         """
         interrupted_at = 0.0
         while self.running:
@@ -133,13 +133,19 @@ class UnderWay:
                     interrupted_at = now
                     interrupt()
                 elif now - interrupted_at >= _HEED_WITHIN_S:
-                    self._give_back()
+                    self.has_given_up = True
+                    return
             with self._changed:
                 self._changed.wait_for(lambda: not self.running, LOOK_EVERY_S)
 
-    def _give_back(self) -> None:
+    def abandon(self) -> bool:
+        """Give back uncharged what still runs: others may begin it at once, so the process must end now.
+
+        Returns:
+            Whether there was any.
+        """
         with self._changed:
             left = list(self._entries)
-        self.has_given_up = self.has_given_up or bool(left)
         for entry in left:
             self.end(entry, handed_back(entry.lease))
+        return bool(left)

@@ -48,11 +48,15 @@ class Executor(Protocol):
         ...
 
     def drain(self, meanwhile: Callable[[], None]) -> None:
-        """Return once nothing runs any more, or `stop_within` is over and the rest was given back.
+        """Return once nothing runs any more, or `stop_within` is over and the rest heeds nobody.
 
         Args:
             meanwhile: called again and again until then.
         """
+        ...
+
+    def abandon(self) -> bool:
+        """Give back what still runs, just before the process ends; whether there was any."""
         ...
 
     def close(self) -> None:

@@ -57,6 +57,10 @@ class InlineExecutor:
     def drain(self, meanwhile: Callable[[], None]) -> None:
         """Return: nothing runs while the worker's thread is here."""
 
+    def abandon(self) -> bool:
+        """Give back nothing: nothing runs while the worker's thread is here."""
+        return False
+
     def close(self) -> None:
         """Give the alarm back, and the loop of async jobs."""
         self._deadline.__exit__()

@@ -63,8 +63,12 @@ class ThreadExecutor:
         return self._under_way.cancel(lane, job_id, self._deadlines.cancel)
 
     def drain(self, meanwhile: Callable[[], None]) -> None:
-        """Return once no thread runs a job; what outlasts a stop's patience is given back."""
+        """Return once no thread runs a job; what outlasts a stop's patience is not waited for."""
         self._under_way.drain(meanwhile)
+
+    def abandon(self) -> bool:
+        """Give back what still runs; whether there was any."""
+        return self._under_way.abandon()
 
     def close(self) -> None:
         """End the threads, but for those that sleep in C: they end with the process."""
