@@ -217,8 +217,8 @@ class Supervisor:
         """Let go of a dead child: its jobs go back, its successor is due."""
         code = os.waitstatus_to_exitcode(status)
         if self._pulse is not None:
-            if not child.ended_well(code):
-                self._pulse.forfeit(child.slots.worker, self._charges(child, status))
+            charged = {} if child.ended_well(code) else self._charges(child, status)
+            self._pulse.forfeit(child.slots.worker, charged)  # of each: the reply to a reserve may have been lost
             self._pulse.dismiss(child)
         if child in self._retired:
             self._retired.remove(child)
