@@ -141,6 +141,7 @@ def rule(
         now_us: by the store's clock.
         ahead: leave it where it could start.
     """
+    _drop_past(states, now_us)
     bound = [slot is not None and slot.holds(number, limit, now_us) for number, limit in enumerate(limits)]
     opens = [earliest(state, state.starts, now_us) for state in states]
     turns = [
@@ -180,7 +181,8 @@ def earliest(state: State, track: Track, now_us: int) -> int:
     if not track:
         return now_us
     if state.strategy is Strategy.SLIDING_WINDOW:
-        return max(now_us, _sliding(state, track, now_us))
+        place = _full_from(state, track)
+        return now_us if place is None else max(now_us, track[place] + state.window_us)
     if state.strategy is Strategy.FIXED_WINDOW:
         began, held = track
         return max(now_us, began if held < state.most else began + state.window_us)
@@ -228,15 +230,24 @@ def over_us(state: State) -> int:
     return max(lasts, default=0) + state.window_us
 
 
-def _sliding(state: State, track: Track, now_us: int) -> int:
+def _drop_past(states: Sequence[State], now_us: int) -> None:
+    """Leave out what is no window's any more: else a track grows until it holds as many as one may."""
+    for state in states:
+        for track in (state.starts, state.plan) if state.strategy is Strategy.SLIDING_WINDOW else ():
+            past = next((n for n in range(0, len(track), 2) if track[n] + state.window_us > now_us), len(track))
+            del track[:past]
+
+
+def _full_from(state: State, track: Track) -> int | None:
+    """The place from which on a track holds as many as a window may; None where all of it holds fewer."""
+    if sum(track[1::2]) < state.most:
+        return None
     held = 0
-    for n in range(len(track) - 2, -1, -2):  # from the last one back: the most that a window may still hold
-        if track[n] + state.window_us <= now_us:
-            break
+    for n in range(len(track) - 2, -1, -2):
         held += track[n + 1]
         if held >= state.most:
-            return track[n] + state.window_us
-    return now_us
+            return n
+    raise AssertionError("the sum was reached")
 
 
 def _note_sliding(state: State, track: Track, at_us: int) -> None:
@@ -247,12 +258,9 @@ def _note_sliding(state: State, track: Track, at_us: int) -> None:
         track[-1] += 1
     else:
         track += [at_us, 1]
-    held = 0
-    for n in range(len(track) - 2, -1, -2):
-        held += track[n + 1]
-        if held >= state.most:
-            del track[:n]
-            return
+    place = _full_from(state, track)
+    if place:
+        del track[:place]
 
 
 def _note_fixed(state: State, track: Track, at_us: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import count, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qcore import limits
@@ -150,6 +150,7 @@ def test_who_comes_much_too_late_asks_anew(window_us: int) -> None:
 
 
 @given(LIMITS, GAPS)
+@example(Limit("k", 100_000, SECOND // 10), [5_000] * 120)
 def test_what_is_known_stays_small(limit: Limit, gaps: list[int]) -> None:
     state = limits.fresh(limit)
     now_us = T0

@@ -27,6 +27,7 @@ for at = 3, #ARGV, 5 do
     strategy = tonumber(ARGV[at + 3]), queue = ARGV[at + 4] }
 end
 local wait = start_by(ARGV[2], limits, false)
+keep_limits()
 local slot = slot_of(ARGV[2])
 local books = {}
 for n, limit in ipairs(limits) do
@@ -38,7 +39,7 @@ LIMITS = st.lists(
     st.builds(
         Limit,
         st.sampled_from(["a", "b", "c"]),
-        st.sampled_from([1, 2, 5, 300]),
+        st.sampled_from([1, 2, 5, 300, 100_000]),
         st.sampled_from([1_000, 777_777, 60_000_000]),
         st.sampled_from(list(Strategy)),
     ),

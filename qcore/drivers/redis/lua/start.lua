@@ -68,4 +68,5 @@ while at <= #ARGV do
   answers[#answers + 1] = is_slot
   at = at + 7 + 5 * count
 end
+keep_limits()
 return answers

@@ -4,33 +4,67 @@
 local SLIDING, FIXED, TOKENS = 0, 1, 2
 local EXACT, MARGIN, LONGEST_MARGIN_US = $EXACT, $MARGIN, $LONGEST_MARGIN_US
 local LATE_US = $LATE_US
+local TRACKS = { 'starts', 'plan' }
 local SLOT_KEPT_US, SHUT_REASON = $SLOT_KEPT_US, '$SHUT_REASON'
 
 local function step_of(state)
   return math.ceil(state.window / state.most)
 end
 
-local function sliding(state, track)
+-- How many a track of a sliding window holds, all together.
+local function held_by(track)
   local held = 0
-  for n = #track - 1, 1, -2 do
-    if track[n] + state.window <= now then
-      break
+  for n = 2, #track, 2 do
+    held = held + track[n]
+  end
+  return held
+end
+
+-- Leave out of a track of a sliding window all before its place n.
+local function cut(state, name, n)
+  local track, kept = state[name], {}
+  for k = n, #track do
+    kept[#kept + 1] = track[k]
+  end
+  state[name], state.held[name] = kept, held_by(kept)
+end
+
+-- Leave out what is no window's any more.
+local function drop_past(state)
+  for _, name in ipairs(state.strategy == SLIDING and TRACKS or {}) do
+    local track, n = state[name], 1
+    while n < #track and track[n] + state.window <= now do
+      n = n + 2
     end
-    held = held + track[n + 1]
-    if held >= state.most then
-      return track[n] + state.window
+    if n > 1 then
+      cut(state, name, n)
     end
   end
-  return now
+end
+
+-- The place from which on a track of a sliding window holds as many as one may; nil where all of it holds fewer.
+local function full_from(state, name)
+  local track, held = state[name], 0
+  if state.held[name] < state.most then
+    return nil
+  end
+  for n = #track - 1, 1, -2 do
+    held = held + track[n + 1]
+    if held >= state.most then
+      return n
+    end
+  end
 end
 
 -- When the next one fits into a track; now if that is now.
-local function earliest(state, track)
+local function earliest(state, name)
+  local track = state[name]
   if #track == 0 then
     return now
   end
   if state.strategy == SLIDING then
-    return math.max(now, sliding(state, track))
+    local n = full_from(state, name)
+    return n and math.max(now, track[n] + state.window) or now
   end
   if state.strategy == FIXED then
     return math.max(now, track[2] < state.most and track[1] or track[1] + state.window)
@@ -39,7 +73,8 @@ local function earliest(state, track)
   return math.max(now, track[1] - (burst - 1) * step_of(state))
 end
 
-local function note_sliding(state, track, at)
+local function note_sliding(state, name, at)
+  local track = state[name]
   if state.most > EXACT then
     local grain = math.ceil(state.window / EXACT)
     at = at + math.fmod(grain - math.fmod(at, grain), grain)
@@ -50,35 +85,30 @@ local function note_sliding(state, track, at)
     track[#track + 1] = at
     track[#track + 1] = 1
   end
-  local held = 0
-  for n = #track - 1, 1, -2 do
-    held = held + track[n + 1]
-    if held >= state.most then
-      local kept = {}
-      for k = n, #track do
-        kept[#kept + 1] = track[k]
-      end
-      return kept
-    end
+  state.held[name] = state.held[name] + 1
+  local n = full_from(state, name)
+  if n and n > 1 then
+    cut(state, name, n)
   end
-  return track
 end
 
--- Put one more into a track; returns what it is then.
-local function noted(state, track, at)
+-- Put one more into a track.
+local function note(state, name, at)
+  local track = state[name]
   if state.strategy == SLIDING then
-    return note_sliding(state, track, at)
-  end
-  if state.strategy == FIXED then
+    note_sliding(state, name, at)
+  elseif state.strategy == FIXED then
     local began = at - math.fmod(at, state.window)
     if #track == 0 or track[1] < began then
-      return { began, 1 }
+      state[name] = { began, 1 }
     elseif track[2] < state.most then
-      return { track[1], track[2] + 1 }
+      state[name] = { track[1], track[2] + 1 }
+    else
+      state[name] = { track[1] + state.window, 1 }
     end
-    return { track[1] + state.window, 1 }
+  else
+    state[name] = { math.max(track[1] or 0, at) + step_of(state) }
   end
-  return { math.max(track[1] or 0, at) + step_of(state) }
 end
 
 local function margin_of(state)
@@ -99,20 +129,45 @@ local function over(state)
   return last + state.window
 end
 
--- What is known of a limit, by its figures of today.
-local function state_of(limit)
-  local packed = call('HGET', LIMITS, limit.key)
-  local known = packed and cmsgpack.unpack(packed)
-  if not known or known[1] ~= limit.strategy or known[3] ~= limit.window then
-    known = { limit.strategy, limit.most, limit.window, {}, {} }
-  end
-  return { strategy = limit.strategy, most = limit.most, window = limit.window, starts = known[4], plan = known[5] }
+-- The limits that were read, by key, each as it is by now: `keep_limits` writes those that changed.
+local known_limits = {}
+
+local function as_state(strategy, most, window, starts, plan)
+  local held = strategy == SLIDING and { starts = held_by(starts), plan = held_by(plan) }
+  return { strategy = strategy, most = most, window = window, starts = starts, plan = plan, held = held }
 end
 
-local function keep(limit, state)
-  call('HSET', LIMITS, limit.key, cmsgpack.pack({ state.strategy, state.most, state.window, state.starts, state.plan }))
-  call('ZADD', LIMIT_NAMES, 0, limit.key)
-  call('ZADD', LIMIT_ENDS, stamp(over(state)), limit.key)
+local function read_limit(key)
+  if known_limits[key] == nil then
+    local packed = call('HGET', LIMITS, key)
+    known_limits[key] = packed and as_state(unpack(cmsgpack.unpack(packed))) or false
+  end
+  return known_limits[key]
+end
+
+-- What is known of a limit, by its figures of today.
+local function state_of(limit)
+  local state = read_limit(limit.key)
+  if not state or state.strategy ~= limit.strategy or state.window ~= limit.window then
+    state = as_state(limit.strategy, limit.most, limit.window, {}, {})
+  end
+  state.most = limit.most
+  drop_past(state)
+  return state
+end
+
+local function keep(key, state)
+  known_limits[key], state.is_changed = state, true
+end
+
+local function keep_limits()
+  for key, state in pairs(known_limits) do
+    if state and state.is_changed then
+      call('HSET', LIMITS, key, cmsgpack.pack({ state.strategy, state.most, state.window, state.starts, state.plan }))
+      call('ZADD', LIMIT_NAMES, 0, key)
+      call('ZADD', LIMIT_ENDS, stamp(over(state)), key)
+    end
+  end
 end
 
 -- Whether a job was promised a slot in the limit of that number, and comes for it in time.
@@ -157,8 +212,8 @@ local function start_by(id, limits, ahead)
   local slot, states, opens, turns, bound, due = slot_of(id), {}, {}, {}, {}, now
   for n, limit in ipairs(limits) do
     local state = state_of(limit)
-    states[n], bound[n], opens[n] = state, holds(slot, n, limit), earliest(state, state.starts)
-    turns[n] = bound[n] and opens[n] or math.max(opens[n], earliest(state, state.plan))
+    states[n], bound[n], opens[n] = state, holds(slot, n, limit), earliest(state, 'starts')
+    turns[n] = bound[n] and opens[n] or math.max(opens[n], earliest(state, 'plan'))
     due = math.max(due, turns[n])
   end
   local starts, taken, keys = due <= now, 0, {}
@@ -167,18 +222,20 @@ local function start_by(id, limits, ahead)
   end
   for n, state in ipairs(states) do
     if starts then
-      state.starts = noted(state, state.starts, now)
-      state.plan = bound[n] and state.plan or noted(state, state.plan, now)
+      note(state, 'starts', now)
+      if not bound[n] then
+        note(state, 'plan', now)
+      end
     elseif turns[n] > now and not bound[n] then
       turns[n] = turns[n] + margin_of(state)
-      state.plan = noted(state, state.plan, turns[n])
+      note(state, 'plan', turns[n])
       due = math.max(due, turns[n])
     end
     if turns[n] > now or bound[n] then
       taken = taken + 2 ^ (n - 1)
       keys[#keys + 1] = limits[n].key
     end
-    keep(limits[n], state)
+    keep(limits[n].key, state)
   end
   if starts then
     if slot then
@@ -209,20 +266,23 @@ local function replan(keys)
     end
   end
   for key in pairs(keys) do
-    local packed = call('HGET', LIMITS, key)
-    local known = packed and cmsgpack.unpack(packed)
-    if known then
-      local state = { strategy = known[1], most = known[2], window = known[3], starts = known[4], plan = {} }
+    local state = read_limit(key)
+    if state then
+      state.plan = {}
       for n, us in ipairs(state.starts) do
         state.plan[n] = us
       end
+      if state.held then
+        state.held.plan = state.held.starts
+      end
       table.sort(given[key] or {})
       for _, at in ipairs(given[key] or {}) do
-        state.plan = noted(state, state.plan, at)
+        note(state, 'plan', at)
       end
-      keep({ key = key }, state)
+      keep(key, state)
     end
   end
+  keep_limits()
 end
 
 -- Let others have the slots of jobs that will not come for them.
