@@ -50,7 +50,7 @@ class Keyring:
         pair: signs and verifies in place of the keys above, which then do nothing but encrypt.
     """
 
-    __slots__ = ("_keys", "_macs", "ciphers", "current_id", "head", "mac", "pair")
+    __slots__ = ("_keys", "_macs", "body_mac", "ciphers", "current_id", "head", "mac", "pair")
 
     def __init__(self, current: bytes | None, previous: Sequence[bytes] = (), pair: Pair | None = None) -> None:
         if current is None and pair is None:
@@ -72,6 +72,8 @@ class Keyring:
         self.current_id, self.mac = next(iter(self._macs.items()), nobody)
         self.head = SIGNED + self.current_id
         """What everything begins with that is signed now (see `signature`)."""
+        self.body_mac = self.mac.after(self.head)
+        """Makes the codes of bodies behind that head."""
 
     @classmethod
     def of(cls, key: str | None, previous: Sequence[str] = (), pair: Pair | None = None) -> Keyring:

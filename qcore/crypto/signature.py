@@ -10,7 +10,7 @@ check a code of scheme 1 could have made it.
 
 from __future__ import annotations
 
-import hmac
+from hmac import compare_digest
 
 from qcore.crypto.keyring import KEY_ID_BYTES, SIGNED, Keyring
 from qcore.crypto.mac import Mac
@@ -34,8 +34,7 @@ def seal(body: bytes, keyring: Keyring | None) -> bytes:
         return _UNSIGNED + body
     if keyring.pair is not None:
         return keyring.pair.seal(body)
-    head = keyring.head
-    return head + keyring.mac.code(head + body) + body
+    return keyring.head + keyring.body_mac.code(body) + body
 
 
 def unseal(sealed: bytes, keyring: Keyring | None) -> bytes:
@@ -47,8 +46,10 @@ def unseal(sealed: bytes, keyring: Keyring | None) -> bytes:
         SignatureError: unsigned, altered, cut short, or signed with a key that is not at hand.
         PayloadError: empty, or made by a newer version.
     """
-    if keyring is not None and keyring.pair is None and sealed.startswith(keyring.head) and len(sealed) >= _BODY:
-        return _vouched(sealed, keyring.mac)  # signed by the key in force, as nearly all are
+    if keyring is not None and keyring.pair is None and sealed.startswith(keyring.head):
+        body = sealed[_BODY:]  # signed by the key in force, as nearly all are
+        if compare_digest(keyring.body_mac.code(body), sealed[_MAC:_BODY]):
+            return body
     form = _form(sealed)
     if keyring is None and form == _UNSIGNED:
         return sealed[_START:]
@@ -133,7 +134,7 @@ def _verified(sealed: bytes, form: bytes, keyring: Keyring) -> bytes:
 
 def _vouched(sealed: bytes, mac: Mac) -> bytes:
     body = sealed[_BODY:]
-    if not hmac.compare_digest(mac.code(sealed[:_MAC] + body), sealed[_MAC:_BODY]):
+    if not compare_digest(mac.code(sealed[:_MAC] + body), sealed[_MAC:_BODY]):
         raise SignatureError("the payload does not fit its signature", hint="it was altered or damaged in the store")
     return body
 
