@@ -12,7 +12,7 @@ from qcore.errors import QueueError
 from qcore.jobs.job import Job
 from qcore.jobs.packing import build, pack, unpack
 from qcore.testing.matching import arguments_of
-from qcore.testing.telling import told
+from qcore.testing.telling import shown, told
 
 J = TypeVar("J", bound=Job)
 
@@ -42,7 +42,9 @@ def assert_job_serializable(job: J) -> J:
     before, after = arguments_of(job), arguments_of(arrived)
     for name, value in before.items():
         if not _is_same(value, after[name]):
-            raise AssertionError(f"{type(job).__qualname__}: {name} left as {value!r} and arrived as {after[name]!r}")
+            left, got = shown(job, name, value), shown(job, name, after[name])
+            why = " (they look alike, and are not equal: has its class no __eq__?)" if left == got else ""
+            raise AssertionError(f"{type(job).__qualname__}: {name} left as {left} and arrived as {got}{why}")
     return arrived  # type: ignore[return-value]  # of the class that was packed
 
 

@@ -26,8 +26,8 @@ def told(work: Any) -> str:
         return _told_flow(work)
     if not isinstance(work, Job):
         return class_of(work).__qualname__
-    shown = ", ".join(f"{name}={_shown(work, name, value)}" for name, value in arguments_of(work).items())
-    return f"{type(work).__qualname__}({shown})"
+    arguments = ", ".join(f"{name}={shown(work, name, value)}" for name, value in arguments_of(work).items())
+    return f"{type(work).__qualname__}({arguments})"
 
 
 def told_list(words: str, lines: Iterable[str]) -> str:
@@ -78,7 +78,8 @@ def _told_flow(flow: PushedFlow) -> str:
     return ", ".join([f"{flow.kind}{name} {told(flow.jobs)}", *more])
 
 
-def _shown(job: Job, name: str, value: Any) -> str:
+def shown(job: Job, name: str, value: Any) -> str:
+    """Show one argument of a job, unless that is nobody's business."""
     if isinstance(job, ShouldBeEncrypted) or name in job._sensitive_fields:
         return MASK
     return _cut(repr(value))

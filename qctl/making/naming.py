@@ -6,6 +6,7 @@ import builtins
 import keyword
 import re
 import sys
+from importlib.metadata import requires
 
 import qcore
 from qctl.exits import WrongUsage
@@ -18,7 +19,10 @@ they are called like the class of what they hold, such as `queue_fake`, and what
 has its name already is refused.
 """
 _FOR_PYTEST = "conftest"
-_NOT_OURS = frozenset({"qcore", "qctl", "test", "tests"})
+NOT_OURS = frozenset({"qcore", "qctl", "test", "tests"})
+"""Packages that nothing new may be put into, nor hide."""
+_TOOLS = frozenset({"hatchling", "mypy", "pip", "pytest", "ruff"})
+"""What a new project is tested and built with."""
 _LONGEST = 40
 """Letters of a name: what is made of it fits in the lines of a formatted file."""
 
@@ -57,12 +61,12 @@ def project_name(name: str) -> str:
         WrongUsage: it is no name of a package, or another package has it.
     """
     package = name.replace("-", "_")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or keyword.iskeyword(package):
+    if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", package) or keyword.iskeyword(package):
         wanted = snake(_camel(name)) or "shop"
         raise WrongUsage(f"{name!r} is no name of a package", hint=f"small letters, digits and -: {wanted}")
     if len(package) > _LONGEST:
         raise WrongUsage(f"{name[:20]!r}... has {len(name)} letters", hint=f"{_LONGEST} at the most")
-    if package in _NOT_OURS or package in sys.stdlib_module_names:
+    if package in NOT_OURS | _TOOLS | _needed() or package in sys.stdlib_module_names:
         raise WrongUsage(f"{name!r} is the name of another package", hint=f"write my-{name}, or what it does")
     return package
 
@@ -75,6 +79,12 @@ def snake(name: str) -> str:
 def kebab(name: str) -> str:
     """`SendHTTPRequest` is `send-http-request`."""
     return snake(name).replace("_", "-")
+
+
+def _needed() -> frozenset[str]:
+    """What qctl itself imports, as far as it is installed under a name like that."""
+    required = (re.match(r"[\w.-]+", one) for one in requires("qctl") or ())
+    return frozenset(one.group().lower().replace("-", "_") for one in required if one is not None)
 
 
 def _taken() -> frozenset[str]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from qcore.errors import ConfigurationError
 from qcore.manager.app import make_here_importable
 from qctl.exits import CommandFailed, Exit, WrongUsage
+from qctl.making.naming import NOT_OURS
 
 
 class Home(NamedTuple):
@@ -32,8 +33,12 @@ class Home(NamedTuple):
     @property
     def new_packages(self) -> list[Path]:
         """Its folder and those of the packages around it, as far as they are not there yet; outermost first."""
-        chain = [self.folder, *self.folder.parents][: self.package.count(".") + 1]
-        return [folder for folder in reversed(chain) if not folder.exists()]
+        return [folder for folder in self.chain if not folder.exists()]
+
+    @property
+    def chain(self) -> list[Path]:
+        """Its folder and those of the packages around it, outermost first."""
+        return [self.folder, *self.folder.parents][self.package.count(".") :: -1]
 
 
 def home_of(app: str | None, kind: str, package: str | None) -> Home:
@@ -50,11 +55,31 @@ def home_of(app: str | None, kind: str, package: str | None) -> Home:
         CommandFailed: there is a module of that name.
     """
     if package is not None:
-        if not all(re.fullmatch(r"[A-Za-z_]\w*", part) and not iskeyword(part) for part in package.split(".")):
-            raise WrongUsage(f"--package: {package!r} is no package", hint="write it with dots: shop.jobs")
-        return _checked(Home(package, Path(*package.split(".")), app))
+        return _checked(Home(package, _folder_of(package, app), app))
     root, folder = _package_of(app) if app else ("", Path())
     return _checked(Home(f"{root}.{kind}" if root else kind, folder / kind, app))
+
+
+def _folder_of(package: str, app: str | None) -> Path:
+    """The folder of a package that was asked for: in that of the application where it has its name, else here."""
+    first, *others = package.split(".")
+    if not all(re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII) and not iskeyword(part) for part in (first, *others)):
+        raise WrongUsage(f"--package: {package!r} is no package", hint="write it with dots: shop.jobs")
+    if first in NOT_OURS or first in sys.stdlib_module_names:
+        raise WrongUsage(
+            f"--package: {first!r} is the name of another package", hint="write one of your own: shop.jobs"
+        )
+    if app and first == app.partition(".")[0]:
+        root, folder = _package_of(app)
+        return (folder if root else Path(first)).joinpath(*others)
+    make_here_importable()
+    spec = find_spec(first) if first not in sys.modules else sys.modules[first].__spec__
+    places = [*(spec.submodule_search_locations or [spec.origin or ""])] if spec is not None else []
+    if places and not any(Path(one).is_relative_to(Path.cwd()) for one in places):
+        raise WrongUsage(
+            f"--package: {first!r} is installed in {Path(places[0]).parent}", hint="write one of your own: shop.jobs"
+        )
+    return Path(first, *others)
 
 
 def _package_of(app: str) -> tuple[str, Path]:
@@ -78,9 +103,10 @@ def _package_of(app: str) -> tuple[str, Path]:
 
 
 def _checked(home: Home) -> Home:
-    module = home.folder.with_suffix(".py")
-    if module.exists():
-        raise CommandFailed(
-            f"{module} is a module, and {home.folder}/ would hide it", Exit.FAILED, hint="--package names another place"
-        )
+    for folder in home.chain:
+        module = folder.with_suffix(".py")
+        if module.exists():
+            raise CommandFailed(
+                f"{module} is a module, and {folder}/ would hide it", Exit.FAILED, hint="--package names another place"
+            )
     return home

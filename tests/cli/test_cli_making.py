@@ -259,6 +259,38 @@ def test_a_module_is_not_hidden_by_a_package(empty: Empty) -> None:
     assert ended.err.startswith("error: jobs.py is a module, and jobs/ would hide it\n")
 
 
+@pytest.mark.parametrize("package", ["shop.queues", "shop.queues.deep", "shop.queues.deep.er"])
+def test_a_module_is_not_hidden_by_a_package_around_it(package: str, project: Empty) -> None:
+    before = project.written()
+    ended = project.qctl("make:job", "Deliver", "--package", package, expect=1)
+    assert ended.err.startswith("error: shop/queues.py is a module, and shop/queues/ would hide it\n")
+    assert project.written() == before
+
+
+def test_a_package_of_the_application_lies_where_that_does(empty: Empty) -> None:
+    package = empty.folder / "src" / "shop"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    path = f"src:{empty.environment['PYTHONPATH']}"
+    words = ("make:job", "Deliver", "--app", "shop", "--package", "shop.other")
+    assert empty.data(*words, PYTHONPATH=path)["files"][1] == "src/shop/other/deliver.py"
+
+
+@pytest.mark.parametrize("package", ["json", "json.x", "qcore.x", "tests", "typer.x", "shóp.x"])
+def test_a_package_that_is_anothers_is_refused(package: str, project: Empty) -> None:
+    before = project.written()
+    ended = project.qctl("make:job", "Deliver", "--package", package, expect=2)
+    assert ended.err.startswith("error: --package: ")
+    assert project.written() == before
+
+
+@pytest.mark.parametrize("name", ["pytest", "sqlalchemy", "a-", "typer"])
+def test_a_project_that_cannot_be_called_so(name: str, empty: Empty) -> None:
+    ended = empty.qctl("new", name, expect=2)
+    assert ended.err.startswith(f"error: {name!r} is ")
+    assert empty.written() == set()
+
+
 @pytest.mark.parametrize("there", ["shop/jobs/deliver.py", "tests/test_deliver_job.py"])
 def test_nothing_is_written_over(there: str, project: Empty) -> None:
     mine = project.folder / there

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from testing_jobs import Asks, Breaks, BreaksOnce, HasABug, Lists, SendEmailJob, SendSMSJob, call_later
+from testing_jobs import Asks, Breaks, BreaksOnce, HasABug, HidesLists, Lists, SendEmailJob, SendSMSJob, call_later
 
 from qcore import QueueManager
 from qcore.testing import JobTester, QueueFake, WorkerTester, assert_job_serializable
@@ -185,6 +185,13 @@ def test_what_arrives_is_what_a_worker_builds() -> None:
 def test_what_does_not_travel(check: Callable[[], object], words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         check()
+
+
+def test_what_is_hidden_stays_hidden_where_it_does_not_travel() -> None:
+    with pytest.raises(AssertionError) as failed:
+        assert_job_serializable(HidesLists({"box": [Box(4711)]}))
+    assert "4711" not in str(failed.value)
+    assert "items left as ••• and arrived as •••" in str(failed.value)
 
 
 @dataclass(eq=False)

@@ -148,6 +148,10 @@ class Lists(Job):
     def handle(self) -> None: ...
 
 
+class HidesLists(Lists, ShouldBeEncrypted):
+    """The same, and it is nobody's business."""
+
+
 class RunsOnALoop(Job):
     def __init__(self, who: ContextVar[str]) -> None:
         super().__init__()
