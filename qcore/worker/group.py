@@ -39,6 +39,10 @@ class Group:
         """Whether all that are wanted are there and reserve jobs."""
         return self.missing <= 0 and all(child.slots.serves for child in self.staying)
 
+    def claim(self, children: list[Child]) -> list[Child]:
+        """Take those that are its own of the children of a supervisor before; returns the rest."""
+        return children
+
     def adopt(self, child: Child) -> None:
         """Take in a child that was made for this group."""
         self.respawn.made()
@@ -48,6 +52,11 @@ class Group:
         """Let go of those above the number wanted, if any: idle ones first, then the youngest."""
         for _ in range(-self.missing):
             min(self.staying, key=lambda one: (bool(one.slots.running()), -one.began_at)).leave()
+
+    def resize(self, step: int, most: int) -> str:
+        """Want some children more or less, but one at the least and `most` at the most; returns what to tell of it."""
+        self.wanted = max(1, min(most, self.wanted + step))
+        return f"{self.wanted} worker processes from here on"
 
     def dismiss(self, child: Child, *, replaced: bool) -> None:
         """Let one child stop; outside a pool its place stays empty, unless it is to be replaced."""

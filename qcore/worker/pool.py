@@ -13,7 +13,7 @@ from qcore.config import ConnectionSettings, SupervisorSettings
 from qcore.drivers import Store
 from qcore.errors import ConfigurationError
 from qcore.manager import QueueManager
-from qcore.worker import spawning
+from qcore.worker import reload, spawning
 from qcore.worker.balance import BalanceOptions, even
 from qcore.worker.children import RECYCLED, Duty, Serve
 from qcore.worker.codewatch import require_watchable
@@ -22,6 +22,7 @@ from qcore.worker.group import Group
 from qcore.worker.observer import StopReason, WorkerObserver
 from qcore.worker.options import SupervisorOptions, WorkerOptions
 from qcore.worker.pulse import Pulse
+from qcore.worker.remnant import Remnant
 from qcore.worker.scaling import Scaler
 from qcore.worker.slots import ChildSlots
 from qcore.worker.supervisor import Supervisor
@@ -96,7 +97,8 @@ class Crew:
         for one in self._served.values():
             self._opened(one).get_ready()  # once, and not in each process
             self._manager.keyring(one.name)
-        return Supervisor(self._groups, self._pulse, supervision, self._say, self._scalers).run()
+        inherited = reload.inherit()
+        return Supervisor(self._groups, self._pulse, supervision, self._say, self._scalers, inherited).run()
 
     def _live(self, birth: spawning.Birth) -> NoReturn:
         self._manager.close()
@@ -190,6 +192,34 @@ def run_pools(
     processes = sum(pool.settings.max_processes for pool in pools)
     slots = max(pool.options.async_jobs or pool.options.threads for pool in pools)
     return crew.supervise(SupervisorOptions(processes=processes, slots=slots, memory_hard_mb=memory_hard_mb))
+
+
+def outlive(trouble: str, say: Callable[[str], None]) -> bool:
+    """Go on over the workers of the supervisor that this process was, whose successor could not be made.
+
+    They serve on with the code they have, until code that can be imported takes over at the next reload.
+
+    Args:
+        trouble: why there is no successor.
+        say: told what an operator should know of the processes, a line at a time.
+
+    Returns:
+        Whether it was told to stop; else it has seen all of them end.
+
+    Raises:
+        ConfigurationError: this process was no supervisor, or one of another format.
+    """
+    inherited = reload.inherit()
+    if inherited is None:
+        raise ConfigurationError(trouble)
+    say(f"not reloaded, the old code goes on: {trouble}")
+
+    def pulse(supervisor: str) -> Pulse:
+        return Pulse(supervisor, inherited.served, say, inherited.queues)
+
+    supervisor = Supervisor([Remnant(say)], pulse, inherited.options, say, inherited=inherited)
+    supervisor.run()
+    return supervisor.is_stopping
 
 
 def _nicely(nice: int, serve: Serve) -> Serve:

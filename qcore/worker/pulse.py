@@ -82,7 +82,8 @@ class Pulse:
         messenger: Callable[[Mapping[str, ConnectionSettings]], Messenger] = Courier,
     ) -> None:
         self._supervisor = supervisor
-        self._queues = tuple(queues)
+        self.queues = tuple(queues)
+        self.served = tuple(connections)
         settings = {one.name: one for one in connections}
         self._messenger = messenger(settings)
         outage = Outage(trouble)
@@ -241,7 +242,7 @@ class Pulse:
             supervisor=self._supervisor,
             host=socket.gethostname(),
             pid=os.getpid(),
-            queues=self._queues,
+            queues=self.queues,
             started_us=self._began_us,
             state="starting" if children else "crashing",
             cpu_percent=cpu_percent,

@@ -2,24 +2,34 @@
 
 First its command line is tried by a process of its own, which goes as far as the first child and no further. If that
 ends well the supervisor re-executes the same line. What must not be lost goes along: the shared memory by its
-descriptor, the children by pid, block and duty, in one environment variable that the new supervisor takes and removes.
+descriptor, the children by pid, block and duty, in memory that one environment variable leads to, which the new
+supervisor takes and removes. The code may have changed once more by then, and fail: so what goes along is enough to
+go on over the children without it (`pool.outlive`).
 """
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Sequence
 from typing import NoReturn
 
 import msgspec
 
+from qcore.config import ConnectionSettings
+from qcore.errors import ConfigurationError
 from qcore.records import WorkerCommand
 from qcore.worker.children import Child, Duty, flush_streams
+from qcore.worker.options import SupervisorOptions
+from qcore.worker.slots import LAYOUT, SlotMemory, anonymous
 
+_VERSION = 2
+"""To be raised when something in `Inheritance` or in the shared memory gets another meaning."""
 _STATE = "QCTL_SUPERVISOR_STATE"
 _TRIAL = "QCTL_SUPERVISOR_TRIAL"
 _TRIAL_WITHIN_S = 60.0
@@ -53,14 +63,39 @@ class Inheritance(msgspec.Struct, frozen=True, array_like=True):
     minder: int | None
     """Pid of the process that beats for the children meanwhile, where there is one."""
     living: tuple[Survivor, ...]
+    served: tuple[ConnectionSettings, ...]
+    """That the children serve."""
+    queues: tuple[str, ...]
+    """The same."""
+    options: SupervisorOptions
     taken: dict[str, tuple[WorkerCommand, ...]] = {}
     """Commands that were obeyed, and that their stores, by connection, may give again."""
 
 
+def _format() -> str:
+    told = (LAYOUT, *(one.__struct_fields__ for one in (Inheritance, Survivor, Duty, WorkerCommand)))
+    return f"{_VERSION}.{zlib.crc32(repr(told).encode()):08x}"
+
+
+FORMAT = _format()
+"""What a supervisor and the one that it becomes must have in common; another one where fields or places are others."""
+
+
 def inherit() -> Inheritance | None:
-    """Take what the supervisor before left behind in this process, once; None at a first start."""
-    text = os.environ.pop(_STATE, "")
-    return msgspec.json.decode(text, type=Inheritance) if text else None
+    """Take what the supervisor before left behind in this process, once; None at a first start.
+
+    Raises:
+        ConfigurationError: it is of another format.
+    """
+    told = os.environ.pop(_STATE, "")
+    if not told:
+        return None
+    form, _, number = told.partition(" ")
+    _require_format(form)
+    descriptor = int(number)
+    data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    os.close(descriptor)
+    return msgspec.msgpack.decode(data, type=Inheritance)
 
 
 def survivor(child: Child) -> Survivor:
@@ -68,9 +103,26 @@ def survivor(child: Child) -> Survivor:
     return Survivor(child.index, child.pid, child.duty, child.began_at, child.ends_by if child.is_leaving else 0.0)
 
 
+def revived(inherited: Inheritance, memory: SlotMemory) -> list[Child]:
+    """Return the children that live on, in the memory that they have."""
+    children = []
+    for one in inherited.living:
+        child = Child(one.index, memory.child(one.index, one.duty.places), one.pid, one.duty, one.began_at)
+        child.ends_by = one.ends_by or math.inf
+        children.append(child)
+    return children
+
+
 def is_trial() -> bool:
-    """Whether this process only finds out if the code would start."""
-    return _TRIAL in os.environ
+    """Whether this process only finds out if the code would start.
+
+    Raises:
+        ConfigurationError: it is, and could not take over from the supervisor that asks.
+    """
+    if _TRIAL not in os.environ:
+        return False
+    _require_format(os.environ[_TRIAL])
+    return True
 
 
 class Trial:
@@ -90,7 +142,7 @@ class Trial:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._said,
-            env=os.environ | {_TRIAL: "1"},
+            env=os.environ | {_TRIAL: FORMAT},
         )
 
     @property
@@ -126,12 +178,28 @@ def become(state: Inheritance) -> NoReturn:
     """
     flush_streams()
     os.set_inheritable(state.descriptor, True)  # noqa: FBT003  the call has no name for it
-    os.environ[_STATE] = msgspec.json.encode(state).decode()
+    data = msgspec.msgpack.encode(state, enc_hook=_nothing)
+    descriptor = anonymous(len(data))  # an environment is small, and shown to others: there are passwords in this
     try:
+        os.pwrite(descriptor, data, 0)
+        os.environ[_STATE] = f"{FORMAT} {descriptor}"
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606  itself
     except OSError:
-        del os.environ[_STATE]
+        os.environ.pop(_STATE, None)
+        os.close(descriptor)
         raise
+
+
+def _nothing(_option: object) -> None:
+    """Leave out of a connection's options what only code can make."""
+
+
+def _require_format(theirs: str) -> None:
+    if theirs != FORMAT:
+        raise ConfigurationError(
+            f"the package has changed too much to take over workers that run (format {FORMAT}, theirs is {theirs}): "
+            "stop them and start anew",
+        )
 
 
 def _complaint(lines: Sequence[str], code: int) -> str:

@@ -79,6 +79,20 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Holding]).decode
 
 
+def _layout() -> str:
+    """Tell apart what the constants of this module lay out: all of them, so that none can be forgotten."""
+    laid_out = {
+        name: value.format if isinstance(value, struct.Struct) else value
+        for name, value in globals().items()
+        if isinstance(value, (int, struct.Struct))
+    }
+    return repr((sorted(laid_out.items()), Holding.__struct_fields__))
+
+
+LAYOUT = _layout()
+"""Of the memory: another text where a place or the form of a value is another."""
+
+
 class SlotMemory:
     """The memory of one supervisor and all its children.
 
@@ -93,7 +107,7 @@ class SlotMemory:
         self.slots = slots
         self._block = _HEADER_SIZE + slots * _SLOT_SIZE + _holdings_size(slots)
         size = self._block * children
-        self.descriptor = _anonymous(size) if descriptor is None else descriptor
+        self.descriptor = anonymous(size) if descriptor is None else descriptor
         self._memory = mmap.mmap(self.descriptor, size)
 
     def child(self, index: int, places: int | None = None) -> ChildSlots:
@@ -341,8 +355,8 @@ def _text(data: bytes) -> str:
     return data.rstrip(b"\0").decode(errors="replace")
 
 
-def _anonymous(size: int) -> int:
-    """Open memory that has a descriptor and no name."""
+def anonymous(size: int) -> int:
+    """Open memory that has a descriptor, which outlives the execution of a program, and no name."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("qctl-slots")
     else:

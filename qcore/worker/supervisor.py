@@ -6,7 +6,7 @@ It runs no job and touches no store; the pulse does that. It starts no threads, 
 from __future__ import annotations
 
 import contextlib
-import math
+import functools
 import os
 import select
 import signal
@@ -41,6 +41,7 @@ class Supervisor:
         options: how children are watched.
         say: told what an operator should know, a line at a time.
         scalers: change how many children groups should have.
+        inherited: what the supervisor that this process was has left.
     """
 
     def __init__(
@@ -50,8 +51,8 @@ class Supervisor:
         options: SupervisorOptions,
         say: Callable[[str], None],
         scalers: Sequence[Scaler] = (),
+        inherited: reload.Inheritance | None = None,
     ) -> None:
-        inherited = reload.inherit()
         self.id = inherited.id if inherited else new_id(options.name)
         self._groups = groups
         self._open_pulse = pulse
@@ -68,7 +69,6 @@ class Supervisor:
         self._watch: CodeWatch | None = None
         if options.watched:
             self._watch = CodeWatch(options.watched, inherited.watch if inherited else None)
-        self._forks = True
         self._lifeline: spawning.Lifeline | None = None
         if not spawning.is_told_of_death:
             self._lifeline = spawning.Lifeline(inherited.lifeline if inherited else None)
@@ -81,8 +81,7 @@ class Supervisor:
         if reload.is_trial():
             return 0
         with self._woken_by_signals() as wakes:
-            self._forks = self._can_fork()
-            if self._retired:  # one of them may have died since: its jobs go back, and that takes somebody to tell
+            if self._living:  # one of them may have died since: its jobs go back, and that takes somebody to tell
                 self._pulse = self._begun_pulse()
             self._release_minder()
             try:
@@ -121,6 +120,11 @@ class Supervisor:
     @property
     def _living(self) -> list[Child]:
         return [child for group in self._groups for child in group.children] + self._retired
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stops > 0
 
     def _goes_on(self) -> bool:
         if self._living:
@@ -171,7 +175,8 @@ class Supervisor:
             pid = spawning.spawn(spawning.Birth(self._groups.index(group), duty, *shared, os.getpid(), lifeline))
         group.adopt(Child(index, slots, pid, duty))
 
-    def _can_fork(self) -> bool:
+    @functools.cached_property
+    def _forks(self) -> bool:
         """Whether children can be forked: what a thread of the user's modules holds, a fork would hold for ever."""
         threads = spawning.strange_threads()
         if threads:
@@ -292,10 +297,8 @@ class Supervisor:
         if self._scalers or len(self._groups) != 1:
             self._say("not scaled: how many processes a pool has follows min_processes, max_processes and the load")
             return
-        (group,) = self._groups
         most = max(1, self._memory.children // 2)  # a reload has the old children and the new ones side by side
-        group.wanted = max(1, min(most, group.wanted + step))
-        self._say(f"{group.wanted} worker processes from here on")
+        self._say(self._groups[0].resize(step, most))
 
     # -- reload --------------------------------------------------------------------------------------------------
 
@@ -305,10 +308,9 @@ class Supervisor:
         if inherited is None:
             return SlotMemory(options.blocks, options.slots), True
         memory = SlotMemory(inherited.children, inherited.slots, inherited.descriptor)
-        for one in inherited.living:
-            child = Child(one.index, memory.child(one.index, one.duty.places), one.pid, one.duty, one.began_at)
-            child.ends_by = one.ends_by or math.inf
-            self._retired.append(child)
+        self._retired = reload.revived(inherited, memory)
+        for group in self._groups:
+            self._retired = group.claim(self._retired)
         if inherited.children >= options.blocks and inherited.slots >= options.slots:
             return memory, True
         return SlotMemory(options.blocks, options.slots), False
@@ -344,13 +346,13 @@ class Supervisor:
         with signals_held():  # those that come before the new supervisor listens wait for it
             if self._stops:
                 return
-            if self._pulse is not None:
-                self._pulse.renew(self._living, _RENEWED_WITHIN_S)  # so that the process to come has time to begin
-                self._pulse.close()
+            pulse = self._pulse = self._pulse or self._begun_pulse()
+            pulse.renew(self._living, _RENEWED_WITHIN_S)  # so that the process to come has time to begin
+            pulse.close()
             self._keep_ends(kept=True)
             try:
                 self._minder = minding.mind(lambda: self._open_pulse(self.id), self._living, self._say)
-                reload.become(self._legacy())
+                reload.become(self._legacy(pulse))
             except OSError as error:
                 self._say(f"not reloaded, the old code goes on: {error}")
                 self._keep_ends(kept=False)
@@ -372,7 +374,7 @@ class Supervisor:
             if one is not None:
                 one.keep(kept=kept)
 
-    def _legacy(self) -> reload.Inheritance:
+    def _legacy(self, pulse: Pulse) -> reload.Inheritance:
         return reload.Inheritance(
             id=self.id,
             descriptor=self._memory.descriptor,
@@ -383,5 +385,8 @@ class Supervisor:
             lifeline=self._lifeline.ends if self._lifeline is not None else None,
             minder=self._minder,
             living=tuple(reload.survivor(child) for child in self._living),
-            taken=self._pulse.inbox.legacy if self._pulse is not None else self._taken,
+            served=pulse.served,
+            queues=pulse.queues,
+            options=self._options,
+            taken=pulse.inbox.legacy,
         )

@@ -6,7 +6,7 @@ import typer
 
 from qcore.errors import ConfigurationError
 from qctl.commands.choosing import require_writable
-from qctl.commands.work import options_of, reach
+from qctl.commands.work import options_of, reach, serve
 from qctl.commands.worklog import log_format, observer_of
 from qctl.context import Invocation
 from qctl.exits import CommandFailed, Exit, NotFound
@@ -33,10 +33,14 @@ def run(
     """
     call = Invocation.of(ctx)
     log_as = log_format(call, log)
+    return serve(call, log_as, lambda: _run(call, names or [], log_as))
+
+
+def _run(call: Invocation, names: list[str], log: str) -> Exit:
     require_writable(call)
-    pools = _chosen(call, names or [])
+    pools = _chosen(call, names)
     reach(call, [pool.connection or call.manager.connection_of(queue).name for pool in pools for queue in pool.queues])
-    return _supervise(call, pools, log_as)
+    return _supervise(call, pools, log)
 
 
 def _chosen(call: Invocation, names: list[str]) -> "list[SupervisorSettings]":

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +13,7 @@ from qctl.commands.choosing import require_writable
 from qctl.commands.values import parts_of, seconds, split
 from qctl.commands.worklog import log_format, observer_of
 from qctl.context import Invocation
-from qctl.exits import Exit, WrongUsage
+from qctl.exits import Exit, Verdict, WrongUsage
 
 if TYPE_CHECKING:
     from qcore.backoff import Backoff
@@ -107,17 +107,22 @@ def run(  # noqa: PLR0913, PLR0917  each flag is a parameter, read by `_flags`
     """
     call = Invocation.of(ctx)
     log_as = log_format(call, log)
+    return serve(call, log_as, lambda: _run(call, ctx.params, log_as))
+
+
+def _run(call: Invocation, given: dict[str, Any], log: str) -> Exit:
     require_writable(call)
+    queue, reload, in_process = given["queue"], given["reload"], given["in_process"]
     queues = _named("--queue", queue, "queue") if queue else _configured(call)
-    options, supervision = _options(call, _flags(ctx.params))
+    options, supervision = _options(call, _flags(given))
     if reload is not None:
         supervision = _watched(supervision, reload, alone=in_process or options.once)
     reach(call, [call.connection_of(name).name for name in queues] or [call.connection.name])
     if options.stop_when_empty and is_first_start():
         _note_unused(call, queues)
     if in_process or options.once:
-        return _work_here(call, queues, options, log_as)
-    return _supervise(call, queues, options, supervision, log_as)
+        return _work_here(call, queues, options, log)
+    return _supervise(call, queues, options, supervision, log)
 
 
 def _flags(given: dict[str, Any]) -> dict[str, Any]:
@@ -250,6 +255,26 @@ def _pauses(text: str | None) -> "Backoff | None":
 def is_first_start() -> bool:
     """Whether somebody started this process, and no supervisor that serves already."""
     return _CHILD not in os.environ and _HEIR not in os.environ
+
+
+def serve(call: Invocation, log: str, begin: Callable[[], Exit]) -> Exit:
+    """Begin to serve; where that fails in a supervisor that a reload made, go on over the children of the one before.
+
+    The code was tried, and may have changed once more since: then no children would be worse than the old ones.
+    """
+    try:
+        return begin()
+    except (Exception, SystemExit) as error:
+        if _HEIR not in os.environ:
+            raise
+        from qcore.worker.pool import outlive
+
+        with contextlib.suppress(Exception):
+            call.close()  # a supervisor forks: no child may inherit a connection
+        is_told = outlive(Verdict(error).message.partition("\n")[0], observer_of(call, log).trouble)
+        if not is_told:
+            raise
+    return Exit.OK
 
 
 def reach(call: Invocation, connections: Iterable[str]) -> None:

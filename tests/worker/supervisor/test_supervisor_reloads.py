@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from queue import Empty
 
@@ -14,6 +15,8 @@ import pytest
 import tree_jobs as jobs
 from gates import Start, began, held, let_go
 from trees import Store, Tree, all_end, until
+
+from qcore.monitor.actions import Actions
 
 pytestmark = pytest.mark.slow
 
@@ -173,6 +176,142 @@ def test_code_that_does_not_start_leaves_the_old_in_place(
     fresh.write_text(ONE)
     tree.send(signal.SIGHUP)
     tree.await_event("trouble", text="reloading")
+
+
+BREAKS = """import os
+
+if "QCTL_SUPERVISOR_STATE" in os.environ:
+    raise RuntimeError("half of it is copied")
+
+"""
+OTHER_FORMAT = """from qcore.worker import reload
+
+reload.FORMAT = "another"
+
+"""
+GOES_ON = "not reloaded, the old code goes on: "
+
+
+def broken(tree: Tree, path: Path) -> None:
+    """Reload code that breaks between its trial and its turn; returns once the supervisor goes on without it."""
+    path.write_text(BREAKS + ONE)
+    tree.send(signal.SIGHUP)
+    tree.await_event("trouble", text="reloading")
+    told = tree.await_event("trouble", text=GOES_ON)
+    assert told["text"] == f"{GOES_ON}app 'fresh': importing it failed: RuntimeError: half of it is copied"
+
+
+def test_code_that_breaks_after_its_trial_leaves_the_old_in_place(
+    store: Store, start: Start, tmp_path: Path, fresh: Path
+) -> None:
+    (tmp_path / "qctl.toml").write_text("[connections.default]\nlease_s = 1.0\n")
+    tree = start(store, "--app", "fresh", "--threads", "2")
+    first = version(store, tmp_path)
+    running = held(tmp_path)
+    began(tmp_path)
+    [old] = tree.children()
+    broken(tree, fresh)
+    over = time.monotonic() + 3.0  # terms of the lease
+    until(lambda: time.monotonic() > over or list(store.manager.connection().reclaim()))
+    assert time.monotonic() > over, "a lease ran out"
+    broken(tree, fresh)  # and once more
+    assert tree.children() == [old]
+    assert [(worker.pid, worker.state) for worker in store.workers()] == [(old.pid, "running")]
+    assert store.ended(version(store, tmp_path)).result == "one"
+    fresh.write_text(ONE.replace('return "one"', 'return "number two"'))
+    tree.send(signal.SIGHUP)
+    tree.await_event("trouble", text="reloading")
+    tree.await_event("started")
+    until(lambda: store.ended(version(store, tmp_path)).result == "number two")  # the old one has a free place
+    assert old.is_running()
+    let_go(tmp_path)
+    tree.await_event("stopped", worker=f":{old.pid}:", reason="signal")
+    assert (store.ended(running).state.value, store.ended(running).attempts) == ("completed", 1)
+    assert store.ended(first).attempts == 1
+    until(lambda: len(tree.children()) == 1)
+    tree.send(signal.SIGTERM)
+    assert tree.end() == 0
+
+
+def test_who_outlives_new_code_pauses_goes_on_and_is_counted(store: Store, start: Start, fresh: Path) -> None:
+    tree = start(store, "--app", "fresh")
+    [old] = tree.children()
+    broken(tree, fresh)
+    tree.send(signal.SIGUSR2)
+    until(lambda: [worker.state for worker in store.workers()] == ["paused"])
+    tree.send(signal.SIGCONT)
+    until(lambda: [worker.state for worker in store.workers()] == ["running"])
+    [worker], actions = store.workers(), Actions(store.manager)
+    actions.command(worker.supervisor, "grow")
+    tree.await_event("trouble", text="not scaled: there is no code to make worker processes with")
+    actions.command(worker.id, "restart")
+    tree.await_event("trouble", text=f"worker process {old.pid} goes on: there is no code to replace it with")
+    actions.command(worker.id, "terminate")
+    tree.await_event("stopped", reason="signal")
+    assert tree.end() == 5
+
+
+def test_who_dies_without_new_code_has_no_successor(store: Store, start: Start, tmp_path: Path, fresh: Path) -> None:
+    tree = start(store, "--app", "fresh", "--processes", "2", serves=2)
+    old = tree.children()
+    broken(tree, fresh)
+    running = held(tmp_path)
+    began(tmp_path)
+    busy = next(worker.pid for worker in until(lambda: [one for one in store.workers() if one.running]))
+    [victim] = [one for one in old if one.pid == busy]
+    victim.kill()
+    job = store.ended(running)
+    assert (job.state.value, job.attempts, job.crashes) == ("completed", 2, 1)
+    [last] = tree.children()
+    last.kill()
+    assert tree.end() == 5
+    said = [told["text"] for told in tree.rest() if told["event"] == "trouble"]
+    assert sum("have no successors" in text for text in said) == 1
+    assert [text for text in said if "SIGKILL" in text] == [
+        f"worker process {one.pid} was ended by signal 9 (SIGKILL)" for one in (victim, last)
+    ]
+    assert "half of it is copied" in tree.process.stderr.read()  # type: ignore[union-attr]  # it has one
+
+
+@pytest.mark.parametrize("command", ["work", "supervise"])
+def test_a_stop_without_new_code_ends_all_in_order(command: str, store: Store, tmp_path: Path, fresh: Path) -> None:
+    (tmp_path / "qctl.toml").write_text('[supervisors.default]\nqueues = "default"\n')
+    url = store.manager.settings.connection().url
+    with closing(Tree(tmp_path, url, command, "--app", "fresh")) as tree:
+        tree.await_event("started")
+        running = held(tmp_path)
+        began(tmp_path)
+        broken(tree, fresh)
+        below = tree.children()
+        tree.send(signal.SIGTERM)
+        until(lambda: [worker.state for worker in store.workers()] == ["stopping"])
+        let_go(tmp_path)
+        assert tree.end() == 0
+        assert all_end(below, within_s=5)
+    assert (store.ended(running).state.value, store.ended(running).attempts) == ("completed", 1)
+    assert store.workers() == []
+
+
+def test_changed_code_is_tried_again_where_it_broke_after_its_trial(store: Store, start: Start, fresh: Path) -> None:
+    pytest.importorskip("watchfiles")
+    tree = start(store, "--app", "fresh", "--reload")
+    broken(tree, fresh)
+    until(lambda: rewritten_and_noticed(tree, fresh, "number two"))
+
+
+def test_a_package_of_another_format_leaves_the_old_in_place(
+    store: Store, start: Start, tmp_path: Path, fresh: Path
+) -> None:
+    tree = start(store, "--app", "fresh")
+    [old] = tree.children()
+    first = version(store, tmp_path)
+    fresh.write_text(OTHER_FORMAT + ONE)
+    tree.send(signal.SIGHUP)
+    told = tree.await_event("trouble", text=GOES_ON)
+    assert told["text"].startswith(f"{GOES_ON}the package has changed too much to take over workers that run")
+    assert "(format another, theirs is " in told["text"]
+    assert store.ended(first).result == "one"
+    assert tree.children() == [old]
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.05, 0.2])
