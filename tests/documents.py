@@ -137,6 +137,16 @@ def folder_for(document: Path, folder: Path) -> Path:
     return copy
 
 
+def lone_modules(document: Path) -> Iterator[Block]:
+    """Modules that a document writes, and that none of its other blocks names: each is to be imported by itself."""
+    every = list(blocks(document))
+    for block in every:
+        if block.title and block.title.endswith(".py"):
+            others = "".join(one.body for one in every if one != block)
+            if not re.search(rf"\b{Path(block.title).stem}\b", others):
+                yield block._replace(language="python", title=None)
+
+
 def run_block(block: Block, folder: Path, programs: Path = HERE) -> Path:
     """Do what a block says; a failing one fails the test with its line and what it printed.
 

@@ -28,6 +28,7 @@ from documents import (
     folder_for,
     how_of,
     installing_blocks,
+    lone_modules,
     name,
     run_block,
     served_blocks,
@@ -61,6 +62,8 @@ def test_blocks_run(document: Path, tmp_path: Path) -> None:
     folder = folder_for(document, tmp_path)
     for block in blocks(document):
         folder = run_block(block, folder)
+    for module in lone_modules(document):
+        run_block(module, folder)
 
 
 SERVED = [pytest.param(block, id=f"{name(path)}:{block.line}") for path in DOCUMENTS for block in served_blocks(path)]
