@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -40,15 +41,27 @@ def make(
     home = home_of(call.app_name(), _FOLDERS[kind], package)
     module = f"{home.package}.{snake(name)}"
     made = filled(module)
-    test = Path("tests", f"{test_name(snake(name), kind)}.py")
+    test = _test_of(module, snake(name), kind)
     files = {home.folder / f"{snake(name)}.py": made.module, test: made.test}
     written = write_all(files, force=force, packages=home.new_packages)
     note = ""
-    if home.app is not None and kind == "command":
+    if home.app is None and kind == "command":
+        note = f"qctl looks for commands in the module that --app names: from {module} import {name} as {name}"
+    elif home.app is not None and kind == "command":
         note = f"add to {home.app}, where qctl looks for commands: from {module} import {name} as {name}"
     elif home.app is not None and kind != "middleware" and not home.is_of_the_app:
         note = f"import {module} in {home.app}, so that its workers may run what is in it"
     tell(call, written, [f"python -m pytest {test.as_posix()}", *made.then], note=note)
+
+
+def _test_of(module: str, stem: str, kind: str) -> Path:
+    """Where the test of a module goes: beside that of another package's module of the same name."""
+    path = Path("tests", f"{test_name(stem, kind)}.py")
+    if not path.is_file():
+        return path
+    imported = re.findall(rf"^from (\S+\.{stem}) import", path.read_text(encoding="utf-8"), re.MULTILINE)
+    is_anothers = bool(imported) and module not in imported
+    return path.with_stem(test_name(module.replace(".", "_"), kind)) if is_anothers else path
 
 
 def test_name(stem: str, kind: str) -> str:

@@ -32,6 +32,9 @@ def write_all(files: Mapping[Path, str], *, force: bool, packages: Sequence[Path
         others = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
         raise NotConfirmed(f"{there[0]}{others} is there already; nothing was written", hint="--force writes it anew")
     whole = {folder / "__init__.py": "" for folder in packages} | dict(files)
+    blocking = [one for path in whole for one in path.parents if one.exists() and not one.is_dir()]
+    if blocking:
+        raise CommandFailed(f"{blocking[0]} is no folder; nothing was written", Exit.FAILED, hint="move it elsewhere")
     for path, text in whole.items():
         _write(path, text, force=force)
     return list(whole)

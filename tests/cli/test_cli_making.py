@@ -303,6 +303,28 @@ def test_nothing_is_written_over(there: str, project: Empty) -> None:
     assert mine.read_text() != "mine"
 
 
+def test_one_name_in_two_packages_has_two_tests(project: Empty) -> None:
+    project.qctl("make:job", "Deliver")
+    second = project.data("make:job", "Deliver", "--package", "shop.other")["files"]
+    assert second[-1] == "tests/test_shop_other_deliver_job.py"
+    tests = [project.folder / "tests" / name for name in ("test_deliver_job.py", "test_shop_other_deliver_job.py")]
+    assert ["from shop.jobs.deliver" in tests[0].read_text(), "from shop.other.deliver" in tests[1].read_text()]
+    ended = project.qctl("make:job", "Deliver", "--package", "shop.other", expect=6)
+    assert ended.err.startswith("error: shop/other/deliver.py (and 1 more) is there already; nothing was written\n")
+
+
+def test_where_a_file_is_in_the_way_of_a_folder_nothing_is_written(empty: Empty) -> None:
+    (empty.folder / "tests").touch()
+    ended = empty.qctl("make:job", "Deliver", expect=1)
+    assert ended.err == "error: tests is no folder; nothing was written\nhint: move it elsewhere\n"
+    assert empty.written() == {"tests"}
+
+
+def test_a_command_without_an_application_is_told_where_it_is_looked_for(empty: Empty) -> None:
+    note = empty.data("make:command", "Greet")["note"]
+    assert note == "qctl looks for commands in the module that --app names: from commands.greet import Greet as Greet"
+
+
 def test_a_link_is_not_followed(project: Empty) -> None:
     (project.folder / "shop/jobs/deliver.py").symlink_to("elsewhere.py")
     project.qctl("make:job", "Deliver", expect=6)
