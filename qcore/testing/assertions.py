@@ -265,6 +265,8 @@ class Assertions:
 
     def _check_number(self, job: JobLike, number: int, times: int | None, how: str) -> None:
         """Fail unless it was pushed so often; at least once if None. `how` tells on what, and with what."""
+        if callable(times):
+            raise TypeError(f"times is a number, not {times!r}: write where=…, by its name")
         if times is None:
             self._check(number > 0, f"{told(job)} was not pushed{how}")
         else:

@@ -262,3 +262,8 @@ class WithUnittest(unittest.TestCase):
         self.fake.assert_pushed(SendSMSJob)
         with self.assertRaisesRegex(AssertionError, "Pays was not pushed"):  # noqa: PT027  it is the point
             self.fake.assert_pushed(Pays)
+
+
+def test_a_function_is_given_by_its_name() -> None:
+    with QueueFake() as fake, pytest.raises(TypeError, match=r"times is a number, not .*: write where=…, by its name"):
+        fake.assert_pushed(SendEmailJob, lambda _: True)  # type: ignore[arg-type]  # the point
