@@ -200,7 +200,7 @@ class StackSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     """By its host's clock; tells one from the one before."""
     text: str
-    """As `faulthandler` writes it, tasks last: files, lines and functions, no values."""
+    """Of each its files, lines and functions, tasks last; no values."""
 
 
 class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,20 +1,19 @@
 """Where the threads and tasks of a child are at this moment: for whoever asks what a job is doing.
 
-The threads are told of by `faulthandler`, from within the signal's own handler: so also where a job holds the
-interpreter's lock and lets nobody else run. Tasks that wait follow once the interpreter has its next turn. Only names
-of files and functions, and lines, are told; no values.
+A signal asks, and the main thread answers when it next has its turn: so not where a job lets nobody else run. To look
+at the threads from within the signal itself, as `faulthandler` does, ends the process now and then. Only names of files
+and functions, and lines, are told; no values.
 """
 
 from __future__ import annotations
 
 import contextlib
-import faulthandler
-import io
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -39,8 +38,12 @@ def answer() -> None:
         return
     signal.signal(ASK, signal.SIG_IGN)  # who finds the file may ask at once, and nobody listening would die of it
     file = os.memfd_create(_FILE)
-    signal.signal(ASK, lambda *_: _tell_tasks(file))
-    faulthandler.register(ASK, file=file, all_threads=True, chain=True)
+
+    def tell(_number: int, frame: FrameType | None) -> None:
+        with contextlib.suppress(Exception):  # whatever is interrupted here is a job's
+            os.write(file, "".join([*_threads(frame), *_tasks()]).encode("utf-8", "replace"))
+
+    signal.signal(ASK, tell)
 
 
 class Stack:
@@ -94,7 +97,20 @@ class Stack:
         return b""
 
 
-def _tell_tasks(file: int) -> None:
+def _threads(interrupted: FrameType | None) -> Iterator[str]:
+    """Tell of all threads; this one is told of as it was when it was interrupted."""
+    active = threading._active.copy()  # type: ignore[attr-defined]  # noqa: SLF001  `enumerate` waits for a lock that whoever was interrupted may have
+    names = {ident: thread.name for ident, thread in active.items()}
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001  as its documentation has it
+        at = interrupted if ident == threading.get_ident() else frame
+        places = []
+        while at is not None:
+            places.append((at.f_code, at.f_lineno))
+            at = at.f_back
+        yield _told(f"Thread {names.get(ident, ident)}", places)
+
+
+def _tasks() -> Iterator[str]:
     """Tell of the tasks of the loops on which jobs run."""
     loops = minded()
     if not loops:
@@ -103,11 +119,12 @@ def _tell_tasks(file: int) -> None:
 
     for loop in loops:
         for task in asyncio.all_tasks(loop):
-            text = io.StringIO()
-            text.write(f"\nTask {task.get_name()} (most recent call first):\n")
-            for code, line in reversed([*_frames(task.get_coro())]):
-                text.write(f'  File "{code.co_filename}", line {line} in {code.co_name}\n')
-            os.write(file, text.getvalue().encode())
+            yield _told(f"Task {task.get_name()}", [*_frames(task.get_coro())][::-1])
+
+
+def _told(who: str, places: Iterable[tuple[CodeType, int]]) -> str:
+    lines = (f'  File "{code.co_filename}", line {line} in {code.co_name}\n' for code, line in places)
+    return f"{who} (most recent call first):\n{''.join(lines)}\n"
 
 
 def _frames(awaited: Any) -> Iterator[tuple[CodeType, int]]:

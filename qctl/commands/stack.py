@@ -37,7 +37,7 @@ def run(
     """Show where the code of a worker is at this moment.
 
     Each of its threads tells its files, lines and functions, and so does each task of its event loop; no values. It
-    tells also where a job lets nobody else run, and goes on undisturbed.
+    goes on undisturbed, and tells nothing while a job lets nobody else run.
     """
     from qcore.monitor.stacks import Asked
 
@@ -52,7 +52,7 @@ def run(
         raise CommandFailed(
             f"worker {worker.id} told nothing in {wait_s:g} s",
             Exit.FAILED,
-            hint="its supervisor hears of it once a second, and it tells on Linux alone; --wait waits longer",
+            hint="it tells on Linux alone, and not while a call into C lets nobody else run; --wait waits longer",
         )
     running = [{"id": one.id, "job": one.job, "runtime_s": one.runtime_s} for one in answer.running]
     data = {

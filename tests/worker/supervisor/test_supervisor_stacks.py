@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from trees import Store, until
 
 from qcore.monitor.snapshots import WorkerSnapshot
 from qcore.monitor.stacks import Answer, Asked
+from qcore.worker.stacks import ASK
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="it needs signals of Linux")]
 
@@ -55,15 +57,24 @@ def test_a_task_that_waits_is_found_down_to_what_it_awaits(any_store: Store, sta
     assert any_store.ended(job_id).state == "completed"
 
 
-def test_who_lets_nobody_else_run_is_found(any_store: Store, start: Start, tmp_path: Path) -> None:
-    job_id = jobs.HoldsAll.dispatch(str(tmp_path), 5.0)
+def test_who_lets_nobody_else_run_tells_when_it_is_over(any_store: Store, start: Start, tmp_path: Path) -> None:
+    job_id = jobs.HoldsAll.dispatch(str(tmp_path), 2.0)
     start(any_store, "--threads", "2")
     began(tmp_path, "all")
     answer = told(any_store, until(any_store.workers)[0])
     assert answer.stack is not None
-    assert " in hold\n" in answer.stack.text
-    assert any_store.job(job_id).state == "processing"  # it tells while it holds
     assert any_store.ended(job_id).state == "completed"
+
+
+def test_who_is_asked_again_and_again_goes_on(any_store: Store, start: Start, tmp_path: Path) -> None:
+    ids = [jobs.Quick.dispatch() for _ in range(300)]
+    tree = start(any_store, "--threads", "4")
+    [worker] = until(any_store.workers)
+    for _ in range(200):
+        os.kill(worker.pid, ASK or 0)
+    assert all(any_store.ended(str(one)).state == "completed" for one in ids)
+    tree.send(signal.SIGTERM)
+    assert tree.end() == 0
 
 
 def test_who_ended_tells_nothing(any_store: Store, start: Start) -> None:
