@@ -106,7 +106,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return f"queue {self.queue}: over; {what}, no more than {bound}"
 
 
-class _Passed(NamedTuple):
+class _Threshold(NamedTuple):
     """A threshold that a queue has passed."""
 
     connection: str
@@ -143,8 +143,8 @@ class Watcher:
         }
         self._connections = connections
         self._clock = clock or SystemClock()
-        self._open: dict[_Passed, float] = {}
-        self._claims: dict[_Passed, str] = {}
+        self._open: dict[_Threshold, float] = {}
+        self._claims: dict[_Threshold, str] = {}
 
     def look(self) -> tuple[list[QueueSeen], list[Alert]]:
         """Read the queues once; returns what was seen, and what is to be told of it.
@@ -186,7 +186,7 @@ class Watcher:
         """
         store = self._manager.connection(alert.connection)
         key = _key(alert.kind, alert.threshold, alert.queue)
-        incident = _Passed(alert.connection, alert.queue, alert.kind)
+        incident = _Threshold(alert.connection, alert.queue, alert.kind)
         if alert.state != "firing":
             if not was_told:
                 store.take_lock(key, new_id(), INCIDENT_KEPT_S * _US)  # for the next look to free
@@ -202,7 +202,7 @@ class Watcher:
     def _alerts(self, reading: QueueSeen) -> Iterator[Alert]:
         store = self._manager.connection(reading.connection)
         for kind, bound in self._bounds.items():
-            key, incident = _key(kind, bound, reading.queue), _Passed(reading.connection, reading.queue, kind)
+            key, incident = _key(kind, bound, reading.queue), _Threshold(reading.connection, reading.queue, kind)
             if kind not in reading.over:
                 self._open.pop(incident, None)
                 if store.release_lock(key):  # each time: another may have begun it, and be gone
@@ -210,7 +210,7 @@ class Watcher:
             elif not self._is_open(store, key, incident) and self._claim(store, key, incident):
                 yield _alert(reading, kind, bound, "firing")
 
-    def _is_open(self, store: Store, key: str, incident: _Passed) -> bool:
+    def _is_open(self, store: Store, key: str, incident: _Threshold) -> bool:
         """Whether it is known to have been told; its lock is renewed now and then."""
         now = self._clock.monotonic()
         if now - self._open.get(incident, now) < _RENEWED_S:
@@ -227,7 +227,7 @@ class Watcher:
         store.release_lock(key + _TELLING, owner)
         return was_held
 
-    def _claim(self, store: Store, key: str, incident: _Passed) -> bool:
+    def _claim(self, store: Store, key: str, incident: _Threshold) -> bool:
         """Whether it is for this watcher to tell; remembers what was told by another."""
         owner = new_id()
         if not store.take_lock(key + _TELLING, owner, (CLAIMED_S + _MORE_S) * _US):

@@ -8,6 +8,7 @@ and functions, and lines, are told; no values.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ def answer() -> None:
         return
     signal.signal(ASK, signal.SIG_IGN)  # who finds the file may ask at once, and nobody listening would die of it
     file = os.memfd_create(_FILE)
+    fcntl.fcntl(file, fcntl.F_SETFL, os.O_APPEND)  # who asks empties it
 
     def tell(_number: int, frame: FrameType | None) -> None:
         with contextlib.suppress(Exception):  # whatever is interrupted here is a job's
@@ -57,14 +59,13 @@ class Stack:
         self._pid = pid
         self._asked_at: float | None = None
         self._asked_us = 0
-        self._begins = 0
 
     def ask(self) -> None:
         """Let the child tell where it is."""
         if ASK is None or (path := self._path()) is None:
             return
         with contextlib.suppress(OSError):
-            self._begins = path.stat().st_size
+            os.truncate(path, 0)  # else the memory would grow with each answer
             self._asked_at, self._asked_us = time.monotonic(), time.time_ns() // 1000
             os.kill(self._pid, ASK)
 
@@ -92,7 +93,6 @@ class Stack:
         if path is None:
             return b""
         with contextlib.suppress(OSError), path.open("rb") as file:
-            file.seek(self._begins)
             return file.read(_MOST)
         return b""
 

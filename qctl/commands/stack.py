@@ -39,13 +39,11 @@ def run(
     Each of its threads tells its files, lines and functions, and so does each task of its event loop; no values. It
     goes on undisturbed, and tells nothing while a job lets nobody else run.
     """
-    from qcore.monitor.stacks import Asked
-
     call = Invocation.of(ctx)
     require_writable(call)
     wait_s = seconds("--wait", wait) or _WAITS_S
     worker = worker_at(call, who)
-    answer = _told(Asked(call.manager, worker), wait_s)
+    answer = _told(call.actions_on(worker.connection).asked(worker), wait_s)
     if answer.is_gone:
         raise NotFound(f"worker {worker.id} has ended meanwhile", hint="qctl workers lists those that are there")
     if answer.stack is None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qcore.monitor.snapshots import WorkerSnapshot
     from qcore.monitor.stacks import Asked
 
-_HEADS = ("Thread ", "Current thread ", "Task ")
+_HEADS = ("Thread ", "Task ")
 """How the lines begin that name what is told of."""
 
 

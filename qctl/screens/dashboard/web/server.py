@@ -125,8 +125,8 @@ class DashboardServer(Server):
         is_script = is_numbers and self._guard.trusts(request.headers.get("Authorization", ""))
         if not (is_guest or is_script):
             return _stranger(request, root, is_api=is_numbers)
-        is_a_page = request.path == f"{root}/ws" or (is_socket(request) and not is_script)
-        if is_a_page and not is_same_site(request.headers.get("Origin"), request.host):
+        is_browser = request.path == f"{root}/ws" or (is_socket(request) and not is_script)
+        if is_browser and not is_same_site(request.headers.get("Origin"), request.host):
             return refusal(403, "forbidden", "the page that asks is not of this host", f"open {root} itself")
         return await handler(request)
 
