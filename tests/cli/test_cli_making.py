@@ -382,4 +382,6 @@ def test_what_is_no_package(package: str, empty: Empty) -> None:
 
 def test_a_folder_that_cannot_be_written(empty: Empty) -> None:
     (empty.folder / "tests").write_text("a file")
-    assert "error: cannot write tests/test_deliver_job.py: " in empty.qctl("make:job", "Deliver", expect=1).err
+    assert empty.qctl("make:job", "Deliver", expect=1).err.startswith(
+        "error: tests is no folder; nothing was written\n"
+    )

@@ -167,3 +167,25 @@ def test_an_end_in_a_transaction_frees_the_lock_with_it(driver: Any, connection:
     assert not driver.settle([completed(lease)], within=connection)
     connection.commit()
     assert driver.locks().locks == ()
+
+
+def test_ends_in_two_transactions_wait_for_each_other_nowhere(
+    driver: Any, engine: Engine, store: StoreUnderTest
+) -> None:
+    """However few jobs there are: a plan that reads all of them would lock those of others."""
+    if store.name == "sqlite":
+        pytest.skip("it has one writer at a time")
+    driver.push(envelopes(3))
+    first, second, third = FakeWorker(driver).reserve(3)
+    with engine.connect() as one, engine.connect() as other:
+        for connection in (one, other):
+            connection.execute(text(_IMPATIENT[engine.name]))
+        assert not driver.settle([completed(second)], within=one)
+        assert not driver.settle([completed(first)], within=other)
+        assert not driver.settle([completed(third)], within=one)
+        one.commit()
+        other.commit()
+    assert [driver.find(lease.id).state for lease in (first, second, third)] == [JobState.COMPLETED] * 3
+
+
+_IMPATIENT = {"mysql": "SET SESSION innodb_lock_wait_timeout = 1", "postgresql": "SET lock_timeout = '1s'"}

@@ -221,7 +221,11 @@ def _begin_elsewhere(rig: Rig, pids: set[int], at: float, takes_s: dict[str, flo
     for job_id, runs in attempts(rig.ledger).items():
         for cut, again in pairwise(runs):
             if cut.pid in pids:
-                assert cut.ended_at is None, f"{job_id} ended, and began again"
+                if cut.ended_at is not None:  # as it was given back: nobody could note its end
+                    ended_s = cut.ended_at - at
+                    assert ended_s > _GRACE_S - _NOTICE_S, (
+                        f"{job_id} ended {ended_s:.2f} s after the stop, and began again"
+                    )
                 would_end_at = cut.began_at + takes_s[job_id]
                 assert would_end_at > at + _GRACE_S - _NOTICE_S, f"{job_id} had the time to end, and was cut off"
                 longest_s = max(longest_s, again.began_at - at - _GRACE_S)
