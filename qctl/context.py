@@ -116,13 +116,14 @@ class Invocation:
 
     def may_have_an_app(self) -> bool:
         """Whether an application module may be configured; imports nothing to find out."""
-        flags = self._flags_of_the_line
+        flags = self.flags_of_the_line
         if flags.app or flags.config or os.environ.get("QCTL_APP") or os.environ.get("QCTL_CONFIG"):
             return True
         return any(map(_may_name_an_app, _places_of_configuration()))
 
     @property
-    def _flags_of_the_line(self) -> Flags:
+    def flags_of_the_line(self) -> Flags:
+        """The global options that the line has named so far, whatever follows."""
         told: dict[str, Any] = {}
         for word, following in pairwise([*self.words, ""]):
             name, equals, value = word.partition("=")
@@ -138,7 +139,7 @@ class Invocation:
         Raises:
             ConfigurationError: the configuration contradicts itself or cannot be read.
         """
-        flags = self._flags_of_the_line
+        flags = self.flags_of_the_line
         if app := flags.app or os.environ.get("QCTL_APP"):
             return app
         from qcore.config import load_settings
@@ -162,7 +163,7 @@ class Invocation:
         """A manager of what the line says so far, for a look while it is typed; whoever asks closes it."""
         from qcore.manager.app import make_here_importable
 
-        self.flags = self._flags_of_the_line
+        self.flags = self.flags_of_the_line
         make_here_importable()
         return self._built()
 

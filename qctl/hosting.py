@@ -54,7 +54,7 @@ class _HostedCall(Invocation):
 
     def app_name(self) -> str | None:
         """The application module in force; raises as the host does."""
-        flags = self._flags_of_the_line
+        flags = self.flags_of_the_line
         return self._host(_given(app=flags.app, config=flags.config, profile=flags.profile)).settings.app
 
     def _built(self) -> QueueManager:

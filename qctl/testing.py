@@ -11,7 +11,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from qcore import dispatcher
 from qcore.manager import QueueManager
@@ -90,6 +90,7 @@ class CommandTester:
 
     Raises:
         ConfigurationError: a signature cannot be read, or two commands have one name.
+        TypeError: one of them is neither a command class nor a module.
 
     Source: Laravel's `artisan()` in tests, with its `expectsQuestion`.
     """
@@ -228,5 +229,9 @@ def _code_of(end: SystemExit) -> int:
     return 1
 
 
-def _kinds_in(one: type[Command] | ModuleType) -> list[type[Command]]:
-    return commands_in(one) if isinstance(one, ModuleType) else [one]
+def _kinds_in(one: Any) -> list[type[Command]]:
+    if isinstance(one, ModuleType):
+        return commands_in(one)
+    if isinstance(one, type) and issubclass(one, Command):
+        return [one]
+    raise TypeError(f"expected a command class or a module that holds some, not {one!r}")

@@ -13,7 +13,7 @@ from qcore.jobs.job import Job
 from qcore.jobs.options import When, due
 from qcore.testing.matching import NEAR_S, JobLike, Where, all_match, class_of, listed, question
 from qcore.testing.pushed import Pushed, PushedFlow
-from qcore.testing.telling import told, told_delay, told_list, told_push
+from qcore.testing.telling import told, told_delay, told_list, told_pushes
 
 _OF_FLOWS = "give a function that takes a PushedFlow"
 
@@ -119,7 +119,7 @@ class Assertions:
             TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         number = len(self._found(job, where))
-        self._check(not number, f"{told(job)} was pushed {_times(number)}{_such(where)}")
+        self._check(not number, f"{told(job)} was pushed {_times(number)}{_such(where)}", class_of(job))
 
     def assert_nothing_pushed(self) -> None:
         """Fail if anything was pushed."""
@@ -146,7 +146,7 @@ class Assertions:
         """
         found = self._found(job, where)
         words = f"{told(job)} was not pushed with a delay of {told_delay(delay)}{_such(where)}"
-        self._check(any(_is_due(one, delay) for one in found), words)
+        self._check(any(_is_due(one, delay) for one in found), words, class_of(job))
 
     def assert_pushed_without_delay(self, job: JobLike, *, where: Where | None = None) -> None:
         """Fail unless such a job was pushed that was due at once.
@@ -161,7 +161,7 @@ class Assertions:
         """
         found = self._found(job, where)
         words = f"{told(job)} was not pushed without delay{_such(where)}"
-        self._check(any(one.due_at is None for one in found), words)
+        self._check(any(one.due_at is None for one in found), words, class_of(job))
 
     # -- batches, chains and graphs --------------------------------------------------------------------------------
 
@@ -236,7 +236,7 @@ class Assertions:
             TypeError: `job` is no job class and no `@job` function, or `where` is no function.
         """
         found = [one for one in self._found(job, where) if one.flow is None]
-        self._check(bool(found), f"{told(job)} was not pushed by itself{_such(where)}")
+        self._check(bool(found), f"{told(job)} was not pushed by itself{_such(where)}", class_of(job))
 
     def assert_workflow(self, where: Where | str) -> None:
         """Fail unless such a graph was pushed.
@@ -268,13 +268,15 @@ class Assertions:
         if callable(times):
             raise TypeError(f"times is a number, not {times!r}: write where=…, by its name")
         if times is None:
-            self._check(number > 0, f"{told(job)} was not pushed{how}")
+            self._check(number > 0, f"{told(job)} was not pushed{how}", class_of(job))
         else:
-            self._check(number == times, f"{told(job)} was pushed {_times(number)}{how}, not {_times(times)}")
+            self._check(
+                number == times, f"{told(job)} was pushed {_times(number)}{how}, not {_times(times)}", class_of(job)
+            )
 
-    def _check(self, holds: bool, words: str) -> None:
+    def _check(self, holds: bool, words: str, kind: type[Job] | None = None) -> None:
         if not holds:
-            raise AssertionError(f"{words}\n{told_list('pushed', map(told_push, self.pushes))}")
+            raise AssertionError(f"{words}\n{told_pushes(self.pushes, kind)}")
 
     def _check_flows(self, holds: bool, words: str, kind: FlowKind) -> None:
         if not holds:

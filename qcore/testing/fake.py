@@ -25,7 +25,7 @@ from qcore.testing.apart import apart
 from qcore.testing.assertions import Assertions
 from qcore.testing.clock import SkippingClock
 from qcore.testing.line import Line, Turn
-from qcore.testing.matching import JobLike, class_of
+from qcore.testing.matching import JobLike, class_of, listed
 from qcore.testing.pushed import Pushed, flows_in, works_in
 
 P = ParamSpec("P")
@@ -51,7 +51,7 @@ class QueueFake(Assertions, QueueManager):
         settings: whose connections and queues there are; those in force if None.
 
     Raises:
-        TypeError: one of the jobs is no job class and no `@job` function.
+        TypeError: one of the jobs is no job class and no `@job` function, or `except_` is no list of them.
         ConfigurationError: none is in force yet, and the configuration is wrong.
 
     Source: Laravel's `Queue::fake` and `Bus::fake`, which note a job and refuse nothing that a store would refuse.
@@ -60,7 +60,7 @@ class QueueFake(Assertions, QueueManager):
     def __init__(self, *jobs: JobLike, except_: Sequence[JobLike] = (), settings: Settings | None = None) -> None:
         self._given: dict[str, Any] = {"except_": except_, "settings": settings}
         self._only = tuple(map(class_of, jobs))
-        self._except = tuple(map(class_of, except_))
+        self._except = tuple(map(class_of, listed(except_)))
         self._clock = SkippingClock()
         self._block = dispatcher.of_block()
         self._before = dispatcher.default()

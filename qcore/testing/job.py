@@ -98,7 +98,13 @@ class JobTester:
 
         Args:
             error: its class, or a part of its words.
+
+        Raises:
+            AssertionError: with what the job asked for instead.
+            TypeError: `error` is neither.
         """
+        if error is not None and not isinstance(error, (str, type)):
+            raise TypeError(f"error is a class, or a part of its words, not {error!r}: write {type(error).__name__}")
         self._assert("fail", "failed", None)
         found = self._context.wish.error if self._context.wish is not None else None
         is_meant = error is None or (error in str(found) if isinstance(error, str) else isinstance(found, error))

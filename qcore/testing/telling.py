@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from inspect import Parameter, signature
 from typing import Any
 
 from qcore.codec import MASK
@@ -26,8 +27,7 @@ def told(work: Any) -> str:
         return _told_flow(work)
     if not isinstance(work, Job):
         return class_of(work).__qualname__
-    arguments = ", ".join(f"{name}={shown(work, name, value)}" for name, value in arguments_of(work).items())
-    return f"{type(work).__qualname__}({arguments})"
+    return f"{type(work).__qualname__}({', '.join(_told_arguments(work))})"
 
 
 def told_list(words: str, lines: Iterable[str]) -> str:
@@ -37,6 +37,13 @@ def told_list(words: str, lines: Iterable[str]) -> str:
         return f"nothing {words}"
     more = [f"... and {len(every) - _MOST} more"] if len(every) > _MOST else []
     return "\n  ".join([f"{words}:", *every[:_MOST], *more])
+
+
+def told_pushes(pushes: Sequence[Pushed], asked: type[Job] | None) -> str:
+    """What was pushed, in order; where that is cut, the jobs of the class that was asked for stand first."""
+    if asked is not None and len(pushes) > _MOST:
+        pushes = sorted(pushes, key=lambda one: not isinstance(one.job, asked))
+    return told_list("pushed", map(told_push, pushes))
 
 
 def told_push(pushed: Pushed) -> str:
@@ -53,6 +60,18 @@ def told_seconds(seconds: float) -> str:
 def told_delay(delay: When) -> str:
     """A delay as a test expects it."""
     return delay.isoformat() if isinstance(delay, datetime) else repr(delay)
+
+
+def _told_arguments(job: Job) -> Iterator[str]:
+    """Each argument with its name, where it has one: those that a `*` or `**` takes as they were written."""
+    kinds = {one.name: one.kind for one in signature(type(job)).parameters.values()}
+    for name, value in arguments_of(job).items():
+        if kinds[name] is Parameter.VAR_POSITIONAL:
+            yield from (shown(job, name, one) for one in value)
+        elif kinds[name] is Parameter.VAR_KEYWORD:
+            yield from (f"{key}={shown(job, key, one)}" for key, one in value.items())
+        else:
+            yield f"{name}={shown(job, name, value)}"
 
 
 def _told_due(pushed: Pushed) -> str:

@@ -71,7 +71,11 @@ class WorkerTester:
         Raises:
             Exception: what a job raised that failed for good, where it is to `surface`.
             ConfigurationError: a queue's connection is not there, or an option is out of bounds.
+            TypeError: a queue is no name.
         """
+        for queue in queues:
+            if not isinstance(queue, str):
+                raise TypeError(f"queues are names, one by one, and not {queue!r}: work('emails', 'default')")
         ears = _Ears()
         changed = {"stop_when_empty": until_empty, "max_jobs": max_jobs}
         given = options or WorkerOptions()

@@ -6,6 +6,7 @@ import builtins
 import keyword
 import re
 import sys
+from contextlib import suppress
 from importlib.metadata import requires
 
 import qcore
@@ -39,7 +40,7 @@ def class_name(name: str, *, is_function: bool = False) -> str:
     """
     stem = snake(name)
     if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name):
-        raise WrongUsage(f"{name!r} is no name of a class", hint=f"write {_camel(name) or 'SendEmail'}")
+        raise WrongUsage(f"{name!r} is no name of a class", hint=f"write {_meant(name, is_function)}")
     if len(name) > _LONGEST:
         raise WrongUsage(f"{name[:20]!r}... has {len(name)} letters", hint=f"{_LONGEST} at the most")
     if len(name) == 1:
@@ -89,6 +90,14 @@ def _needed() -> frozenset[str]:
 
 def _taken() -> frozenset[str]:
     return _IN_TEMPLATES.union(qcore.__all__)
+
+
+def _meant(name: str, is_function: bool) -> str:
+    """A name that may be had: the one that was probably meant, if there is such."""
+    meant = _camel(name)
+    with suppress(WrongUsage):
+        return class_name(meant, is_function=is_function) if meant != name else "SendEmail"
+    return "SendEmail"
 
 
 def _camel(name: str) -> str:

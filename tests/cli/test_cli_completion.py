@@ -116,6 +116,14 @@ def completed(shop: Shop, line: str) -> list[str]:
     return told.out.split()
 
 
+def offered(shop: Shop, line: str) -> list[str]:
+    """What is offered at last: an answer that takes longer than somebody waits is there when he asks again."""
+    for _ in range(50):
+        if found := completed(shop, line):
+            return found
+    raise AssertionError(f"nothing is offered for {line!r}")
+
+
 def test_choices_are_completed(shop: Shop) -> None:
     assert completed(shop, "qctl -o js") == ["json"]
     assert completed(shop, "qctl stats --color n") == ["never"]
@@ -129,11 +137,11 @@ def test_queues_and_ids_are_completed(shop: Shop) -> None:
     shop.qctl("dispatch", "shop:Boom", "--queue", "reports")
     shop.qctl("work", "--stop-when-empty", "--queue", "reports", "--tries", "1")
     for line in ("qctl pause e", "qctl resume e", "qctl clear default e", "qctl stats --queue e"):
-        assert completed(shop, line) == ["emails"]
-    assert completed(shop, "qctl queue:pause ") == ["default", "emails", "reports", "small"]
-    assert completed(shop, "qctl --url sqlite:///queue.db pause e") == ["emails"]
+        assert offered(shop, line) == ["emails"]
+    assert offered(shop, "qctl queue:pause ") == ["default", "emails", "reports", "small"]
+    assert offered(shop, "qctl --url sqlite:///queue.db pause e") == ["emails"]
     [failed] = shop.qctl("failed", "-o", "name").lines()
-    assert completed(shop, f"qctl retry {failed[:4]}") == [failed]
+    assert offered(shop, f"qctl retry {failed[:4]}") == [failed]
 
 
 @pytest.mark.parametrize(

@@ -337,6 +337,8 @@ def test_a_link_is_not_followed(project: Empty) -> None:
         ("send_email", "error: 'send_email' is no name of a class\nhint: write SendEmail\n"),
         ("Send Email", "error: 'Send Email' is no name of a class\nhint: write SendEmail\n"),
         ("Größe", "error: 'Größe' is no name of a class\nhint: write SendEmail\n"),
+        ("None_", "error: 'None_' is no name of a class\nhint: write SendEmail\n"),
+        ("test_", "error: 'test_' is no name of a class\nhint: write SendEmail\n"),
         ("", "error: '' is no name of a class\nhint: write SendEmail\n"),
         ("Job", "error: 'Job' is the name of something else\nhint: write MyJob, or what it does\n"),
         (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from testing_jobs import Adds, Member, Pays, SendEmailJob, SendSMSJob, call, done
+from testing_jobs import Adds, Member, Pays, SendEmailJob, SendSMSJob, Takes, call, done
 
 from qcore import ConfigurationError, batch, chain, workflow
 from qcore.testing import QueueFake
@@ -187,6 +187,31 @@ def test_a_long_list_is_cut(queue_fake: QueueFake) -> None:
         SendSMSJob.dispatch(str(number))
     with pytest.raises(AssertionError, match=r"\.\.\. and 10 more"):
         queue_fake.assert_pushed(Pays)
+
+
+def test_of_a_long_list_the_jobs_of_the_asked_class_stand_first(queue_fake: QueueFake) -> None:
+    for number in range(30):
+        SendSMSJob.dispatch(str(number))
+    SendEmailJob.dispatch("a@b.c")
+    with pytest.raises(
+        AssertionError, match=r"pushed:\n  SendEmailJob\(to_email='a@b.c'.*\n  SendSMSJob\(number='0'\)"
+    ):
+        queue_fake.assert_pushed_on("mails", SendEmailJob)
+
+
+def test_arguments_without_names_of_their_own_are_told_as_they_were_written(queue_fake: QueueFake) -> None:
+    Takes.dispatch(1, 2, 3, color="red", card="4111")
+    Takes.dispatch(1, card="4112")
+    with pytest.raises(AssertionError) as failure:
+        queue_fake.assert_nothing_pushed()
+    assert "\n  Takes(first=1, 2, 3, color='red', card=" in str(failure.value)
+    assert "\n  Takes(first=1, card=" in str(failure.value)
+    assert "411" not in str(failure.value)
+
+
+def test_one_job_for_a_list_is_said() -> None:
+    with pytest.raises(TypeError, match=r"SendSMSJob is no list of jobs; write \[SendSMSJob\] for its jobs"):
+        QueueFake(except_=SendSMSJob)  # type: ignore[arg-type]  # the point
 
 
 def test_sensitive_arguments_are_masked(queue_fake: QueueFake) -> None:

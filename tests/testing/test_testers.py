@@ -76,6 +76,17 @@ def test_how_it_did_not(how: str, check: Check, words: str) -> None:
     assert words in str(failure.value)
 
 
+def test_an_error_in_the_place_of_its_class_is_said() -> None:
+    tester = Asks("fail").with_fake_queue()
+    with pytest.raises(TypeError, match=r"part of its words, not ValueError\(\): write ValueError"):
+        tester.assert_failed(ValueError())  # type: ignore[arg-type]  # the point
+
+
+def test_a_list_of_queues_is_said(queue_fake: QueueFake) -> None:
+    with pytest.raises(TypeError, match=r"queues are names, one by one, and not \['emails'\]"):
+        WorkerTester().work(["emails"])  # type: ignore[arg-type]  # the point
+
+
 def test_what_else_a_job_may_ask(ran: list[Any]) -> None:
     tester = Asks("cancel").with_fake_queue(attempt=3)
     tester.cancel()

@@ -32,6 +32,18 @@ class SendSMSJob(Job):
         RAN.append(self.number)
 
 
+class Takes(SecureJob):
+    """Whatever it is given."""
+
+    def __init__(self, first: int, *more: int, **named: str) -> None:
+        super().__init__()
+        self.given = (first, more, named)
+        self.set_sensitive_fields(["card"])
+
+    def handle(self) -> None:
+        RAN.append(self.given)
+
+
 class Member(BatchableJob):
     def __init__(self, number: int, fails: bool = False) -> None:
         super().__init__()

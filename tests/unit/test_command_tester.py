@@ -407,3 +407,8 @@ def test_assertions_say_what_was_printed() -> None:
     for fails in wrong:
         with pytest.raises(AssertionError, match=r"(?s)-- stdout\nline\ninfo\n\n-- stderr\nwarn"):
             fails()
+
+
+def test_what_is_no_command_is_said() -> None:
+    with pytest.raises(TypeError, match=r"expected a command class or a module that holds some, not <.*Do object at"):
+        CommandTester(type("Do", (Command,), {"signature": "do"})())  # type: ignore[arg-type]  # the point
