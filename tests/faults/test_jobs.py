@@ -11,7 +11,7 @@ from harness.audit import attempts
 from harness.fault_jobs import Hangs, Sleeps, SleepsAsync
 from harness.hooks import HOOKS
 from harness.rig import Rig
-from harness.scale import LEASE_S, count, leases
+from harness.scale import LEASE_S, count, leases, seconds
 from harness.waiting import until
 from wild_jobs import WAYS, Blocks, BlocksTheLoop, Deadlocks, HoldsTheGIL, Loops, Poison, Swallows, SwallowsAsync
 
@@ -19,8 +19,10 @@ from qcore import Job
 from qcore.records import StoredJob, unpack_history
 from qcore.states import JobState
 
-_TIMEOUT_S = 0.5
+_TIMEOUT_S = seconds(2, least=0.5)
 _HARD_GRACE_S = 2.0
+_BESIDE_S = _TIMEOUT_S + 3.0
+"""Those beside one that hangs still run when its process is ended."""
 _LOOK_S = 1.5
 """The supervisor looks four times a second; then a new process begins, on a busy machine."""
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0)
@@ -96,7 +98,7 @@ def test_t15_hang(rig: Rig) -> None:
 def test_t15_hang_of_a_coroutine(rig: Rig) -> None:
     """One that does not heed its cancellation: its process is ended, those beside it run again and pay nothing."""
     host = rig.host("--async", "4")
-    (hang, *beside) = rig.dispatch([SwallowsAsync(_TIMEOUT_S), *(SleepsAsync(3.5) for _ in range(3))])
+    (hang, *beside) = rig.dispatch([SwallowsAsync(_TIMEOUT_S), *(SleepsAsync(_BESIDE_S) for _ in range(3))])
     rig.noted("start", 4)
     rig.noted("failed")
     assert [_stored(rig, one).attempts for one in beside] == [0] * 3
@@ -111,7 +113,7 @@ def test_t15_hang_of_a_thread(rig: Rig) -> None:
     """An exception ends the one that heeds it; for two that do not the process is ended, and nobody else pays."""
     host = rig.host("--threads", "5")
     soft, deaf, blocked, *beside = rig.dispatch(
-        [Loops(_TIMEOUT_S), Swallows(_TIMEOUT_S), Blocks(_TIMEOUT_S), *(Hangs(3.5) for _ in range(2))]
+        [Loops(_TIMEOUT_S), Swallows(_TIMEOUT_S), Blocks(_TIMEOUT_S), *(Hangs(_BESIDE_S) for _ in range(2))]
     )
     (pid,) = {event.pid for event in rig.noted("start", 5)}
     rig.noted("failed")
