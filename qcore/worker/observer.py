@@ -27,8 +27,6 @@ class StopReason(Enum):
     """It ran as long as it was to."""
     MEMORY = "memory"
     """It held more memory than it may."""
-    RESTART = "restart"
-    """Reserved: a worker that is told to restart says SIGNAL."""
 
 
 class WorkerObserver(Protocol):
