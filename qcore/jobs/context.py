@@ -169,7 +169,19 @@ class JobContext:
         began: when it began, by `time.perf_counter`.
     """
 
-    __slots__ = ("attempt", "began", "desk", "flow", "has_ended", "job_id", "queue", "ruling", "wanted", "wish")
+    __slots__ = (
+        "attempt",
+        "began",
+        "desk",
+        "flow",
+        "has_ended",
+        "is_ending",
+        "job_id",
+        "queue",
+        "ruling",
+        "wanted",
+        "wish",
+    )
 
     def __init__(self, job_id: str, attempt: int, queue: str, desk: Desk = NOBODY, began: float = 0.0) -> None:
         self.job_id = job_id
@@ -177,6 +189,8 @@ class JobContext:
         self.queue = queue
         self.desk = desk
         self.began = began
+        self.is_ending = False
+        """Its own transaction is open."""
         self.has_ended = False
         """Its own transaction has ended the job."""
         self.flow: str | None = None
@@ -185,3 +199,28 @@ class JobContext:
         """Jobs that it wants to be added there."""
         self.wish: Wish | None = None
         self.ruling: Ruling | None = None
+
+    def wish_for(self, wish: Wish) -> None:
+        """Take note how the attempt is to end.
+
+        Raises:
+            ConfigurationError: the job has ended.
+        """
+        if wish.kind != "delete":
+            self._require_open(f"{wish.kind}()", "raise an error inside the block to take it back")
+        self.wish = wish
+
+    def want(self, verb: str) -> Wanted:
+        """What the member wants to be added to its flow, to add to.
+
+        Raises:
+            ConfigurationError: the job has ended.
+        """
+        self._require_open(f"{verb}()", "call it before the block, or in it")
+        if self.wanted is None:
+            self.wanted = Wanted()
+        return self.wanted
+
+    def _require_open(self, call: str, hint: str) -> None:
+        if self.has_ended:
+            raise ConfigurationError(f"{call} comes too late: the job has ended in its transaction", hint=hint)

@@ -312,7 +312,7 @@ class Job(Choices):
             raise ConfigurationError(
                 f"{wish.kind}() was called outside an attempt", hint="call it in handle(), run by a worker"
             )
-        self._context.wish = wish
+        self._context.wish_for(wish)
 
 
 def _send_for(identity: Identity, job: Job) -> None:

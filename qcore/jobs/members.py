@@ -104,6 +104,4 @@ class ChainableJob(Member):
         member = context.desk.membership(context)
         if member is not None:
             member.require_here(job)
-        if context.wanted is None:
-            context.wanted = Wanted()
-        return context.wanted
+        return context.want(verb)

@@ -24,6 +24,18 @@ def transaction(lane: Lane, context: JobContext) -> Iterator[Any]:
     """
     if context.has_ended:
         raise ConfigurationError("a job ends once: it has ended in a transaction before", hint="do it all in one")
+    if context.is_ending:
+        raise ConfigurationError("transaction() inside transaction(): its end is the job's", hint="do it all in one")
+    context.is_ending = True
+    try:
+        with _committing(lane, context) as session:
+            yield session
+    finally:
+        context.is_ending = False
+
+
+@contextmanager
+def _committing(lane: Lane, context: JobContext) -> Iterator[Any]:
     with lane.store.session() as session:  # closing it takes back what was not committed
         yield session
         if context.wish is not None and context.wish.kind != "delete":

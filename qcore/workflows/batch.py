@@ -353,7 +353,7 @@ class JobBatch:
         context = self._context
         if context is None or self._flow.parent is not None or not all(_is_one_job(strand) for strand in strands):
             return None
-        wanted = _wanted_of(context)
+        wanted = context.want("add")
         return wanted if len(wanted.members) + len(strands) <= MAX_PUSH else None
 
     def _require_here(self, strands: Sequence[Sequence[Node]]) -> None:
@@ -366,7 +366,7 @@ class JobBatch:
         """Names what a member adds at once: the same, in the same order, in each of its attempts."""
         if self._context is None:
             return new_id
-        wanted = _wanted_of(self._context)
+        wanted = self._context.want("add")
         wanted.ids = wanted.ids or ids_from(self._context.job_id)
         return wanted.ids
 
@@ -380,11 +380,6 @@ class JobBatch:
 
 def _is_one_job(strand: Sequence[Node]) -> bool:
     return len(strand) == 1 and not isinstance(strand[0].work, Whole)
-
-
-def _wanted_of(context: JobContext) -> Wanted:
-    context.wanted = context.wanted or Wanted()
-    return context.wanted
 
 
 def batch_of(record: FlowRecord, manager: QueueManager, connection: str, context: JobContext) -> JobBatch | None:

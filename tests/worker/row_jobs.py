@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from worker_jobs import HEARD
 
-from qcore import Job
+from qcore import ChainableJob, Job
 
 WRITE = text("INSERT INTO written (job_id) VALUES (:job_id)")
 
@@ -28,14 +28,36 @@ class Writes(Job):
                 raise ValueError("taken back")
             if self.trouble == "dispatches":
                 Writes().dispatch(session=session)
-        if self.trouble == "after":
-            raise ValueError("too late")
+            if self.trouble == "nested":
+                with self.transaction() as inner:
+                    inner.execute(WRITE, {"job_id": "inner"})
+        self.go_on()
         if self.trouble == "twice":
             with self.transaction():
                 pass
         return "not kept"
 
+    def go_on(self) -> None:
+        """Whatever comes after the block."""
+        if self.trouble == "after":
+            raise ValueError("too late")
+        if self.trouble == "fail after":
+            self.fail("too late")
+        if self.trouble == "release after":
+            self.release(5)
+        if self.trouble == "delete after":
+            self.delete()
+
 
 class AsyncWrites(Writes):
     async def handle(self) -> str:  # type: ignore[override]  # a worker takes either
         return super().handle()
+
+
+class Appends(ChainableJob):
+    """Ends, and then wants another step."""
+
+    def _handle(self) -> None:
+        with self.transaction():
+            pass
+        self.chain_append(Writes())

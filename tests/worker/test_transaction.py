@@ -10,7 +10,7 @@ import row_jobs as jobs
 from fakes.store import URLS, fresh_url
 from sqlalchemy import Engine, create_engine, text
 
-from qcore import JobRecord, JobState, QueueManager
+from qcore import ChainMonitor, JobRecord, JobState, QueueManager, chain
 from qcore.jobs.dispatch import dispatch_many
 from qcore.settlement import Settlement
 from qcore.worker import StopReason
@@ -74,7 +74,33 @@ def test_an_error_after_it_changes_nothing(rows: Any, work: Work, caplog: pytest
     assert "too late" in caplog.text
 
 
-@pytest.mark.parametrize(("trouble", "kept"), [("wish before", 0), ("twice", 1)])
+@pytest.mark.parametrize(("trouble", "verb"), [("fail after", "fail"), ("release after", "release")])
+def test_a_wish_that_comes_too_late_is_said(
+    rows: Any, work: Work, caplog: pytest.LogCaptureFixture, trouble: str, verb: str
+) -> None:
+    job_id = jobs.Writes.dispatch(trouble)
+    work()
+    assert rows() == [job_id]
+    assert JobRecord.find(str(job_id)).state is JobState.COMPLETED
+    assert f"{verb}() comes too late: the job has ended in its transaction" in caplog.text
+
+
+def test_to_count_as_done_is_no_other_end(rows: Any, work: Work, caplog: pytest.LogCaptureFixture) -> None:
+    job_id = jobs.Writes.dispatch("delete after")
+    work()
+    assert rows() == [job_id]
+    assert "too late" not in caplog.text
+
+
+def test_a_step_that_is_wanted_too_late_is_said(rows: Any, work: Work, caplog: pytest.LogCaptureFixture) -> None:
+    chain_id = chain([jobs.Appends(), jobs.Writes()]).dispatch()
+    work()
+    assert len(rows()) == 1
+    assert ChainMonitor(chain_id).get_status().total_steps == 2
+    assert "chain_append() comes too late" in caplog.text
+
+
+@pytest.mark.parametrize(("trouble", "kept"), [("wish before", 0), ("twice", 1), ("nested", 0)])
 def test_a_job_ends_once(rows: Any, work: Work, caplog: pytest.LogCaptureFixture, trouble: str, kept: int) -> None:
     job_id = jobs.Writes.dispatch(trouble)
     work(max_jobs=1)
