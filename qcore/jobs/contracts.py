@@ -106,7 +106,7 @@ def asked_of_store(
     if "rate_limited" in given:
         more["limits"] = limits_of(job, path, secret)
     if unique is not None and unique.via is not None:
-        more["elsewhere"] = Elsewhere(unique.via, unique.key, unique.until_start)
+        more["elsewhere"] = Elsewhere(unique.via, unique.key, unique.until_start, unique.for_us)
     elif unique is not None and unique.until_start:
         more["until_start"] = True
     return unique, msgspec.structs.replace(carried, **more) if more else carried

@@ -48,6 +48,8 @@ class Elsewhere(msgspec.Struct, frozen=True, gc=False, array_like=True):
     connection: str
     key: str
     until_start: bool = False
+    for_us: int = 0
+    """After which it ends by itself; 0 in a payload from before this was kept."""
 
 
 class JobOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -85,6 +85,10 @@ class Connections:
         pools = [self.settings.connection(pool.connection).name for pool in self.settings.supervisors.values()]
         return list(dict.fromkeys([self.settings.connection().name, *named, *pools]))
 
+    def name_of(self, store: Store) -> str:
+        """Name the connection of an open store."""
+        return next(name for name, one in self._stores.items() if one is store)
+
     def connections_known(self) -> list[str]:
         """Name every connection that is configured, those in use first."""
         return list(dict.fromkeys([*self.connections_in_use(), *self.settings.connections]))

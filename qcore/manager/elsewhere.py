@@ -15,6 +15,7 @@ from qcore.jobs.options import Elsewhere
 from qcore.transactions import after_rollback
 
 if TYPE_CHECKING:
+    from qcore.manager.connections import Connections
     from qcore.manager.manager import QueueManager
 
 _log = logging.getLogger("qcore")
@@ -25,7 +26,7 @@ def has_locks_elsewhere(envelopes: Sequence[Envelope]) -> bool:
     return any(envelope.unique is not None and envelope.unique.via is not None for envelope in envelopes)
 
 
-def free(manager: QueueManager, lock: Elsewhere, job_id: str) -> None:
+def free(manager: Connections, lock: Elsewhere, job_id: str) -> None:
     """Free a job's lock; one that cannot be reached is left to its time."""
     try:
         manager.connection(lock.connection).release_lock(lock.key, job_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -64,13 +64,6 @@ def act_on_found(found: Iterable[tuple[Store, str]], act: Act) -> tuple[int, int
         for store in {id(store): store for store, _ in piece}.values():
             changed += len(act(store, [job_id for owner, job_id in piece if owner is store]))
     return matched, changed
-
-
-def put_back(store: Store, ids: Sequence[str], delays_us: Mapping[str, int] | None = None) -> Sequence[str]:
-    """Put failed jobs of one store back as pending, and tell those who listen; returns the ids put back."""
-    done = store.retry(ids, delays_us=delays_us)
-    tell_retried(done)
-    return done
 
 
 def still_failed(store: Store, ids: Iterable[str], done: Iterable[str]) -> list[str]:

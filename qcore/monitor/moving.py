@@ -11,7 +11,8 @@ from qcore.drivers.operator import Move
 from qcore.errors import PayloadError
 from qcore.jobs import options
 from qcore.jobs.resealing import readdressed
-from qcore.manager.failures import put_back, still_failed
+from qcore.manager.failures import still_failed
+from qcore.manager.handling import Hand
 from qcore.states import JobState, Refusal
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Retrier:
     def __init__(self, manager: QueueManager, again: Again, connection: str | None = None) -> None:
         self._delay_s = options.seconds(again.delay_s, "delay")
         self._spread_s = options.seconds(again.spread_s, "spread")
+        self._hand = Hand(manager)
         self._mover = None if again.queue is None else Mover(manager, again.queue, connection)
         self.reasons: dict[str, str] = {} if self._mover is None else self._mover.reasons
         """Why a job stays failed, by its id, where more is known."""
@@ -103,7 +105,9 @@ class Retrier:
         if self._mover is not None:
             failed = [job.id for job in map(store.find, ids) if job is not None and job.state is JobState.FAILED]
             there = self._mover.move(store, failed)
-        done = put_back(store, there, {job_id: self._delay_us() for job_id in there} if self._waits else None)
+        done = self._hand.put_back(
+            store, there, {job_id: self._delay_us() for job_id in there} if self._waits else None
+        )
         if len(done) < len(there):
             self.reasons.update(dict.fromkeys(still_failed(store, there, done), _KEY_HELD))
         return done

@@ -9,6 +9,7 @@ from typing import Any, Self
 from qcore.clock import instant
 from qcore.errors import JobNotFound
 from qcore.manager import QueueManager
+from qcore.manager.handling import Hand
 from qcore.monitor.monitor import Monitor
 from qcore.monitor.reading import result_of
 from qcore.records import StoredJob, unpack_history
@@ -182,6 +183,7 @@ class JobRecord:
             JobNotFound: it has left the store.
             ConnectionFailed: the store did not answer.
         """
-        won = bool(self._manager.connection(self._connection).cancel([self.id], hard=hard))
+        store = self._manager.connection(self._connection)
+        won = bool(Hand(self._manager).cancel(store, [self.id], hard=hard))
         self.refresh()
         return won

@@ -293,6 +293,52 @@ def test_another_connection_keeps_it_until_the_start(two_stores: QueueManager, w
     assert heard == [("elsewhere", [])]
 
 
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        lambda manager, job_id: JobRecord.find(job_id).cancel(),
+        lambda manager, job_id: Actions(manager).cancel([job_id]),
+        lambda manager, job_id: manager.clear("default"),
+        lambda manager, job_id: Actions(manager).clear("default"),
+    ],
+    ids=["record.cancel", "actions.cancel", "manager.clear", "actions.clear"],
+)
+@pytest.mark.parametrize("delay_s", [0, 60])
+def test_another_connection_frees_it_with_a_job_that_is_dropped(
+    two_stores: QueueManager, by_hand: Callable[[QueueManager, str], object], delay_s: int
+) -> None:
+    jobs.Plain.dispatch()
+    job_id = jobs.Elsewhere().delay_until(delay_s).dispatch()
+    by_hand(two_stores, job_id)
+    assert jobs.held("keeper") == []
+    assert jobs.Elsewhere.dispatch() is not None
+
+
+@pytest.mark.parametrize("retry", [lambda m, ids: m.retry(ids), lambda m, _: m.retry("all")], ids=["ids", "all"])
+def test_a_job_that_is_put_back_takes_it_again(
+    two_stores: QueueManager, work: Work, retry: Callable[[QueueManager, list[str]], int]
+) -> None:
+    first = jobs.Elsewhere.dispatch("badly")
+    work()
+    second = jobs.Elsewhere.dispatch()
+    assert retry(two_stores, [first]) == 0, "the other one lives"
+    assert JobRecord.find(first).state is JobState.FAILED
+    assert Actions(two_stores).retry([first]).failed[0][1].startswith("another job holds its unique lock")
+    JobRecord.find(second).cancel()
+    assert retry(two_stores, [first]) == 1
+    assert jobs.held("keeper") == ["lock_jobs:Elsewhere:"]
+    assert jobs.Elsewhere.dispatch() is None
+    work()
+    assert jobs.held("keeper") == []
+
+
+def test_what_is_not_put_back_holds_nothing(two_stores: QueueManager, work: Work) -> None:
+    job_id = jobs.Elsewhere.dispatch()
+    work()
+    assert Actions(two_stores).retry([job_id]).changed == 0
+    assert jobs.held("keeper") == []
+
+
 def test_its_own_connection_keeps_it_in_the_same_step(two_stores: QueueManager) -> None:
     job = jobs.Elsewhere()
     job.via = "default"
