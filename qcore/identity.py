@@ -62,9 +62,10 @@ def names(given: Iterable[str], where: str, kind: str) -> tuple[str, ...]:
         kind: of what they are names.
 
     Raises:
-        ConfigurationError: one of them is no text, or empty.
+        ConfigurationError: one of them is no text, or empty; or these are no names.
     """
-    found = dict.fromkeys((given,) if isinstance(given, str) else given)
+    said: object = given  # by whoever calls, whatever it should be
+    found = dict.fromkeys(said if isinstance(said, Iterable) and not isinstance(said, (str, bytes)) else (said,))
     for one in found:
         if not _is_name(one):
             raise ConfigurationError(f"{where}: {one!r} is no {kind}", hint=f'write names as texts: ["{kind}"]')

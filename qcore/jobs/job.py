@@ -14,6 +14,7 @@ from qcore.jobs.bound import BoundLog, Dispatch
 from qcore.jobs.choices import Choices
 from qcore.jobs.context import JobContext, Wish
 from qcore.jobs.options import When, due, percentage
+from qcore.jobs.own import classmethod_or_own
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -127,17 +128,17 @@ class Job(Choices):
         session = kwargs.pop("session", None) if "session" in kwargs and not _takes_session(cls) else None
         return cls(*args, **kwargs).send(session=session)
 
-    @classmethod
+    @classmethod_or_own
     def dispatch_if(cls, condition: object, *args: Any, **kwargs: Any) -> str | None:
         """Dispatch a job of these arguments if the condition holds; returns its id or None, raises as `dispatch`."""
         return cls.build_and_send(*args, **kwargs) if condition else None
 
-    @classmethod
+    @classmethod_or_own
     def dispatch_unless(cls, condition: object, *args: Any, **kwargs: Any) -> str | None:
         """Dispatch a job of these arguments unless the condition holds; returns its id or None, raises as it does."""
         return None if condition else cls.build_and_send(*args, **kwargs)
 
-    @classmethod
+    @classmethod_or_own
     def dispatch_now(cls, *args: Any, **kwargs: Any) -> Any:
         """Run a job of these arguments here and now, middleware included: one attempt, and nothing is stored.
 
@@ -154,7 +155,7 @@ class Job(Choices):
         """
         return dispatcher.current().dispatch_now(cls(*args, **kwargs))
 
-    @classmethod
+    @classmethod_or_own
     def dispatch_after_response(cls, *args: Any, **kwargs: Any) -> str:
         """Dispatch once the response under way has been sent (`qcore.deferring`), at once where there is none.
 
@@ -273,7 +274,7 @@ class Job(Choices):
         """
         whole = percentage(percent, "update_progress")
         if self._context is not None:
-            self._context.desk.report(self._context.job_id, whole, message)
+            self._context.desk.report(self._context.job_id, whole, None if message is None else str(message))
 
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel this job while it runs; heard of with a heartbeat, so a little late."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -105,7 +105,8 @@ def limits_of(job: Any, path: str, secret: bytes | None) -> tuple[Limit, ...]:
     """
     what = f"{type(job).__qualname__}.get_rate_limits"
     said = job.get_rate_limits()
-    given = [said] if isinstance(said, RateLimit) else list(said or ())
+    several = [said] if isinstance(said, RateLimit) else said or ()
+    given = list(several) if isinstance(several, Iterable) else [several]
     if not all(isinstance(one, RateLimit) for one in given):
         raise ConfigurationError(f"{what}: {said!r} are no limits", hint="return [RateLimit(10, per_seconds=60)]")
     if len(given) > _MOST_LIMITS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -93,6 +93,31 @@ def test_conditional_dispatch(taken: Collects) -> None:
     assert Mail.dispatch_unless(True, "no") is None
     assert add.dispatch_if(True, 1) == "id-3"
     assert add.dispatch_unless(True, 1) is None
+
+
+def test_a_job_that_is_there_is_the_one_that_is_meant(taken: Collects) -> None:
+    mail = Mail("a@b.c", copies=2)
+    assert mail.dispatch_now() == "a@b.c x2"
+    assert mail.on_queue("other").dispatch_if(True) == "id-1"
+    assert mail.dispatch_if(False) is None
+    assert mail.dispatch_unless(False, session="mine") == "id-2"
+    assert mail.dispatch_after_response() == mail.job_id
+    assert (taken.jobs, taken.sessions[1]) == ([mail, mail, mail], "mine")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda mail: mail.dispatch_now("x"),
+        lambda mail: mail.dispatch_if(True, "x"),
+        lambda mail: mail.dispatch_unless(False, copies=3),
+        lambda mail: mail.dispatch_after_response("x"),
+    ],
+)
+def test_and_takes_no_other_arguments(ask: Callable[[Mail], object], taken: Collects) -> None:
+    with pytest.raises(TypeError, match="this Mail has its arguments already; ask the class, Mail"):
+        ask(Mail("a@b.c"))
+    assert taken.jobs == []
 
 
 def test_a_session_goes_to_the_dispatcher_unless_the_job_takes_one(taken: Collects) -> None:

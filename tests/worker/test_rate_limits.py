@@ -88,7 +88,7 @@ def test_no_limit_is_none(manager: QueueManager, work: Work, said: Any) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["ten", [10], [RateLimit(1, 60), RateLimit(2, 60)], [RateLimit(1, number + 1) for number in range(17)]],
+    ["ten", 5, [10], [RateLimit(1, 60), RateLimit(2, 60)], [RateLimit(1, number + 1) for number in range(17)]],
 )
 def test_what_makes_no_sense_is_said_at_dispatch(manager: QueueManager, said: Any) -> None:
     with pytest.raises(ConfigurationError, match="get_rate_limits"):

@@ -230,7 +230,7 @@ def test_a_field_that_is_no_argument_is_said_at_dispatch(memory: QueueManager) -
     assert memory.size() == 0
 
 
-@pytest.mark.parametrize("names", [[""], [7], (None,)])
+@pytest.mark.parametrize("names", [[""], [7], (None,), None, 7, b"pay"])
 def test_what_is_no_name_is_said(names: Any) -> None:
     for call in (jobs.Free().set_sensitive_fields, jobs.Free().set_required_permissions):
         with pytest.raises(ConfigurationError, match=r"is no (field|permission)"):
