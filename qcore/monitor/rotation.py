@@ -25,7 +25,6 @@ VIEWS = ("delayed", "pending", "retrying", "processing", "failed")
 """In the order in which jobs move, so that few slip past."""
 _STEP = 100
 _PASSES = 10
-_FLOW_PAGES = 100
 _RUNS = "it was running, and kept its payload: repeat this when it has ended"
 
 _MOVED_ON = "it is a batch or chain that moved on meanwhile: repeat this"
@@ -115,7 +114,7 @@ class Rotation:
     def _pass_over_flows(self) -> None:
         """Seal anew what flows keep for later: steps that have not started or may again, callbacks, judges."""
         cursor = None
-        for _ in range(_FLOW_PAGES):
+        while True:
             page = self._store.flows(list(FlowKind), cursor=cursor, limit=_STEP)
             for record in page.flows:
                 if record.flow.finished_us is None or self._may_return(record):

@@ -12,7 +12,7 @@ from fakes.managers import in_use
 from fakes.values import handed_back
 from msgspec.structs import replace
 
-from qcore import ConfigurationError, ConnectionFailed, Job, QueueManager, batch, chain
+from qcore import ChainMonitor, ConfigurationError, ConnectionFailed, Job, QueueManager, batch, chain
 from qcore.crypto.keyring import Keyring, generate_key
 from qcore.crypto.pair import Pair, generate_pair
 from qcore.crypto.signature import seal, unseal
@@ -132,6 +132,21 @@ def test_what_failed_can_be_retried_with_the_new_key_alone(store_url: str, work:
         (failed,) = store.page("failed").jobs
     assert ("leaks", 1) in heard
     assert "it went wrong" in str(failed.history)
+
+
+def test_all_flows_are_looked_at_however_many(store_url: str, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is met on the last of many pages, most of which hold nothing that goes on."""
+    monkeypatch.setattr("qcore.monitor.rotation._STEP", 2)
+    with opened(store_url, key=OLD):
+        oldest = chain([jobs.Plain("one"), jobs.Plain("two")]).on_queue("later").dispatch()
+        for number in range(7):
+            chain([jobs.Plain(number)]).dispatch()
+        work(["default"])
+    with opened(store_url, key=NEW, previous_keys=OLD) as manager:
+        assert rotated(manager).failed == ()
+    with opened(store_url, key=NEW):
+        work(["later"])
+        assert ChainMonitor(oldest).get_status().state == "completed"
 
 
 def test_a_flow_that_moves_on_meanwhile_is_named(memory_keyed: QueueManager, monkeypatch: pytest.MonkeyPatch) -> None:
