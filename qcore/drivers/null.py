@@ -182,6 +182,11 @@ class NullDriver:
         del changes
         return ()
 
+    def reseal_results(self, changes: Sequence[Change]) -> int:
+        """Change nothing."""
+        del changes
+        return 0
+
     def take_lock(self, key: str, owner: str, for_us: int) -> bool:
         """Keep nothing: whoever asks may go on."""
         del key, owner, for_us
@@ -238,6 +243,11 @@ class NullDriver:
     ) -> Page:
         """List nothing."""
         del view, queue, cursor, limit, payloads
+        return Page(())
+
+    def results(self, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """List nothing."""
+        del cursor, limit
         return Page(())
 
     def workers(self) -> Sequence[WorkerRecord]:

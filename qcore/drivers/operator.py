@@ -13,7 +13,7 @@ from qcore.records import QueueDefinition, Restored, WorkerCommand, WorkerRecord
 
 
 class Change(NamedTuple):
-    """One payload that another is to take the place of."""
+    """One payload or result that another is to take the place of."""
 
     id: str
     old: bytes
@@ -40,6 +40,8 @@ class FlowChange(NamedTuple):
     """Of its steps and callbacks, new by old."""
     options: tuple[bytes, bytes] | None = None
     """What its maker said of it, old and new; None leaves it."""
+    results: Sequence[Change] = ()
+    """What its steps returned."""
 
 
 def resealed(envelope: Envelope, change: FlowChange) -> Envelope:
@@ -169,6 +171,17 @@ class Operator(Protocol):
         """
         ...
 
+    def reseal_results(self, changes: Sequence[Change]) -> int:
+        """Put new results in the place of old ones, for completed jobs that still have the old one; its time stays.
+
+        Args:
+            changes: at most 1,000, each of another job.
+
+        Returns:
+            How many were changed; one that is gone or another by now stays so.
+        """
+        ...
+
     def take_lock(self, key: str, owner: str, for_us: int) -> bool:
         """Take a unique lock here for a job that lives elsewhere; whether it was free, or that job's already.
 
@@ -238,7 +251,7 @@ class Operator(Protocol):
         ...
 
     def reseal_flow(self, change: FlowChange) -> int:
-        """Put new payloads in the place of those that a flow keeps for later, and new options in that of the old.
+        """Put new payloads, options and results of steps in the place of those that a flow keeps.
 
         Returns:
             How many were changed; what is not as it was any more stays as it is.

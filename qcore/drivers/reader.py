@@ -44,6 +44,17 @@ class Reader(Protocol):
         """
         ...
 
+    def results(self, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """List completed jobs whose result is kept, whole, in no order that means anything.
+
+        One whose result was there from the first page to the last is on one of them at least, whatever comes and goes.
+
+        Args:
+            cursor: `next_cursor` of the page before.
+            limit: jobs, 1 to 1,000; a store may give some more.
+        """
+        ...
+
     def workers(self) -> Sequence[WorkerRecord]:
         """List the workers that reported within three lease terms, by supervisor and id."""
         ...

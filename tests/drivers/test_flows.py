@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from qcore.drivers.operator import Change, FlowChange
 from qcore.drivers.redis import scripts
 from qcore.envelope import Envelope
 from qcore.errors import JobNotFound, QueueError, QueueFullError
@@ -186,6 +187,21 @@ def test_what_it_keeps_for_later_is_read(driver: Any, worker: FakeWorker) -> Non
     assert sorted(driver.payloads_of(flow_id)) == sorted(later), "the first is a job by now"
     driver.settle([failed(worker.reserve_one())])
     assert sorted(driver.payloads_of(flow_id)) == sorted(later), "a retry may bring them back"
+
+
+def test_what_its_steps_returned_is_put_anew(driver: Any, worker: FakeWorker) -> None:
+    flow_id, steps = chain(driver, 3)
+    other, others = chain(driver, 2)
+    for lease in worker.reserve(2):
+        driver.settle([completed(lease, result=b"old")])
+    changes = [Change(one.id, b"old", b"new") for one in (steps[0], others[0], steps[1])]
+    assert driver.reseal_flow(FlowChange(flow_id, {}, results=[Change(steps[0].id, b"older", b"new")])) == 0
+    assert driver.reseal_flow(FlowChange(flow_id, {}, results=changes)) == 1, "the others are not its own, or still run"
+    assert driver.reseal_flow(FlowChange(flow_id, {}, results=changes)) == 0
+    assert [one.result for one in driver.steps(flow_id)] == [b"new", None, None]
+    assert [one.result for one in driver.steps(other)] == [b"old", None]
+    driver.settle([completed(lease, result=b"two") for lease in worker.reserve(2)])
+    assert [one.result for one in driver.steps(flow_id)] == [b"new", b"two", None]
 
 
 def test_failures_stop_a_flow(driver: Any, worker: FakeWorker) -> None:

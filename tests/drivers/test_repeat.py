@@ -27,6 +27,7 @@ class Scene(NamedTuple):
     worker: FakeWorker
     leases: list[Lease]
     failed: list[str]
+    completed: str
     waiting: list[str]
     commands: list[WorkerCommand]
 
@@ -106,6 +107,10 @@ CALLS: dict[str, tuple[str, Call]] = {
     "flush": ("flush", unread(lambda s: s.driver.flush())),
     "cancel": ("cancel", unread(lambda s: s.driver.cancel([s.waiting[0], s.leases[0].id]))),
     "reseal": ("reseal", unread(lambda s: s.driver.reseal([Change(s.waiting[0], b"{}", b"new")]))),
+    "reseal_results": (
+        "reseal_results",
+        unread(lambda s: s.driver.reseal_results([Change(s.completed, b"old", b"new")])),
+    ),
     "take_lock": ("take_lock", lambda s: s.driver.take_lock("new", "job", 60_000_000)),
     "release_lock": ("release_lock", unread(lambda s: s.driver.release_lock("held"))),
     "progress": ("progress", lambda s: s.driver.progress(s.leases[0].id, 30, "note")),
@@ -123,9 +128,9 @@ def scene(driver: Any) -> Scene:
     flaky = FlakyDriver(driver)
     worker = FakeWorker(flaky)
     held, until_start = Unique(key="held"), Unique(key="until start", until_start=True)
-    driver.push([*envelopes(3), envelope(unique=held), envelope(unique=until_start), *envelopes(2)])
-    leases = list(worker.reserve(7))
-    driver.settle([failed(lease) for lease in leases[5:]])
+    driver.push([*envelopes(3), envelope(unique=held), envelope(unique=until_start), *envelopes(3)])
+    leases = list(worker.reserve(8))
+    driver.settle([*(failed(lease) for lease in leases[5:7]), completed(leases[7], result=b"old")])
     waiting = [*envelopes(3), envelope(delay_s=HOUR_S), envelope(delay_s=HOUR_S, unique=Unique(key="waits"))]
     driver.push(waiting)
     driver.pause("paused")
@@ -133,12 +138,14 @@ def scene(driver: Any) -> Scene:
     driver.command("team", "pause")
     driver.command("team", "restart")
     commands = list(driver.report(TEAM))
-    return Scene(flaky, worker, leases[:5], [lease.id for lease in leases[5:]], [job.id for job in waiting], commands)
+    ended = [lease.id for lease in leases[5:]]
+    return Scene(flaky, worker, leases[:5], ended[:2], ended[2], [job.id for job in waiting], commands)
 
 
 def everything(scene: Scene) -> Any:
     """All that a reader sees, but for the instant at which a repeated pause ends."""
-    ids = [lease.id for lease in scene.leases] + scene.failed + scene.waiting + [job.id for job in NEW + UNIQUE]
+    ids = [lease.id for lease in scene.leases] + [*scene.failed, scene.completed] + scene.waiting
+    ids += [job.id for job in NEW + UNIQUE]
     counts = [msgspec.structs.replace(found, paused_until_us=None) for found in scene.driver.counts()]
     locks = [(lock.key, lock.owner) for lock in scene.driver.locks().locks]
     return counts, locks, [scene.driver.find(job_id) for job_id in ids]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fakes.leases import let_pass
 from fakes.values import HOUR_S, completed, envelope, envelopes, failed, history, released
 from fakes.worker import FakeWorker
+from msgspec.structs import replace
 
 from qcore.drivers.operator import Change
 
@@ -73,3 +75,62 @@ def test_the_most_it_may_take(driver: Any) -> None:
     driver.push(jobs)
     assert list(driver.reseal([Change(job.id, b"old", b"new") for job in jobs])) == [job.id for job in jobs]
     assert {lease.payload for lease in FakeWorker(driver).reserve(1000)} == {b"new"}
+
+
+def ended(driver: Any, results: list[bytes | None], **fields: Any) -> list[str]:
+    """Jobs that completed and returned those; their ids."""
+    driver.push(envelopes(len(results)))
+    leases = FakeWorker(driver).reserve(len(results))
+    settlements = [completed(one, result=result, **fields) for one, result in zip(leases, results, strict=True)]
+    assert not driver.settle(settlements)
+    return [lease.id for lease in leases]
+
+
+def kept(driver: Any, limit: int) -> dict[str, bytes]:
+    """All that is listed of results, by id."""
+    found, cursor = {}, None
+    while True:
+        page = driver.results(cursor=cursor, limit=limit)
+        found.update((job.id, job.result) for job in page.jobs)
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("limit", [1, 2, 1000])
+def test_results_that_are_kept_are_listed(driver: Any, limit: int) -> None:
+    ids = ended(driver, [b"a", None, b"b" * 70_000, b"c"])
+    ended(driver, [b"gone"], result_ttl_s=0)
+    driver.push(envelopes(1))
+    assert kept(driver, limit) == {ids[0]: b"a", ids[2]: b"b" * 70_000, ids[3]: b"c"}
+    (job,) = [job for job in driver.results(limit=1000).jobs if job.id == ids[0]]
+    assert job == driver.find(ids[0])
+
+
+def test_many_results_are_listed_each(driver: Any) -> None:
+    """More than a server keeps in one piece, and many that end at the same instant."""
+    results = [str(number).encode() for number in range(600)]
+    ids = ended(driver, results)  # type: ignore[arg-type]
+    assert kept(driver, 100) == dict(zip(ids, results, strict=True))
+
+
+def test_a_result_is_changed_where_the_old_one_still_stands(driver: Any) -> None:
+    first, second, third = ended(driver, [b"old", b"not old", b"o" * 2000])
+    running = envelope()
+    driver.push([running])
+    changes = [Change(one, b"old", b"new") for one in (first, second, running.id, "nobody")]
+    before = driver.find(first)
+    assert driver.reseal_results([*changes, Change(third, b"o" * 2000, b"n" * 70_000)]) == 2
+    assert [driver.find(one).result for one in (first, second, third)] == [b"new", b"not old", b"n" * 70_000]
+    assert driver.find(first) == replace(before, result=b"new")
+    assert driver.reseal_results(changes) == 0
+    assert driver.reseal_results([]) == 0
+
+
+def test_a_result_ends_when_it_would_have(driver: Any) -> None:
+    (job_id,) = ended(driver, [b"old"], result_ttl_s=1)
+    assert driver.reseal_results([Change(job_id, b"old", b"new")]) == 1
+    assert driver.find(job_id).result == b"new"
+    let_pass(driver, 1.1)
+    assert driver.find(job_id).result is None
+    assert kept(driver, 10) == {}

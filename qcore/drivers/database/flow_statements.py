@@ -111,6 +111,13 @@ class FlowStatements(Operations):
         return self.prepared(update(self._steps).values(values).where(steps.id == bindparam("step_id")))
 
     @cached_property
+    def reseal_result(self) -> Prepared:
+        """Give the step `step_id` the result `its_result`."""
+        steps = self._steps.c
+        values = {"result": bindparam("its_result", type_=steps.result.type)}
+        return self.prepared(update(self._steps).values(values).where(steps.id == bindparam("step_id")))
+
+    @cached_property
     def stopped(self) -> Prepared:
         """Which of the flows `ids` are cancelled."""
         flows = self._flows.c

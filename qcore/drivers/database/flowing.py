@@ -135,17 +135,24 @@ class Flowing:
         return _Loom(self, self._link, connection).flows([flow]).get(flow)
 
     def reseal(self, connection: Connection, change: FlowChange) -> int:
-        """Put new payloads and options in the place of old ones; returns how many."""
+        """Put new payloads, options and results in the place of old ones; returns how many."""
         say, flow = self.say, change.flow
         if self.held(connection, flow) is None:
             return 0
+        steps = steps_in(say.steps_of.run(connection, flow_id=flow))
         changed = [
             {"step_id": step.id, "its_envelope": _encode(resealed(step.envelope, change))}
-            for step in steps_in(say.steps_of.run(connection, flow_id=flow))
+            for step in steps
             if step.envelope is not None and step.envelope.payload in change.payloads
         ]
         if changed:
             say.reseal_step.many(connection, changed)
+        returned = {step.id: step.result for step in steps}
+        results = [
+            {"step_id": one.id, "its_result": one.new} for one in change.results if returned.get(one.id) == one.old
+        ]
+        if results:
+            say.reseal_result.many(connection, results)
         callbacks = callbacks_in(say.callbacks.run(connection, flow_id=flow).scalar())
         options = say.options.run(connection, flow_id=flow).scalar()
         number = sum(envelope.payload in change.payloads for envelope in callbacks.values())
@@ -154,7 +161,7 @@ class Flowing:
         if number:
             packed = _encode(tuple((hook, resealed(one, change)) for hook, one in callbacks.items()))
             say.reseal.run(connection, flow_id=flow, its_callbacks=packed if callbacks else None, its_options=options)
-        return len(changed) + number
+        return len(changed) + len(results) + number
 
     def forget_old(self, connection: Connection) -> None:
         """Forget flows that finished long ago."""

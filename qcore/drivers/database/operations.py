@@ -161,10 +161,15 @@ class Operations(Statements):
         """The same, if it has failed."""
         return self.prepared(self._resealing(self.failed))
 
-    def _resealing(self, table: Table) -> Update:
-        kind = table.c.payload.type
-        changed = update(table).values(payload=bindparam("new", type_=kind))
-        return changed.where(table.c.id == bindparam("id"), table.c.payload == bindparam("old", type_=kind))
+    @cached_property
+    def reseal_result(self) -> Prepared:
+        """Put the result `new` in the place of `old`, if the finished job `id` has that one."""
+        return self.prepared(self._resealing(self.finished, "result"))
+
+    def _resealing(self, table: Table, name: str = "payload") -> Update:
+        column = table.c[name]
+        changed = update(table).values({name: bindparam("new", type_=column.type)})
+        return changed.where(table.c.id == bindparam("id"), column == bindparam("old", type_=column.type))
 
     @cached_property
     def tags(self) -> Prepared:

@@ -189,6 +189,12 @@ class DatabaseOperator:
 
         return self._link.run(reseal) if changes else []
 
+    def reseal_results(self, changes: Sequence[Change]) -> int:
+        """Put new results in the place of old ones; returns how many."""
+        say = self._operations.reseal_result
+        ordered = [change._asdict() for change in sorted(changes)]  # in id order, as all who hold several rows
+        return self._link.run(lambda connection: sum(say.run(connection, **one).rowcount for one in ordered))
+
     def take_lock(self, key: str, owner: str, for_us: int) -> bool:
         """Take a unique lock for a job that lives elsewhere; whether it was free."""
         return self._link.run(lambda connection: self._link.locking.take(connection, key, owner, for_us))
@@ -241,7 +247,7 @@ class DatabaseOperator:
         return self.retry(self._link.run(lambda connection: self._failed_of(connection, flow, limit)))
 
     def reseal_flow(self, change: FlowChange) -> int:
-        """Put new payloads in the place of those that a flow keeps for later; returns how many."""
+        """Put new payloads, options and results in the place of those that a flow keeps; returns how many."""
         return self._link.run(lambda connection: self._link.flowing.reseal(connection, change))
 
     def delete_flow(self, flow: str) -> bool:

@@ -100,12 +100,19 @@ class DatabaseReader:
             names = [queue] if queue is not None else self._names(connection)
             return [row for name in names for row in self._rows(connection, view, payloads, {"queue": name, **instant})]
 
-        rows = sorted(self._link.read(page), key=lambda row: (row[-1], row[0]), reverse=True)
-        shown = rows[:limit]
-        return Page(
-            tuple(_stored(row) for row in shown),
-            f"{shown[-1][-1]}:{shown[-1][0]}" if len(rows) > len(shown) else None,
-        )
+        return _page(sorted(self._link.read(page), key=lambda row: (row[-1], row[0]), reverse=True), limit)
+
+    def results(self, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """List completed jobs whose result is kept, by when that ends; see `Reader.results`."""
+
+        def read(connection: Connection) -> list[_Row]:
+            at_us = self._instant(connection)
+            after_us, after = (at_us, "") if cursor is None else _bound(cursor)
+            values = {"at_us": at_us, "after_us": after_us, "after": after, "most": limit + 1}
+            return self._readings.results.run(connection, **values).all()
+
+        rows = self._link.read(read)
+        return _page(rows, limit)
 
     def locks(self, *, cursor: str | None = None, limit: int = 50) -> LockPage:
         """List the locks that are held, by key."""
@@ -235,6 +242,13 @@ class DatabaseReader:
 def _lock(row: _Row) -> LockRecord:
     key, kind, owner, taken_us, until_us = row
     return LockRecord(key=key, kind=_LOCK_KINDS[kind], owner=owner, taken_us=taken_us, until_us=until_us)
+
+
+def _page(rows: list[_Row], limit: int) -> Page:
+    """The first rows, each with the instant that orders them at its end, and where the rest begins."""
+    shown = rows[:limit]
+    more = f"{shown[-1][-1]}:{shown[-1][0]}" if len(rows) > len(shown) else None
+    return Page(tuple(_stored(row) for row in shown), more)
 
 
 def _bound(cursor: str | None) -> tuple[int, str]:

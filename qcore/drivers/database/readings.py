@@ -127,6 +127,16 @@ class Readings(Statements):
         return tuple(Branch("finished", "ended_us", (ended, finished.kept == literally(kept))) for kept in (0, 1))
 
     @cached_property
+    def results(self) -> Prepared:
+        """`most` completed jobs whose result is kept till `after_us` at least, that one's behind the id `after`."""
+        finished, after_us = self.finished.c, bindparam("after_us", type_=BigInteger)
+        until = finished.result_until_us
+        is_after = and_(until >= after_us, or_(until > after_us, finished.id > bindparam("after")))
+        chosen = select(*self._stored("finished", whole=True), _labelled(until))
+        chosen = chosen.where(finished.kept == literally(1), is_after).order_by(until, finished.id)
+        return self.prepared(chosen.limit(bindparam("most")))
+
+    @cached_property
     def next_rank(self) -> Prepared:
         """The first rank after `after` among the ready jobs of `queue`."""
         jobs = self.jobs.c

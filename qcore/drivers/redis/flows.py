@@ -140,9 +140,11 @@ class RedisFlows:
         return [unraw(group[-1]) for group in groups if isinstance(group, list)]
 
     def reseal_flow(self, change: FlowChange) -> int:
-        """Put new payloads in the place of those that a flow keeps for later; returns how many."""
+        """Put new payloads, options and results in the place of those that a flow keeps; returns how many."""
         flow, root = change.flow, self._server.root
         swaps: list[Argument] = []
+        for result in change.results:
+            swaps += (f"stepresults:{flow}", *result)
         kept = self._server.call("HGETALL", f"{root}steps:{flow}")
         for step_id, packed in zip(kept[::2], kept[1::2], strict=True):
             step = _unpack_step(packed)

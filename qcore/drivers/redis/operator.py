@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qcore.drivers.base import WORKER_KEPT_TERMS
 from qcore.drivers.redis.scripts import script
-from qcore.drivers.redis.wire import LAST_US, pack
+from qcore.drivers.redis.wire import DIGITS, LAST_US, pack
 from qcore.ids import new_id
 from qcore.limits import pack_own
 from qcore.records import Restored, WorkerCommand
@@ -109,6 +109,17 @@ class RedisOperator:
             return []
         arguments: list[Argument] = [part for change in changes for part in change]
         return [job_id.decode() for job_id in self._server.run(script("reseal"), arguments)]
+
+    def reseal_results(self, changes: Sequence[Change]) -> int:
+        """Put new results in the place of old ones; returns how many."""
+        if not changes:
+            return 0
+        kept = self._server.call("HMGET", f"{self._server.root}results", *(change.id for change in changes))
+        swaps: list[Argument] = []
+        for (job_id, old, new), value in zip(changes, kept, strict=True):
+            if value and value[DIGITS:] == old:
+                swaps += ("results", job_id, value, value[:DIGITS] + new)
+        return int(self._server.run(script("swap"), swaps)) if swaps else 0
 
     def take_lock(self, key: str, owner: str, for_us: int) -> bool:
         """Take a unique lock for a job that lives elsewhere; whether it was free."""

@@ -11,6 +11,7 @@ import msgspec
 from qcore.drivers.redis.facts import facts_in
 from qcore.drivers.redis.scripts import script
 from qcore.drivers.redis.wire import (
+    DIGITS,
     NO_MARKS,
     Ending,
     Marks,
@@ -44,7 +45,6 @@ VIEWS = ("pending", "delayed", "processing", "retrying", "completed", "failed", 
 _unpack_worker = msgspec.msgpack.Decoder(WorkerRecord).decode
 _unpack_progress = msgspec.msgpack.Decoder(tuple[int, str | None]).decode
 _LOCK_KINDS = {b"0": LockKind.UNIQUE, b"1": LockKind.UNTIL_START, b"2": LockKind.EXCLUSIVE}
-_DIGITS = 16  # of an instant in front of a value
 _FLAGS, _CANCELLING = ord("0"), 2  # see `lua/lib/job.lua`
 
 
@@ -87,6 +87,14 @@ class RedisReader:
         now, rows, next_instant, next_after = self._server.run(script("page"), arguments)
         jobs = tuple(_stored(row, int(now), is_whole=payloads) for row in rows)
         return Page(jobs, f"{int(next_instant)}:{next_after.decode()}" if next_instant else None)
+
+    def results(self, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """List completed jobs whose result is kept, in no order; see `Reader.results`."""
+        expiries = f"{self._server.root}expiries"
+        after, found = self._server.call("ZSCAN", expiries, cursor or "0", "COUNT", limit)
+        now, rows = self._server.run(script("find"), found[::2]) if found else (0, ())
+        jobs = (_stored(row, int(now), is_whole=True) for row in rows)
+        return Page(tuple(job for job in jobs if job.result is not None), None if after == b"0" else after.decode())
 
     def workers(self) -> Sequence[WorkerRecord]:
         """List the workers that reported within three lease terms, by supervisor and id."""
@@ -140,20 +148,20 @@ class RedisReader:
 
 
 def _lock(key: bytes, value: bytes) -> LockRecord:
-    kind = 3 * _DIGITS
+    kind = 3 * DIGITS
     return LockRecord(
         key=key.decode(),
         kind=_LOCK_KINDS[value[kind : kind + 1]],
         owner=value[kind + 1 :].decode(),
-        taken_us=int(value[2 * _DIGITS : kind]),
-        until_us=int(value[:_DIGITS]) or None,
+        taken_us=int(value[2 * DIGITS : kind]),
+        until_us=int(value[:DIGITS]) or None,
     )
 
 
 def _counts(row: Sequence[Any]) -> QueueCounts:
     name, pending, delayed, processing, retrying, completed, failed, cancelled, oldest, pause, definition = row
-    ends_us = int(pause[:_DIGITS]) if pause else 0
-    has_reason = bool(pause) and pause[_DIGITS : _DIGITS + 1] == b"1"
+    ends_us = int(pause[:DIGITS]) if pause else 0
+    has_reason = bool(pause) and pause[DIGITS : DIGITS + 1] == b"1"
     return QueueCounts(
         name=name.decode(),
         pending=pending,
@@ -166,13 +174,13 @@ def _counts(row: Sequence[Any]) -> QueueCounts:
         oldest_due_us=int(oldest) if oldest else None,
         paused=bool(pause),
         paused_until_us=ends_us or None,
-        pause_reason=pause[_DIGITS + 1 :].decode() if has_reason else None,
+        pause_reason=pause[DIGITS + 1 :].decode() if has_reason else None,
         definition=unpack_definition(definition),
     )
 
 
 def _worker(row: bytes) -> WorkerRecord:
-    return msgspec.structs.replace(_unpack_worker(row[_DIGITS:]), beat_us=int(row[:_DIGITS]))
+    return msgspec.structs.replace(_unpack_worker(row[DIGITS:]), beat_us=int(row[:DIGITS]))
 
 
 def _stored(row: Sequence[Any], now_us: int, *, is_whole: bool) -> StoredJob:
@@ -191,7 +199,7 @@ def _stored(row: Sequence[Any], now_us: int, *, is_whole: bool) -> StoredJob:
         flow=header.flow,
         payload=(apart or value[len(packed) :]) if is_whole else b"",
         history=history,
-        result=result[_DIGITS:] if result and int(result[:_DIGITS]) > now_us else None,
+        result=result[DIGITS:] if result and int(result[:DIGITS]) > now_us else None,
         progress=percent,
         progress_note=note,
         **_life(lease, end, due, marks),
@@ -200,10 +208,10 @@ def _stored(row: Sequence[Any], now_us: int, *, is_whole: bool) -> StoredJob:
 
 def _life(lease: bytes | None, end: bytes | None, due: bytes | None, marks: Marks) -> dict[str, Any]:
     if end:
-        ending = unpack_ending(end[3 * _DIGITS + 1 :])
-        return {"ended_us": int(end[:_DIGITS]), **_leased(end[_DIGITS:], ending.token), **_ended(ending)}
+        ending = unpack_ending(end[3 * DIGITS + 1 :])
+        return {"ended_us": int(end[:DIGITS]), **_leased(end[DIGITS:], ending.token), **_ended(ending)}
     if lease:
-        token = lease[2 * _DIGITS + 1 :].decode()
+        token = lease[2 * DIGITS + 1 :].decode()
         return {"state": JobState.PROCESSING, "attempts": marks.attempts, **_leased(lease, token)}
     return {
         "state": JobState.RETRYING if marks.attempts else JobState.PENDING,
@@ -215,9 +223,9 @@ def _life(lease: bytes | None, end: bytes | None, due: bytes | None, marks: Mark
 
 def _leased(value: bytes, token: str) -> dict[str, Any]:
     return {
-        "due_us": int(value[:_DIGITS]),
-        "reserved_us": int(value[_DIGITS : 2 * _DIGITS]) or None,
-        "cancel_requested": bool(value[2 * _DIGITS] - _FLAGS & _CANCELLING),
+        "due_us": int(value[:DIGITS]),
+        "reserved_us": int(value[DIGITS : 2 * DIGITS]) or None,
+        "cancel_requested": bool(value[2 * DIGITS] - _FLAGS & _CANCELLING),
         "worker": token.rpartition("/")[0] or None,
     }
 

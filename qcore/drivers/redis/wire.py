@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from qcore.measures import Cell, Span
     from qcore.settlement import Settlement
 
+DIGITS = 16
+"""Of an instant in front of a value."""
 LAST_US = (1 << 53) - 1
 """The latest instant a score holds exactly: the year 2255."""
 _HEADS = {0xD9: 2, 0xDA: 3, 0xDB: 5}

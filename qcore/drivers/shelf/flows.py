@@ -127,11 +127,11 @@ class Flows:
         ]
 
     def reseal(self, change: FlowChange) -> int:
-        """Put new payloads and options in the place of old ones; returns how many."""
+        """Put new payloads, options and results in the place of old ones; returns how many."""
         opening = self.all.get(change.flow)
         if opening is None:
             return 0
-        done = 0
+        done = self._reseal_results(change)
         for step_id in self._of[change.flow]:
             step = self._steps[step_id]
             if step.envelope is not None and step.envelope.payload in change.payloads:
@@ -144,6 +144,15 @@ class Flows:
             opening = replace(opening, options=change.options[1])
             done += 1
         self.all[change.flow] = opening
+        return done
+
+    def _reseal_results(self, change: FlowChange) -> int:
+        done = 0
+        for step_id, old, new in change.results:
+            step = self._steps.get(step_id)
+            if step is not None and step.flow == change.flow and step.result == old:
+                self._steps[step_id] = replace(step, result=new)
+                done += 1
         return done
 
     def forget_old(self, now_us: int) -> None:

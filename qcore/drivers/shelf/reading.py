@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from heapq import nlargest
+from heapq import nlargest, nsmallest
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -56,6 +56,16 @@ class Reading:
             shown = nlargest(limit, keys)
             jobs = tuple(self._shelf.entries[key[-1]].stored(now_us, whole=payloads) for key in shown)
         return Page(jobs, _cursor(shown[-1]) if len(keys) > len(shown) else None)
+
+    def results(self, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """List completed jobs whose result is kept, by id; see `Reader.results`."""
+        with self._shelf.lock:
+            now_us = self._shelf.now()
+            known = self._shelf.entries.values()
+            kept = (entry for entry in known if entry.result is not None and now_us < entry.result_until_us)
+            found = nsmallest(limit + 1, (entry.id for entry in kept if cursor is None or entry.id > cursor))
+            jobs = tuple(self._shelf.entries[one].stored(now_us) for one in found[:limit])
+        return Page(jobs, jobs[-1].id if len(found) > limit else None)
 
     def workers(self) -> Sequence[WorkerRecord]:
         """List the workers that reported within three lease terms, by supervisor and id."""

@@ -1,6 +1,6 @@
--- Read one job whole, wherever it is in its life.
+-- Read jobs whole, wherever they are in their lives.
 -- Uses: keys clock bulk job records
--- ARGV: id.
--- Returns: { now, { record } }, or { now, {} } when there is no such job (see lib/records.lua).
+-- ARGV: ids.
+-- Returns: { now, records } of those that are there (see lib/records.lua).
 -- Changes: nothing.
-return { NOW, records({ ARGV[1] }, true) }
+return { NOW, records(ARGV, true) }
