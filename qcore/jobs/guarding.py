@@ -10,7 +10,7 @@ import msgspec
 from qcore.codec import MASK, Mask, decode_arguments, decode_value, encode_arguments, sketch_arguments
 from qcore.crypto.cipher import MAKE_ONE, decrypt, encrypt, is_current, is_encrypted, place_of, require_key
 from qcore.crypto.keyring import Keyring
-from qcore.crypto.signature import is_signed, peek, seal, unseal
+from qcore.crypto.signature import is_signed, peek, seal, unseal, unseal_any
 from qcore.errors import ConfigurationError, PayloadError, SignatureError
 from qcore.identity import Identity, current_identity
 from qcore.jobs.contracts import ShouldBeEncrypted
@@ -183,10 +183,28 @@ def read_result(data: bytes, job_id: str, job: str, keyring: Keyring | None) -> 
         return decode_value(decrypt(data, keyring, place_of(_RESULT, job_id, job), f"job {job_id}: its result"))
     if not is_signed(data):
         return decode_value(data, what=f"the result of job {job_id}", is_vouched=keyring is None)
-    purpose, owner, kind, encoded = _unpack(unseal(data, keyring))
-    if (purpose, owner, kind) != (_RESULT, job_id, job):
-        raise SignatureError(f"the result of job {job_id} is that of {owner}", hint="somebody moved it in the store")
-    return decode_value(encoded)
+    return decode_value(_own_result(unseal(data, keyring), job_id, job))
+
+
+def reseal_result(data: bytes, job_id: str, job: str, keyring: Keyring) -> bytes:
+    """Encrypt or sign what a job returned with the key in force, as `seal_result` did with another.
+
+    What neither was done to stays as it is: nobody vouched for it.
+
+    Raises:
+        DecryptionError: it is encrypted, and no key of the ring opens it.
+        SignatureError: no key of the ring has signed it, it was altered, or is another job's.
+        ConfigurationError: a pair of keys is configured, and not the half of it that signs.
+    """
+    if is_encrypted(data):
+        place = place_of(_RESULT, job_id, job)
+        clear = decrypt(data, keyring, place, "it")
+        return data if is_current(data, keyring) else encrypt(clear, keyring, place)
+    if not is_signed(data):
+        return data
+    body = unseal_any(data, keyring)
+    _own_result(body, job_id, job)
+    return seal(body, keyring)
 
 
 def bare_result(data: bytes) -> bytes | None:
@@ -194,6 +212,14 @@ def bare_result(data: bytes) -> bytes | None:
     if is_encrypted(data):
         return None
     return _unpack(peek(data))[3] if is_signed(data) else data
+
+
+def _own_result(body: bytes, job_id: str, job: str) -> bytes:
+    """What a job returned, encoded, out of what was signed."""
+    purpose, owner, kind, encoded = _unpack(body)
+    if (purpose, owner, kind) != (_RESULT, job_id, job):
+        raise SignatureError(f"the result of job {job_id} is that of {owner}", hint="somebody moved it in the store")
+    return encoded
 
 
 def _hidden(payload: Payload, job: Job, made: Guard, keyring: Keyring) -> Payload:

@@ -28,10 +28,10 @@ _COLUMNS = (
 def run(ctx: typer.Context) -> Exit:
     """Seal what is stored anew, under the key in force.
 
-    Signs, and encrypts what was encrypted: jobs that wait, jobs that failed, and what batches and chains keep for
-    later, of each connection in use. Set QCTL_KEY to the new key and QCTL_PREVIOUS_KEYS to the old one, everywhere,
-    before. It may be interrupted, and run again: a job that runs keeps its payload, and exit code 1 says that some
-    were left.
+    Signs, and encrypts what was encrypted: jobs that wait, jobs that failed, what batches, chains and graphs keep for
+    later, and what steps and jobs returned, of each connection in use. Set QCTL_KEY to the new key and
+    QCTL_PREVIOUS_KEYS to the old one, everywhere, before. It may be interrupted, and run again: a job that runs keeps
+    its payload, and exit code 1 says that some were left.
     """
     call = Invocation.of(ctx)
     require_writable(call)

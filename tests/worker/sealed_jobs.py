@@ -217,6 +217,17 @@ class Adds(BatchableJob):
         self.batch.add([[Plain("first"), Plain("second")]])
 
 
+class Reads(ChainableJob):
+    """Says what the steps before it returned."""
+
+    max_tries = 1
+
+    def _handle(self) -> Any:
+        result = self.get_previous_result()
+        HEARD.append(("read", result))
+        return result
+
+
 @dataclass
 class Sum:
     total: int

@@ -12,10 +12,21 @@ from fakes.managers import in_use
 from fakes.values import handed_back
 from msgspec.structs import replace
 
-from qcore import ChainMonitor, ConfigurationError, ConnectionFailed, Job, QueueManager, batch, chain
+from qcore import (
+    ChainMonitor,
+    ConfigurationError,
+    ConnectionFailed,
+    Job,
+    JobRecord,
+    QueueManager,
+    batch,
+    chain,
+)
 from qcore.crypto.keyring import Keyring, generate_key
 from qcore.crypto.pair import Pair, generate_pair
 from qcore.crypto.signature import seal, unseal
+from qcore.drivers.operator import Change, FlowChange
+from qcore.jobs.guarding import read_result
 from qcore.monitor.actions import Actions
 from qcore.monitor.rotation import Rotation, RotationResult
 from qcore.worker import StopReason
@@ -134,6 +145,67 @@ def test_what_failed_can_be_retried_with_the_new_key_alone(store_url: str, work:
     assert "it went wrong" in str(failed.history)
 
 
+def test_what_steps_returned_is_read_with_the_new_key_alone(store_url: str, work: Work, heard: Any) -> None:
+    with opened(store_url, key=OLD) as manager:
+        chain([jobs.Note("secret"), jobs.Reads(), jobs.Reads()]).dispatch()
+        chain([batch([jobs.Plain(1), jobs.Hushed(2)]), jobs.Reads().on_queue("later")]).dispatch()
+        work(["default"], max_jobs=3)
+        assert manager.get_stats("default").completed == 3
+    with opened(store_url, key=NEW, previous_keys=OLD) as manager:
+        result = rotated(manager)
+        assert result.failed == ()
+        assert result.matched == result.changed > 3
+        assert rotated(manager).matched == 0
+    with opened(store_url, key=NEW) as manager:
+        work(["default", "later"])
+        assert manager.get_stats("default").failed == manager.get_stats("later").failed == 0
+    read = [one for one in heard if one[0] == "read"]
+    assert read.count(("read", {"echo": "secret"})) == 2
+    assert ("read", [1, 2]) in read
+
+
+def test_what_failed_inside_can_be_retried_with_the_new_key_alone(store_url: str, work: Work, heard: Any) -> None:
+    """Its retry brings back what is around it, and that reads what ended well before."""
+    with opened(store_url, key=OLD) as manager:
+        members = batch([jobs.Pay(4111, 1)])
+        flow = chain([jobs.Plain("first"), jobs.Reads(), members, jobs.Plain("last")]).dispatch()
+        work()
+        (failed,) = manager.connection().page("failed").jobs
+        assert ChainMonitor(flow).get_status().state == "failed"
+    with opened(store_url, key=NEW, previous_keys=OLD) as manager:
+        assert rotated(manager).failed == ()
+        assert rotated(manager).matched == 0
+    with opened(store_url, key=NEW) as manager:
+        assert manager.retry([failed.id]) == 1
+        work(grants=GRANTED)
+        assert ChainMonitor(flow).get_status().state == "completed"
+        (inner,) = [one.id for one in manager.connection().steps(flow) if one.is_flow]
+        keyring = manager.keyring("default")
+        kept = [*manager.connection().steps(flow), *manager.connection().steps(inner)]
+        assert [read_result(one.result, one.id, one.job, keyring) for one in kept if one.result is not None] == [
+            "first",
+            "first",
+            "last",
+            "1 from 4111",
+        ]
+    assert heard[-1] == ("plain", "last")
+
+
+def test_what_jobs_returned_is_read_with_the_new_key_alone(store_url: str, work: Work) -> None:
+    with opened(store_url, key=OLD):
+        ids = [job.dispatch() for job in (jobs.Plain(3), jobs.Note("secret"), jobs.Plain("x" * 5000))]
+        work()
+    with opened(store_url, key=NEW, previous_keys=OLD) as manager:
+        new = jobs.Plain.dispatch("new already")
+        work()
+        result = rotated(manager)
+        assert (result.matched, result.changed, result.failed) == (3, 3, ())
+        assert rotated(manager).matched == 0
+    with opened(store_url, key=NEW):
+        found = [JobRecord.find(one).result for one in (*ids, new)]
+        assert found == [3, {"echo": "secret"}, "x" * 5000, "new already"]
+
+
 def test_all_flows_are_looked_at_however_many(store_url: str, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is met on the last of many pages, most of which hold nothing that goes on."""
     monkeypatch.setattr("qcore.monitor.rotation._STEP", 2)
@@ -147,6 +219,56 @@ def test_all_flows_are_looked_at_however_many(store_url: str, work: Work, monkey
     with opened(store_url, key=NEW):
         work(["later"])
         assert ChainMonitor(oldest).get_status().state == "completed"
+
+
+def test_a_result_that_no_key_opens_is_named_and_the_rest_is_sealed_anew(
+    memory_keyed: QueueManager, work: Work
+) -> None:
+    flow = chain([jobs.Plain("one"), jobs.Plain("two")]).dispatch()
+    work(max_jobs=1)
+    store: Any = memory_keyed.connection()
+    first, _ = store.steps(flow)
+    foreign = seal(unseal(first.result, Keyring.of(OLD)), Keyring.of(generate_key()))
+    store.reseal_flow(FlowChange(flow, {}, results=[Change(first.id, first.result, foreign)]))
+    memory_keyed._keyrings["default"] = Keyring.of(NEW, [OLD])
+    result = rotated(memory_keyed)
+    ((left, reason),) = result.failed
+    assert left == flow
+    assert f"the result of job {first.id}: the payload is signed with the key" in reason
+    assert result.changed == 2, "what waits, and what the first job returned by itself"
+
+
+def test_a_result_that_somebody_moved_is_not_sealed_anew(memory_keyed: QueueManager, work: Work) -> None:
+    ids = [jobs.Plain.dispatch(text) for text in ("mine", "yours")]
+    work()
+    store: Any = memory_keyed.connection()
+    mine, yours = (store.find(one).result for one in ids)
+    assert store.reseal_results([Change(ids[0], mine, yours)]) == 1
+    memory_keyed._keyrings["default"] = Keyring.of(NEW, [OLD])
+    ((left, reason),) = rotated(memory_keyed).failed
+    assert left == ids[0]
+    assert f"is that of {ids[1]}" in reason
+
+
+@pytest.mark.parametrize("verb", ["reseal_flow", "reseal_results"])
+@pytest.mark.parametrize("before", [True, False])
+def test_results_may_be_cut_off_too(
+    memory_keyed: QueueManager, work: Work, heard: Any, verb: str, before: bool
+) -> None:
+    flow = chain([jobs.Plain("one"), jobs.Reads()]).dispatch()
+    work(max_jobs=1)
+    flaky = FlakyDriver(memory_keyed.connection())
+    memory_keyed._keyrings["default"] = Keyring.of(NEW, [OLD])
+    flaky.cut(verb, before=before)
+    rotation = Rotation(memory_keyed, "default")
+    rotation._store = flaky  # type: ignore[assignment]
+    with pytest.raises(ConnectionFailed):
+        rotation.run(lambda _more: None)
+    assert rotated(memory_keyed).failed == ()
+    memory_keyed._keyrings["default"] = Keyring.of(NEW)
+    work()
+    assert ChainMonitor(flow).get_status().state == "completed"
+    assert heard[-1] == ("read", "one")
 
 
 def test_a_flow_that_moves_on_meanwhile_is_named(memory_keyed: QueueManager, monkeypatch: pytest.MonkeyPatch) -> None:
