@@ -161,7 +161,7 @@ def hkdf(key: bytes, info: bytes, length: int = 32, salt: bytes = b"") -> bytes:
     return output[:length]
 
 
-def key_file(path: Path | str, pair: Pair | None = None) -> KeyFile:
+def key_file(path: Path | str, pair: Pair | None = None, previous: Sequence[str] = ()) -> KeyFile:
     """Read the keys of a file, or make it with a new one.
 
     However many processes do so at once, all get the same key, and none sees half a file. The file has a key a
@@ -170,14 +170,16 @@ def key_file(path: Path | str, pair: Pair | None = None) -> KeyFile:
     Args:
         path: beside the database that the keys belong to.
         pair: signs in their place.
+        previous: keys in text form that were in force before those of the file.
 
     Returns:
         The keys, whether the file was made now, and a warning if others may read it.
 
     Raises:
-        ConfigurationError: it cannot be read or made, or holds no key.
+        ConfigurationError: it cannot be read or made, or holds no key; or a previous key is none.
     """
     path = Path(path)
+    before = [parse_key(one) for one in previous]
     try:
         is_new = not path.exists() and _create(path, generate_key() + "\n")
         text = _read(path)
@@ -190,10 +192,10 @@ def key_file(path: Path | str, pair: Pair | None = None) -> KeyFile:
     if not lines:
         raise ConfigurationError(f'key file "{path}" is empty', hint="delete it; a new one is made at next use")
     try:
-        keyring = Keyring.of(lines[0], lines[1:], pair)
+        current, *others = map(parse_key, lines)
     except ConfigurationError as error:
         raise ConfigurationError(f'key file "{path}": {error.message}', hint="restore it, or set QCTL_KEY") from None
-    return KeyFile(keyring, is_new, _warning(path, mode))
+    return KeyFile(Keyring(current, [*others, *before], pair), is_new, _warning(path, mode))
 
 
 def _create(path: Path, text: str) -> bool:

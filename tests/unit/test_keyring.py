@@ -191,6 +191,17 @@ def test_further_lines_are_previous_keys(tmp_path: Path) -> None:
     assert ring.mac_of(Keyring.of(keys[1]).current_id)
 
 
+def test_what_was_in_force_before_the_file_is_known_too(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db.key"
+    in_file, before = [generate_key(), generate_key()], generate_key()
+    path.write_text("\n".join(in_file))
+    ring = key_file(path, previous=[before, in_file[0]]).keyring
+    assert ring.current_id == Keyring.of(in_file[0]).current_id
+    assert all(ring.mac_of(Keyring.of(key).current_id) for key in [*in_file, before])
+    with pytest.raises(ConfigurationError, match=r"^a key begins with"):
+        key_file(path, previous=["nonsense"])
+
+
 def test_a_file_without_a_key_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE_S", 0.0)
     path = tmp_path / "queue.db.key"

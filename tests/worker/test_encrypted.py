@@ -6,6 +6,7 @@ import gc
 import logging
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from fakes.raw import raw
 
 from qcore import ConfigurationError, JobRecord, JobState, QueueManager, define_queue
 from qcore.crypto.keyring import generate_key
+from qcore.crypto.pair import generate_pair
 from qcore.errors import PayloadError
 from qcore.monitor import Monitor
 from qcore.worker import StopReason
@@ -168,6 +170,29 @@ def test_a_key_that_was_replaced_still_opens(store_url: str, work: Work, heard: 
         assert heard == [("note", SECRET, 1)]
     with opened(store_url):
         assert JobRecord.find(job_id).state is JobState.COMPLETED
+
+
+def test_previous_keys_stand_behind_a_key_file(tmp_path: Path, work: Work, heard: Any) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    with opened(url):
+        hidden, plain = jobs.Note.dispatch(SECRET), jobs.Plain.dispatch("plain")
+    with in_use({"url": url, "previous_keys": KEY}):
+        new = jobs.Plain.dispatch("new")
+        work()
+        assert {JobRecord.find(one).state for one in (hidden, plain, new)} == {JobState.COMPLETED}
+    with in_use({"url": url}):
+        assert JobRecord.find(new).result == "new", "the key of the file signs"
+
+
+@pytest.mark.parametrize("more", [{}, {"verify_keys": generate_pair()[1]}])
+@pytest.mark.parametrize("url", ["memory://", "redis://127.0.0.1:1/0", "postgresql+psycopg://127.0.0.1:1/q"])
+def test_previous_keys_without_a_key_are_refused(url: str, more: dict[str, str]) -> None:
+    with (
+        in_use({"url": url, "previous_keys": KEY, **more}),
+        pytest.raises(ConfigurationError, match=r'connection "\w+" has previous keys \(QCTL_PREVIOUS_KEYS\)') as caught,
+    ):
+        jobs.Plain.dispatch("never")
+    assert "set QCTL_KEY too" in caught.value.hint
 
 
 def test_what_no_key_opens_fails_at_once_and_stays(keyed: QueueManager, work: Work, heard: Any) -> None:
