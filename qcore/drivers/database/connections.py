@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -29,6 +30,8 @@ class Connections:
         self._made: dict[Connection, int] = {}
         """Since how many closings each is there: a pool that was disposed of would never close what comes back."""
         self._closings = 0
+        self._closing = threading.Lock()
+        """What goes back to the pool does so before that is disposed of, or not at all."""
 
     def take(self) -> Connection:
         """Give one out: to be given back or, if it is of no more use, to be invalidated and given back."""
@@ -42,32 +45,41 @@ class Connections:
 
     def give_back(self, connection: Connection) -> None:
         """Let one rest."""
-        if self._made.get(connection) != self._closings:
-            self._end(connection)
-            return
         is_plain = not (connection.invalidated or connection.in_transaction())
-        if is_plain and len(self._resting) < POOL_SIZE and not self._are_scarce():
+        made_at = self._made.get(connection)
+        if is_plain and made_at == self._closings and len(self._resting) < POOL_SIZE and not self._are_scarce():
             self._resting.append(connection)
-        else:
-            self._made.pop(connection, None)
-            connection.close()
+            if made_at != self._closings:
+                self._end_resting()  # whoever closed them meanwhile may have looked before this one came
+            return
+        with self._closing:
+            if made_at != self._closings:
+                self._end(connection)
+            else:
+                self._made.pop(connection, None)
+                connection.close()
 
     def close(self) -> None:
         """Close those that rest; others are closed as they come back."""
-        self._closings += 1
-        while self._resting:
-            try:
-                self._end(self._resting.pop())
-            except IndexError:
-                break  # another thread took the last one
-        self._engine.dispose()
+        with self._closing:
+            self._closings += 1
+            self._end_resting()
+            self._engine.dispose()
 
     def abandon(self) -> None:
         """Forget all of them, in a process that was forked: they are the parent's."""
         _inherited.extend((self._engine.pool, *self._resting, *self._made))
         self._resting.clear()
         self._made.clear()
+        self._closing = threading.Lock()  # whoever held it is not here
         self._engine.dispose(close=False)
+
+    def _end_resting(self) -> None:
+        while self._resting:
+            try:
+                self._end(self._resting.pop())
+            except IndexError:
+                break  # another thread took the last one
 
     def _end(self, connection: Connection) -> None:
         self._made.pop(connection, None)

@@ -38,6 +38,23 @@ def test_one_that_is_at_work_while_all_are_closed_is_closed_as_it_comes_back(eng
     connections.close()
 
 
+@pytest.mark.parametrize("is_plain", [True, False], ids=["to rest", "to the pool"])
+def test_one_that_comes_back_just_as_all_are_closed_is_closed(engine: Engine, is_plain: bool) -> None:
+    class Slow(Connections):
+        """Somebody closes all between the last look and the deed."""
+
+        def _are_scarce(self) -> bool:
+            self.close()
+            return not is_plain
+
+    connections = Slow(engine)
+    at_work = connections.take()
+    wire = at_work.connection.dbapi_connection
+    connections.give_back(at_work)
+    with pytest.raises(engine.dialect.dbapi.Error):  # type: ignore[union-attr]  # there is one
+        wire.cursor().execute("SELECT 1")  # type: ignore[union-attr]  # there was one
+
+
 def test_a_connection_that_has_begun_nothing_is_begun(store: Any, engine: Engine) -> None:
     job = envelope()
     with engine.connect() as connection:
