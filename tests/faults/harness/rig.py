@@ -25,7 +25,7 @@ from harness.producer import Producer, Spec
 from harness.proxy import Proxy
 from harness.scale import LEASE_S, SEED
 from harness.stores import FaultStore
-from harness.waiting import until
+from harness.waiting import until, until_none
 from qcore import Job, QueueError, QueueManager
 from qcore.config import load_settings
 from qcore.drivers import Store
@@ -180,9 +180,9 @@ class Rig:
     # -- waiting -------------------------------------------------------------------------------------------------
 
     def drained(self, within_s: float) -> None:
-        """Wait until every id whose dispatch returned has an end or a failed record."""
-        until(
-            lambda: not audit.unended(self),
+        """Wait until every id whose dispatch returned has an end or a failed record; `within_s` is for each step."""
+        until_none(
+            lambda: len(audit.unended(self)),
             within_s,
             lambda: f"every job ends; open are {audit.shown(audit.unended(self))}{self._said()}",
             every_s=0.05,
@@ -201,11 +201,9 @@ class Rig:
         )
 
     def settled(self, within_s: float) -> None:
-        """Wait until nothing waits or runs any more, as the store counts; also what no books know of."""
-        until(
-            lambda: (
-                not any(one.pending + one.delayed + one.retrying + one.processing for one in self.connection.counts())
-            ),
+        """Wait until nothing waits or runs, as the store counts; also what no books know of. See `drained`."""
+        until_none(
+            lambda: sum(one.pending + one.delayed + one.retrying + one.processing for one in self.connection.counts()),
             within_s,
             lambda: f"the store is empty; it holds {self.connection.counts()}{self._said()}",
             every_s=0.05,

@@ -26,3 +26,18 @@ def until(found: Callable[[], T], within_s: float, what: str | Callable[[], str]
             raise TooLate(f"not within {within_s:.1f} s: {what if isinstance(what, str) else what()}")
         time.sleep(every_s)
     return answer
+
+
+def until_none(left: Callable[[], int], within_s: float, what: Callable[[], str], every_s: float) -> None:
+    """Return as soon as nothing is left; however slow the machine is, it has to become less again and again.
+
+    Raises:
+        TooLate: for so many seconds it did not; `what` says what was awaited.
+    """
+    least, deadline = left(), time.monotonic() + within_s
+    while least:
+        time.sleep(every_s)
+        if (now := left()) < least:
+            least, deadline = now, time.monotonic() + within_s
+        elif time.monotonic() > deadline:
+            raise TooLate(f"no progress for {within_s:.1f} s: {what()}")
