@@ -120,17 +120,18 @@ def _object(value: Any, depth: int) -> Any:
         if not isinstance(value.content, dict):
             return repr(value)
         return {"$class": value.path} | _describe(value.content, depth + 1)
-    fields = _fields(value)
+    fields = fields_of(value)
     if fields is None:
         return str(value) if isinstance(value, PurePath) else short(value, _LINE)
     path = f"{type(value).__module__}:{type(value).__qualname__}"
     return {"$class": path} | {name: _describe(getattr(value, name, None), depth + 1) for name in fields}
 
 
-def _fields(value: Any) -> tuple[str, ...] | None:
+def fields_of(value: Any) -> tuple[str, ...] | None:
+    """The names of an object's fields; None of one that has none."""
     if isinstance(value, msgspec.Struct):
         return value.__struct_fields__
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return tuple(field.name for field in dataclasses.fields(value))
     return None
 

@@ -2,84 +2,78 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from qcore.codec.describing import Sketch
+if TYPE_CHECKING:
+    from qcore.codec.spelling import Form
 
 MASK = "•••"
 """What stands wherever something is hidden."""
 _SHORTEST = 3
 """Characters of what is looked for: two would be found in half the words there are."""
-_FORMS_MOST = 20_000
+_VALUES_MOST = 20_000
 """Texts about a job with more values are hidden whole: looking for each would take longer than the job."""
 _TEXT_MOST = 1 << 20
-_DEEPEST = 100
+_LONGEST_SPELLING = 12
+"""Characters that stand for one, as a rule."""
 
 
 class Mask:
     """Replaces values wherever a text quotes them.
 
-    A value is found as it prints, as `repr` and as JSON write it; of a list, a dict or an object each part is looked
-    for, and of a text of several lines each line: the traceback of a group indents what it quotes. What is below three
-    characters, and what a text only quotes a part of, stays.
+    A value is found as programs write it (`looks`), escaped or not (`spelling`); of a list, a dict or an object each
+    part is looked for, and of a text of several lines each line: the traceback of a group indents what it quotes. What
+    is below three characters, and what a text only quotes a part of, stays. Nothing is made before the first text.
 
     Args:
         values: that are hidden; a `Sketch` stands for an object.
     """
 
     def __init__(self, values: Iterable[Any]) -> None:
-        forms: set[str] = set()
-        for form in (form for value in values for leaf in _leaves(value, 0) for form in _forms(leaf)):
-            if len(form) >= _SHORTEST:
-                forms.add(form)
-            if len(forms) > _FORMS_MOST:
-                break
-        self._forms = sorted(forms, key=lambda form: (-len(form), form))
-        self._hides_all = len(forms) > _FORMS_MOST
+        self._values = list(values)
+        self._known: list[Form] | None = None
+        self._hides_all = False
 
     def __call__(self, text: str) -> str:
         """Return the text with each hidden value masked; of a very long one, the beginning."""
+        forms = self._forms() if self._known is None else self._known
         if self._hides_all:
             return MASK
-        masked = text[:_TEXT_MOST]
-        found = [form for form in self._forms if form in masked]
-        if found:
-            masked = re.sub("|".join(map(re.escape, found)), MASK, masked)
+        seen = text[:_TEXT_MOST]
+        lowered = seen.lower()
+        found = (form for form in forms if form.may_be_in(seen, lowered))
+        places = sorted(place for form in found for place in form.places_in(seen))
         if len(text) <= _TEXT_MOST:
-            return masked
-        longest = len(self._forms[0]) if self._forms else 0
-        return masked[: max(0, len(masked) - longest)] + "…"  # the cut may have gone through a value
+            return _without(seen, places)
+        longest = max((len(form.text) for form in forms), default=0)
+        kept = max(0, _TEXT_MOST - longest * _LONGEST_SPELLING)  # the cut may have gone through a value
+        return _without(seen[:kept], [(start, end) for start, end in places if start < kept]) + "…"
+
+    def _forms(self) -> list[Form]:
+        from qcore.codec.looks import forms_of, leaves_of  # what hides nothing needs none of it
+
+        forms: dict[tuple[str, bool], Form] = {}
+        seen: set[tuple[type, Any]] = set()
+        for leaf in (leaf for value in self._values for leaf in leaves_of(value)):
+            with suppress(Exception):  # it has no hash
+                if (type(leaf), leaf) in seen:
+                    continue
+                seen.add((type(leaf), leaf))
+            forms |= {(form.text, form.is_number): form for form in forms_of(leaf) if len(form.text) >= _SHORTEST}
+            if len(seen) > _VALUES_MOST:
+                self._hides_all = True
+                break
+        self._known = list(forms.values())
+        return self._known
 
 
-def _leaves(value: Any, depth: int) -> Iterator[Any]:
-    if isinstance(value, Sketch):
-        value = value.content
-    if value is None or isinstance(value, bool) or depth > _DEEPEST:
-        return
-    if isinstance(value, dict):
-        value = [*value, *value.values()]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        for part in value:
-            yield from _leaves(part, depth + 1)
-    else:
-        yield value
-
-
-def _forms(leaf: Any) -> Iterator[str]:
-    """How a value looks inside a text."""
-    if isinstance(leaf, bytes):
-        yield from (repr(leaf)[2:-1], leaf.hex(), leaf.decode("utf-8", "replace"))
-        return
-    try:
-        text = str(leaf)
-    except ValueError:  # a whole number of more digits than Python prints: no text quotes it
-        return
-    yield text
-    yield repr(leaf)[1:-1] if isinstance(leaf, str) else repr(leaf)
-    if isinstance(leaf, str):
-        yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], text.strip())
-        if text.count("\n") or text.count("\r"):
-            yield from map(str.strip, text.splitlines())
+def _without(text: str, places: list[tuple[int, int]]) -> str:
+    kept: list[str] = []
+    at = 0
+    for start, end in places:
+        if start > at or not kept:
+            kept += [text[at:start], MASK]
+        at = max(at, end)
+    return "".join([*kept, text[at:]])
