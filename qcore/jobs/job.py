@@ -19,6 +19,7 @@ from qcore.jobs.own import classmethod_or_own
 if TYPE_CHECKING:
     from inspect import Signature
 
+    from qcore.codec import Mask
     from qcore.testing.job import JobTester
     from qcore.workflows.batch import JobBatch
 
@@ -39,6 +40,8 @@ class Job(Choices):
     """All of its arguments are hidden; only of `ShouldBeEncrypted`."""
     _sealed_arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
     """Arguments that travelled as ciphertext, where a worker has built it; known before the constructor runs."""
+    _own_mask: tuple[tuple[str, ...] | None, Mask] | None = None
+    """What hides them in its own log lines, and of which fields it was made."""
     _dispatched_by: Identity | None = None
     """On whose behalf it was dispatched, where a worker has built it."""
     _trace: dict[str, str] | None = None

@@ -38,17 +38,29 @@ def sensitive_arguments(job: Job) -> tuple[tuple[int, ...], frozenset[str]]:
     return places, named
 
 
-def mask_of_own(job: Job) -> Mask | None:
-    """Return what hides a job's own arguments, as it was built with them; None where none of them is hidden."""
+def mask_of_own(job: Job, *, hides_all: bool = False) -> Mask | None:
+    """Return what hides a job's own arguments, as it was built with them; None where none of them is hidden.
+
+    Args:
+        job: as it is now.
+        hides_all: its queue encrypts every job.
+    """
     is_secure = job._required_permissions is not None and type(job)._required_permissions is not None
-    if getattr(job, "_hides_all", False):
-        hidden = _parts(*job._arguments)
+    if hides_all or getattr(job, "_hides_all", False):
+        asked: tuple[str, ...] | None = None
     elif is_secure and job._sensitive_fields:
-        hidden = _parts(*_sensitive_of(job))
+        asked = job._sensitive_fields
     elif job._sealed_arguments is not None:
-        hidden = []
+        asked = ()
     else:
         return None
+    if job._own_mask is None or job._own_mask[0] != asked:
+        job._own_mask = (asked, _mask_of(job, asked))  # a job may write many lines, and learns late what is sensitive
+    return job._own_mask[1]
+
+
+def _mask_of(job: Job, asked: tuple[str, ...] | None) -> Mask:
+    hidden = [] if asked == () else _parts(*(job._arguments if asked is None else _sensitive_of(job)))
     return Mask(hidden if job._sealed_arguments is None else hidden + _parts(*job._sealed_arguments))
 
 
