@@ -141,8 +141,10 @@ def name(value: Any, what: str) -> str:
     """Check the name of a queue, or a tag."""
     if not isinstance(value, str) or not _is_name(value):
         shown = repr(value)
+        if len(shown) > LONGEST_NAME:  # its beginning alone would tell what is to be masked, and no mask would find it
+            shown = f"a {type(value).__name__} of {len(shown):,} characters"
         raise ConfigurationError(
-            f"{what}: {shown if len(shown) <= LONGEST_NAME else shown[:40] + '…'} is no name",
+            f"{what}: {shown} is no name",
             hint=f"give text of 1 to {LONGEST_NAME} characters, without control characters",
         )
     return value

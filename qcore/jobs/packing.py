@@ -11,7 +11,7 @@ from qcore.codec import decode_arguments, encode_arguments
 from qcore.crypto.keyring import LOCKS, Keyring
 from qcore.crypto.signature import seal, unseal
 from qcore.envelope import Envelope
-from qcore.errors import PayloadError, PayloadTooLargeError, SignatureError
+from qcore.errors import PayloadError, PayloadTooLargeError, QueueError, SignatureError
 from qcore.identity import current_identity
 from qcore.ids import new_id
 from qcore.jobs import contracts, options
@@ -19,6 +19,7 @@ from qcore.jobs.classes import JobClasses, class_path, resolve
 from qcore.jobs.guarding import Arguments, LoadEntity, guard, hides, is_guarded, open_arguments, require_guard
 from qcore.jobs.job import Job
 from qcore.jobs.payload import Guard, Payload
+from qcore.jobs.sensitive import mask_of_own
 
 __all__ = [
     "PAYLOAD_LIMIT",
@@ -69,10 +70,34 @@ def pack(
         PayloadTooLargeError: the payload is above the limit.
         ConfigurationError: an option's value makes no sense, or a key is needed and missing.
     """
+    traits = _traits.get(type(job)) or _learn(type(job))
+    if not encrypts and not traits.is_guarded:
+        return _packed(job, queue, keyring, traits, limit=limit, flow=flow, ids=ids, trace=trace)
+    try:
+        return _packed(job, queue, keyring, traits, encrypts=encrypts, limit=limit, flow=flow, ids=ids, trace=trace)
+    except QueueError as error:
+        mask = mask_of_own(job, hides_all=encrypts)
+        if mask is not None:
+            error.message, error.hint = mask(error.message), mask(error.hint)
+            error.args, error.__cause__, error.__context__ = (error.message,), None, None
+        raise
+
+
+def _packed(
+    job: Job,
+    queue: str,
+    keyring: Keyring | None,
+    traits: _Traits,
+    *,
+    encrypts: bool = False,
+    limit: int,
+    flow: str | None,
+    ids: Callable[[], str],
+    trace: dict[str, str] | None,
+) -> Envelope:
     cls = type(job)
     options.name(queue, f"{cls.__qualname__}.queue")
     path = class_path(cls)
-    traits = _traits.get(cls) or _learn(cls)
     given = (job.__dict__.keys() & _READ) | traits.given
     carried = options.read(job, given, cls.__qualname__) if given else options.NONE
     job_id = _new_id_of(job, ids)

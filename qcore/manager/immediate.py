@@ -244,7 +244,7 @@ def _ended(lease: Lease, outcome: Outcome, **more: Any) -> Settlement:
 def _failed(lease: Lease, error: BaseException, mask: Callable[[str], str]) -> Settlement:
     failure = Failure(
         attempt=1,
-        kind=type(error).__name__,
+        kind=mask(type(error).__name__),
         message=mask(words_of(error)),
         traceback=mask("".join(format_exception(error))),
         at_us=SystemClock().wall_us(),

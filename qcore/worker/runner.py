@@ -356,7 +356,7 @@ class Runner:
         mask = self._opener.mask_of(attempt.payload) or str
         return Failure(
             attempt=attempt.lease.attempts + 1 if number is None else number,
-            kind=kind_of(error),
+            kind=mask(kind_of(error)),
             message=cut(mask(words_of(error))),
             traceback=cut(mask("".join(traceback.format_exception(error)))),
             at_us=time.time_ns() // 1000,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +129,44 @@ class Pay(SecureJob):
 
     def failed(self, exception: Exception) -> None:
         HEARD.append(("told", type(exception).__name__))
+
+
+class Quotes(SecureJob):
+    """Raises, reports and logs its secret as something else quotes it."""
+
+    max_tries = 1
+
+    def __init__(self, secret: Any, quote: Any = "str") -> None:
+        super().__init__()
+        self.secret, self.quote = secret, quote
+        self.set_sensitive_fields(["secret"])
+
+    def handle(self) -> None:
+        quoted = QUOTES[self.quote](self.secret)
+        self.update_progress(50, quoted)
+        self.log.info("about %s", quoted, body=quoted, parts={"all": [quoted]})
+        raise type(f"Bad{self.secret}", (ValueError,), {})(quoted)
+
+
+QUOTES: dict[str, Any] = {
+    "str": str,
+    "key": lambda secret: str(KeyError(f'no customer "{secret}"')),
+    "repr": lambda secret: repr(f'no "{secret}"'),
+    "words": lambda secret: str(["mail", f'--to="{secret}"']),
+    "json in json": lambda secret: json.dumps({"body": json.dumps({"name": str(secret)})}),
+    "shell": lambda secret: shlex.join(["mail", str(secret)]),
+}
+
+
+class Tagged(SecureJob):
+    """Says its secret where none belongs."""
+
+    def __init__(self, secret: str, option: str) -> None:
+        super().__init__()
+        self.set_sensitive_fields(["secret"])
+        setattr(self, option, [f"\n{secret}"] if option == "tags" else f"\n{secret}")
+
+    def handle(self) -> None: ...
 
 
 class Free(SecureJob):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -79,6 +80,31 @@ def test_sensitive_fields_are_hidden_and_the_rest_is_not(
     for secret in (CARD, "code-7", "code-8", "a gift"):
         assert secret.encode() not in held
         assert secret not in repr(shown) + repr(failed) + caplog.text
+
+
+@pytest.mark.parametrize("quote", sorted(jobs.QUOTES))
+def test_a_sensitive_field_is_hidden_however_it_is_quoted(
+    keyed: QueueManager, store_url: str, work: Work, capfd: pytest.CaptureFixture[str], quote: str
+) -> None:
+    for secret in ("O'Brien-kaiser", 'say "kaiser"', "C:\\kaiser", "käse\nkaiser"):
+        job_id = jobs.Quotes.dispatch(secret, quote)
+        work()
+        shown = Monitor(keyed).job(job_id)
+        assert shown.error is not None
+        assert "•••" in shown.error
+        assert "kaiser" not in repr(shown) + "".join(capfd.readouterr())
+    assert b"kaiser" not in raw(store_url)
+
+
+@pytest.mark.parametrize("option", ["tags", "tenant", "timeout", "backoff", "priority", "max_tries", "queue"])
+@pytest.mark.parametrize("length", [1, 500])
+def test_what_a_dispatch_refuses_tells_nothing_either(memory: QueueManager, option: str, length: int) -> None:
+    secret = "O'Brien-kaiser" * length
+    with pytest.raises(ConfigurationError, match=f"Tagged.{option}: ") as caught:
+        jobs.Tagged.dispatch(secret, option)
+    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caught.value.hint
+    assert "kaiser" not in told
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("grants", [(), ("refund",)])
