@@ -39,6 +39,8 @@ class BoundLog:
         from qcore.jobs.sensitive import mask_of_own
         from qcore.logs import bound
 
-        queue = job._context.queue if job._context is not None else job.queue
+        context = job._context
+        queue, began = (job.queue, None) if context is None else (context.queue, context.began or None)
         name = f"{cls.__module__}:{cls.__qualname__}"
-        return bound(cls.__module__, mask_of_own(job), job_id=job.job_id, job=name, queue=queue, attempt=job.attempts)
+        mask = mask_of_own(job)
+        return bound(cls.__module__, mask, began, job_id=job.job_id, job=name, queue=queue, attempt=job.attempts)

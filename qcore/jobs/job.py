@@ -183,7 +183,7 @@ class Job(Choices):
         return self._context.job_id if self._context is not None else self._id
 
     log = BoundLog()
-    """Writes log lines that bear the job's id, class, queue and attempt; see `docs/middleware.md`."""
+    """Writes log lines that bear the job's id, class, queue and attempt, and its seconds; see `docs/middleware.md`."""
 
     @property
     def attempts(self) -> int:

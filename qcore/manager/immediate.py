@@ -104,10 +104,10 @@ def _run_here(
     if is_guarded(type(job)):
         hush()
         desk = Discreet(desk, lambda: _hidden)  # nobody says here which part of a text is to be hidden
-    context = JobContext(job.job_id or new_id(), 1, queue, desk)
+    began = time.perf_counter()
+    context = JobContext(job.job_id or new_id(), 1, queue, desk, began)
     context.flow = flow
     which = _which(job, context, connection)
-    began = time.perf_counter()
     if events.listeners:
         events.tell(events.JobProcessing(**which))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -116,7 +117,8 @@ class JobTester:
         self._assert_not("fail", "failed")
 
     def _begin(self) -> JobContext:
-        self.job._context = context = JobContext(self._id, self._attempt, self._queue, self._desk)
+        context = JobContext(self._id, self._attempt, self._queue, self._desk, time.perf_counter())
+        self.job._context = context
         return context
 
     def _assert(self, kind: str, word: str, delay: When | None) -> None:

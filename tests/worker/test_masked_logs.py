@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 import sealed_jobs as jobs
+import structlog
 from forging import KEYS, opened
 
-from qcore import QueueManager, define_queue, logs
+from qcore import QueueManager, define_queue
 from qcore.worker import StopReason
 
 Work = Callable[..., StopReason]
@@ -20,13 +22,17 @@ SECRET = "4111-1111-1111-1234"
 
 
 @pytest.fixture(params=["logging", "structlog"])
-def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Lines go to stderr as JSON: nobody configured anything."""
-    name: str = request.param
-    if name == "logging":
-        monkeypatch.setattr(logs, "_structlog", lambda: None)
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Lines go to stderr as JSON: as nobody configured anything, and as an application configured structlog."""
+    if request.param == "structlog":
+        last = [structlog.processors.add_log_level, structlog.processors.format_exc_info]
+        structlog.configure(
+            processors=[*last, structlog.processors.JSONRenderer(default=str)],
+            logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        )
     monkeypatch.setattr(logging.getLogger(jobs.__name__), "hasHandlers", lambda: False)
-    return name
+    yield request.param
+    structlog.reset_defaults()
 
 
 @pytest.fixture

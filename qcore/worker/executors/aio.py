@@ -190,6 +190,8 @@ class AioExecutor:
             self._under_way.end(entry, runner.left_out(attempt))
             return
         attempt.began = time.perf_counter()
+        if attempt.context is not None:
+            attempt.context.began = attempt.began
         entry.runs_in = threading.get_ident()
         entry.place.begin(entry.lease, attempt.held.timeout_s)
         deadline = ThreadDeadline(deadlines, entry.lease.id)
