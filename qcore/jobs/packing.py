@@ -19,7 +19,7 @@ from qcore.jobs.classes import JobClasses, class_path, resolve
 from qcore.jobs.guarding import Arguments, LoadEntity, guard, hides, is_guarded, open_arguments, require_guard
 from qcore.jobs.job import Job
 from qcore.jobs.payload import Guard, Payload
-from qcore.jobs.sensitive import mask_of_own
+from qcore.jobs.sensitive import mask_error
 
 __all__ = [
     "PAYLOAD_LIMIT",
@@ -76,10 +76,7 @@ def pack(
     try:
         return _packed(job, queue, keyring, traits, encrypts=encrypts, limit=limit, flow=flow, ids=ids, trace=trace)
     except QueueError as error:
-        mask = mask_of_own(job, hides_all=encrypts)
-        if mask is not None:
-            error.message, error.hint = mask(error.message), mask(error.hint)
-            error.args, error.__cause__, error.__context__ = (error.message,), None, None
+        mask_error(error, job, hides_all=encrypts)
         raise
 
 

@@ -7,7 +7,7 @@ from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qcore.codec import Mask, encode_arguments, sketch_arguments
-from qcore.errors import ConfigurationError, PayloadError
+from qcore.errors import ConfigurationError, PayloadError, QueueError
 
 if TYPE_CHECKING:
     from qcore.jobs.job import Job
@@ -57,6 +57,20 @@ def mask_of_own(job: Job, *, hides_all: bool = False) -> Mask | None:
     if job._own_mask is None or job._own_mask[0] != asked:
         job._own_mask = (asked, _mask_of(job, asked))  # a job may write many lines, and learns late what is sensitive
     return job._own_mask[1]
+
+
+def mask_error(error: QueueError, job: Job, *, hides_all: bool = False) -> None:
+    """Take out of an error of a job's dispatch what is hidden of its arguments; what led to it is left out.
+
+    Args:
+        error: that is raised next.
+        job: as it is now.
+        hides_all: its queue encrypts every job.
+    """
+    mask = mask_of_own(job, hides_all=hides_all)
+    if mask is not None:
+        error.message, error.hint = mask(error.message), mask(error.hint)
+        error.args, error.__cause__, error.__context__ = (error.message,), None, None
 
 
 def _mask_of(job: Job, asked: tuple[str, ...] | None) -> Mask:

@@ -22,6 +22,7 @@ from qcore.jobs.classes import JobClasses
 from qcore.jobs.job import Job
 from qcore.jobs.options import Elsewhere
 from qcore.jobs.packing import pack
+from qcore.jobs.sensitive import mask_error
 from qcore.jobs.tracing import spans
 from qcore.manager import app as application
 from qcore.manager.definitions import defined
@@ -262,7 +263,13 @@ class QueueManager(Hooks, Queues):
         return self.settings.worker.grant or ()
 
     def _connection_of_job(self, job: Job) -> ConnectionSettings:
-        return self.settings.connection(job.connection) if job.connection else self.connection_of(job.queue)
+        if not job.connection:
+            return self.connection_of(job.queue)
+        try:
+            return self.settings.connection(job.connection)
+        except ConfigurationError as error:
+            mask_error(error, job)
+            raise
 
     def _sealed(self, connection: ConnectionSettings, jobs: Sequence[Job]) -> _Sealed:
         return _Sealed(connection, self.connection(connection.name), jobs, [self.seal(job, connection) for job in jobs])

@@ -164,7 +164,8 @@ class Tagged(SecureJob):
     def __init__(self, secret: str, option: str) -> None:
         super().__init__()
         self.set_sensitive_fields(["secret"])
-        setattr(self, option, [f"\n{secret}"] if option == "tags" else f"\n{secret}")
+        said = secret if option == "connection" else f"\n{secret}"
+        setattr(self, option, [said] if option == "tags" else said)
 
     def handle(self) -> None: ...
 

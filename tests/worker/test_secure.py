@@ -107,6 +107,12 @@ def test_what_a_dispatch_refuses_tells_nothing_either(memory: QueueManager, opti
     assert caught.value.__context__ is None
 
 
+def test_nor_does_a_connection_that_is_not_there(memory: QueueManager) -> None:
+    with pytest.raises(ConfigurationError, match='no connection "•••"') as caught:
+        jobs.Tagged.dispatch("O'Brien-kaiser", "connection")
+    assert "kaiser" not in caught.value.hint
+
+
 @pytest.mark.parametrize("grants", [(), ("refund",)])
 def test_a_worker_without_the_grant_refuses_before_anything_of_the_job_runs(
     keyed: QueueManager, work: Work, heard: Any, grants: tuple[str, ...]
