@@ -24,6 +24,7 @@ _DEPTH = 4
 """Frames from `logging` to whoever writes a line."""
 _DEEPEST = 20
 _INT_LEAST, _INT_MOST = -(2**63), 2**64 - 1
+_encode = msgspec.json.Encoder().encode
 _METHODS = ("debug", "debug", "info", "warning", "error", "critical")
 
 
@@ -179,16 +180,26 @@ class _Line:
     def written(self) -> str:
         """As it stands on stderr: for people on a terminal, elsewhere as JSON."""
         now = datetime.now(UTC)
-        fields = _tidy(self.fields, _shown)
+        if not _is_terminal():
+            level = logging.getLevelName(self.level).lower()
+            first = {"at": now.isoformat(), "level": level, "event": self.words, "logger": self.name}
+            return self._encoded(first)
+        fields = self._told()
+        told = fields.pop("exception", "")
+        shown = f"{now.astimezone():%H:%M:%S}  {logging.getLevelName(self.level):<8}{self.words}"
+        return "  ".join([shown, *_pairs(fields)]) + (f"\n{told.rstrip()}" if told else "")
+
+    def _encoded(self, first: dict[str, Any]) -> str:
+        if self.error is None and all(map(_is_plain, self.fields.values())):
+            with suppress(ValueError, OverflowError):  # half a character, or a number that is too long
+                return _encode({**first, **self.fields, **first}).decode()
+        return _encode({**first, **self._told(), **first}).decode()
+
+    def _told(self) -> dict[str, Any]:
+        fields: dict[str, Any] = _tidy(self.fields, _shown)
         if self.error is not None:
             fields["exception"] = _traceback_of(self.error)
-        if _is_terminal():
-            told = fields.pop("exception", "")
-            shown = f"{now.astimezone():%H:%M:%S}  {logging.getLevelName(self.level):<8}{self.words}"
-            return "  ".join([shown, *_pairs(fields)]) + (f"\n{told.rstrip()}" if told else "")
-        level = logging.getLevelName(self.level).lower()
-        first = {"at": now.isoformat(), "level": level, "event": self.words, "logger": self.name}
-        return msgspec.json.encode({**first, **fields, **first}).decode()
+        return fields
 
 
 def _filled(event: object, args: tuple[Any, ...]) -> str:
@@ -226,6 +237,12 @@ def _tidy(value: Any, leaf: Callable[[Any], Any], depth: int = 0) -> Any:
     if isinstance(value, dict):
         return {_shown(key): _tidy(one, leaf, depth + 1) for key, one in value.items()}
     return [_tidy(one, leaf, depth + 1) for one in value]
+
+
+def _is_plain(value: object) -> bool:
+    """Whether JSON holds it as it is, but for letters that are none and very long numbers."""
+    kind = type(value)
+    return kind is str or kind is int or kind is bool or value is None or (kind is float and math.isfinite(value))  # type: ignore[arg-type]  # it is a float
 
 
 def _number(value: float) -> Any:
