@@ -184,7 +184,7 @@ class _Line:
             level = logging.getLevelName(self.level).lower()
             first = {"at": now.isoformat(), "level": level, "event": self.words, "logger": self.name}
             return self._encoded(first)
-        fields = self._told()
+        fields = self._tidied()
         told = fields.pop("exception", "")
         shown = f"{now.astimezone():%H:%M:%S}  {logging.getLevelName(self.level):<8}{self.words}"
         return "  ".join([shown, *_pairs(fields)]) + (f"\n{told.rstrip()}" if told else "")
@@ -193,9 +193,9 @@ class _Line:
         if self.error is None and all(map(_is_plain, self.fields.values())):
             with suppress(ValueError, OverflowError):  # half a character, or a number that is too long
                 return _encode({**first, **self.fields, **first}).decode()
-        return _encode({**first, **self._told(), **first}).decode()
+        return _encode({**first, **self._tidied(), **first}).decode()
 
-    def _told(self) -> dict[str, Any]:
+    def _tidied(self) -> dict[str, Any]:
         fields: dict[str, Any] = _tidy(self.fields, _shown)
         if self.error is not None:
             fields["exception"] = _traceback_of(self.error)

@@ -12,7 +12,7 @@ from qcore.jobs.rate_limits import limit_of_queue
 from qcore.manager.connections import Connections
 from qcore.manager.current import everywhere
 from qcore.manager.failures import act_on_all, act_on_ids, still_failed, until_none
-from qcore.manager.handling import Hand
+from qcore.manager.operating import Operating
 from qcore.manager.stats import QueueStats
 from qcore.records import QueueCounts
 
@@ -115,7 +115,7 @@ class Queues(Connections):
             ConnectionFailed: the store did not answer; what was dropped before stays dropped.
         """
         store = self._store_of(queue)
-        return Hand(self).clear(store, queue)
+        return Operating(self).clear(store, queue)
 
     @everywhere
     def retry(self, which: str | Sequence[str]) -> int:
@@ -133,8 +133,8 @@ class Queues(Connections):
         """
         if isinstance(which, str):
             queue = None if which == "all" else which
-            return act_on_all(list(self._stores_for(queue)), Hand(self).put_back, queue=queue)[1]
-        done = act_on_ids(self._stores_for(None), which, Hand(self).put_back)
+            return act_on_all(list(self._stores_for(queue)), Operating(self).put_back, queue=queue)[1]
+        done = act_on_ids(self._stores_for(None), which, Operating(self).put_back)
         held = {one for store in self._stores_for(None) for one in still_failed(store, which, done)}
         missing = next((job_id for job_id in which if job_id not in done and job_id not in held), None)
         if missing is not None:

@@ -14,7 +14,7 @@ from qcore.clock import SystemClock, instant
 from qcore.filters import Filter, Term, Value, parse
 from qcore.jobs.options import seconds
 from qcore.manager.failures import Act, act_on_found, act_on_ids, pieces, until_none
-from qcore.manager.handling import Hand
+from qcore.manager.operating import Operating
 from qcore.monitor.moving import AT_ONCE, Again, Mover, Retrier
 from qcore.monitor.queue_actions import ActionResult, QueueActions
 from qcore.monitor.rotation import Rotation
@@ -257,8 +257,8 @@ class Actions(QueueActions):
         Returns:
             How many ended here; `told` names those that run, `failed` says why of the rest.
         """
-        hand = Hand(self._manager)
-        result = self._each(ids, lambda store, some: hand.cancel(store, some, hard=hard))
+        operating = Operating(self._manager)
+        result = self._each(ids, lambda store, some: operating.cancel(store, some, hard=hard))
         states = {job_id: self._state(job_id) for job_id, _ in result.failed}
         told = tuple(job_id for job_id, state in states.items() if state is JobState.PROCESSING)
         failed = tuple(

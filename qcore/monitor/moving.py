@@ -12,7 +12,7 @@ from qcore.errors import PayloadError
 from qcore.jobs import options
 from qcore.jobs.resealing import readdressed
 from qcore.manager.failures import still_failed
-from qcore.manager.handling import Hand
+from qcore.manager.operating import Operating
 from qcore.states import JobState, Refusal
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Retrier:
     def __init__(self, manager: QueueManager, again: Again, connection: str | None = None) -> None:
         self._delay_s = options.seconds(again.delay_s, "delay")
         self._spread_s = options.seconds(again.spread_s, "spread")
-        self._hand = Hand(manager)
+        self._operating = Operating(manager)
         self._mover = None if again.queue is None else Mover(manager, again.queue, connection)
         self.reasons: dict[str, str] = {} if self._mover is None else self._mover.reasons
         """Why a job stays failed, by its id, where more is known."""
@@ -105,7 +105,7 @@ class Retrier:
         if self._mover is not None:
             failed = [job.id for job in map(store.find, ids) if job is not None and job.state is JobState.FAILED]
             there = self._mover.move(store, failed)
-        done = self._hand.put_back(
+        done = self._operating.put_back(
             store, there, {job_id: self._delay_us() for job_id in there} if self._waits else None
         )
         if len(done) < len(there):

@@ -10,7 +10,7 @@ import msgspec
 from qcore.errors import ConfigurationError, QueueError
 from qcore.jobs.options import seconds
 from qcore.jobs.rate_limits import limit_of_queue
-from qcore.manager.handling import Hand
+from qcore.manager.operating import Operating
 from qcore.monitor.snapshots import JobSnapshot
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class QueueActions:
         """
         store = self._store(queue)
         if not dry_run:
-            count = Hand(self._manager).clear(store, queue, token)
+            count = Operating(self._manager).clear(store, queue, token)
             return ActionResult(matched=count, changed=count)
         waiting = sum(one.pending + one.delayed + one.retrying for one in store.counts([queue]))
         return ActionResult(matched=waiting, changed=0, dry_run=True)

@@ -9,7 +9,7 @@ from typing import Any, Self
 from qcore.clock import instant
 from qcore.errors import JobNotFound
 from qcore.manager import QueueManager
-from qcore.manager.handling import Hand
+from qcore.manager.operating import Operating
 from qcore.monitor.monitor import Monitor
 from qcore.monitor.reading import result_of
 from qcore.records import StoredJob, unpack_history
@@ -184,6 +184,6 @@ class JobRecord:
             ConnectionFailed: the store did not answer.
         """
         store = self._manager.connection(self._connection)
-        won = bool(Hand(self._manager).cancel(store, [self.id], hard=hard))
+        won = bool(Operating(self._manager).cancel(store, [self.id], hard=hard))
         self.refresh()
         return won

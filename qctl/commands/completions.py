@@ -78,7 +78,7 @@ def _begun(ctx: typer.Context, incomplete: str, of: str, ask: "Callable[[Store],
 
 def _environment() -> Iterable[tuple[str, str]]:
     """What else says which stores are meant."""
-    return ((name, value) for name, value in os.environ.items() if name.startswith(("QCORE_", "QCTL_")))
+    return ((name, value) for name, value in os.environ.items() if name.startswith("QCTL_"))
 
 
 def _asked(call: Invocation, ask: "Callable[[Store], Iterable[str]]") -> list[str]:

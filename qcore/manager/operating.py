@@ -1,4 +1,4 @@
-"""What somebody does to jobs by hand, with the locks that other connections keep for them."""
+"""What an operator does to jobs, with the locks that other connections keep for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WAITING = ("pending", "delayed", "retrying")
 _PAGE = 500
 
 
-class Hand:
+class Operating:
     """Cancels, clears and puts back, as a store does, and sees to locks that it does not keep itself.
 
     Where one connection alone is configured there are none, and nothing is looked up.
